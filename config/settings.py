@@ -1,0 +1,182 @@
+"""Django settings. Everything that differs between machines comes from the environment.
+
+`docs/configuration.md` lists the variables. Outside development, a setting that would be
+unsafe stops the process instead of being used.
+"""
+
+from __future__ import annotations
+
+import dj_database_url
+from django.core.exceptions import ImproperlyConfigured
+
+from config import environment as env
+
+BASE_DIR = env.ROOT
+DEVELOPMENT = env.in_development()
+DEBUG = env.boolean("TAXIMETER_DEBUG", default=False)
+
+SECRET_KEY = env.text("SECRET_KEY")
+ALLOWED_HOSTS = env.listing("ALLOWED_HOSTS", "localhost,127.0.0.1,[::1],testserver" if DEVELOPMENT else "")
+CSRF_TRUSTED_ORIGINS = env.listing("CSRF_TRUSTED_ORIGINS")
+
+DATABASE_URL = env.text("DATABASE_URL")
+REDIS_URL = env.text("REDIS_URL")
+
+
+def _refuse_unsafe() -> None:
+    if not DATABASE_URL:
+        raise ImproperlyConfigured(
+            "DATABASE_URL is not set. `make run` starts an embedded PostgreSQL and sets it; "
+            "elsewhere give postgresql://user:password@host/database"
+        )
+    if not DATABASE_URL.startswith(("postgres://", "postgresql://")):
+        raise ImproperlyConfigured("DATABASE_URL must be a postgresql:// address: PostgreSQL is the only database")
+    if not REDIS_URL:
+        raise ImproperlyConfigured("REDIS_URL is not set, for instance redis://host:6379/0")
+    if DEVELOPMENT:
+        return
+    if DEBUG:
+        raise ImproperlyConfigured("TAXIMETER_DEBUG shows secrets to visitors and is refused in production")
+    if len(SECRET_KEY) < 50 or len(set(SECRET_KEY)) < 5:
+        raise ImproperlyConfigured("SECRET_KEY must be a random string of at least 50 characters in production")
+    if not ALLOWED_HOSTS or "*" in ALLOWED_HOSTS:
+        raise ImproperlyConfigured("ALLOWED_HOSTS must name the hosts this server answers for; * is refused")
+
+
+_refuse_unsafe()
+SECRET_KEY = SECRET_KEY or "development-only-" + "x" * 40
+
+INSTALLED_APPS = [
+    "unfold",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "django.contrib.humanize",
+    "rest_framework",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "rest",
+    "accounts",
+    "metering",
+    "billing",
+    "agents",
+    "inference",
+    "console",
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+
+ROOT_URLCONF = "config.urls"
+WSGI_APPLICATION = "config.wsgi.application"
+APPEND_SLASH = False
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ]
+        },
+    }
+]
+
+DATABASES = {"default": dj_database_url.parse(DATABASE_URL, conn_max_age=600, conn_health_checks=True)}
+DATABASES["default"].setdefault("OPTIONS", {})["application_name"] = "taximeter"
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+AUTH_USER_MODEL = "accounts.User"
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in ("UserAttributeSimilarityValidator", "MinimumLengthValidator", "CommonPasswordValidator")
+]
+LOGIN_URL = "console:sign_in"
+LOGIN_REDIRECT_URL = "console:overview"
+
+LANGUAGE_CODE = "en-us"
+TIME_ZONE = "UTC"
+USE_TZ = True
+
+STATIC_URL = "static/"
+STATIC_ROOT = env.VAR / "static" if DEVELOPMENT else BASE_DIR / "staticfiles"
+STATICFILES_DIRS = [BASE_DIR / "static"]
+# Development serves assets straight from their sources, so that `make run` needs no collectstatic.
+WHITENOISE_USE_FINDERS = DEVELOPMENT
+
+DATA_UPLOAD_MAX_MEMORY_SIZE = 64 * 1024 * 1024  # the doors set their own, tighter limits
+
+if not DEVELOPMENT:
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+    SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = True
+    SECURE_HSTS_SECONDS = env.integer("SECURE_HSTS_SECONDS", 3600, low=0, high=63072000)
+    SECURE_SSL_REDIRECT = env.boolean("SECURE_SSL_REDIRECT", default=True)
+    SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]
+
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": ["accounts.api.authentication.ApiKeyAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": ["rest.permissions.HasScope"],
+    "DEFAULT_RENDERER_CLASSES": ["rest.renderers.JsonRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["rest.parsers.JsonParser"],
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "EXCEPTION_HANDLER": "config.api_errors.handle",
+    "UNAUTHENTICATED_USER": None,
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Taximeter API",
+    "DESCRIPTION": "Metering and billing for AI agents.",
+    "VERSION": "1.0.0",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
+    "SERVE_AUTHENTICATION": [],
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "REDOC_DIST": "SIDECAR",
+}
+
+CELERY_BROKER_URL = REDIS_URL
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_ACKS_LATE = True
+CELERY_TASK_REJECT_ON_WORKER_LOST = True
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BROKER_TRANSPORT_OPTIONS = {"visibility_timeout": 3600, "socket_keepalive": True}
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+# What is due is found in PostgreSQL; the schedule only says when to look.
+CELERY_BEAT_SCHEDULE = {
+    "advance projections": {"task": "metering.advance_projections", "schedule": 1.0, "options": {"expires": 2.0}},
+    "resume billing runs": {"task": "billing.resume_billing_runs", "schedule": 5.0, "options": {"expires": 5.0}},
+}
+CELERY_BEAT_SCHEDULE_FILENAME = str(env.VAR / "celerybeat-schedule")
+
+#: The unix socket and secret of the engine process, and the model file it loads.
+ENGINE_SOCKET = env.text("TAXIMETER_ENGINE_SOCKET", str(env.VAR / "run" / "engine.sock"))
+ENGINE_SECRET = env.text("TAXIMETER_ENGINE_SECRET")
+ENGINE_MODEL_PATH = env.text("TAXIMETER_MODEL")
+#: What one compute second costs the vendor, in US dollars: the cost side of a margin.
+COMPUTE_SECOND_COST = env.text("TAXIMETER_COMPUTE_SECOND_COST", "0.000012")
+HARDWARE_CLASS = env.text("TAXIMETER_HARDWARE", "cpu")
+
+EXPORT_DIR = env.text("TAXIMETER_EXPORT_DIR", str(env.VAR / "exports"))
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["stderr"], "level": env.text("TAXIMETER_LOG_LEVEL", "INFO")},
+}

@@ -1,0 +1,29 @@
+"""The one place that reads the machine's clock. Everything else is told the time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+#: Answers the present instant, aware and in UTC. A test clock is one of these.
+Clock = Callable[[], datetime]
+
+
+def system_clock() -> datetime:
+    """The machine's present instant in UTC."""
+    return datetime.now(UTC)
+
+
+def to_rfc3339(instant: datetime) -> str:
+    """`instant` as the API writes it: UTC, microseconds only where there are any, `Z` at the end."""
+    if instant.tzinfo is None:
+        raise ValueError("a time without a zone says nothing about when it was")
+    return instant.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+def parse_rfc3339(text: str) -> datetime:
+    """An aware UTC instant from RFC 3339 text; `ValueError` for anything else, a missing zone included."""
+    instant = datetime.fromisoformat(text)
+    if instant.tzinfo is None or "T" not in text.upper():
+        raise ValueError(f"{text!r} is not an RFC 3339 time with a zone")
+    return instant.astimezone(UTC)

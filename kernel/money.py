@@ -1,0 +1,82 @@
+"""Money, and the only place where it is rounded."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import ROUND_HALF_UP, Context, Decimal, InvalidOperation
+
+#: Digits after the point by currency, where it is not two. Source: ISO 4217, list one.
+_MINOR_UNITS = {
+    **dict.fromkeys("BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF".split(), 0),
+    **dict.fromkeys("BHD IQD JOD KWD LYD OMR TND".split(), 3),
+    **dict.fromkeys("CLF UYW".split(), 4),
+}
+
+#: Wide enough for any price times any quantity, so that nothing is rounded before its line is.
+EXACT = Context(prec=60, rounding=ROUND_HALF_UP)
+
+
+def decimal_from(value: object) -> Decimal:
+    """The one door for decimals: from text, a whole number or a Decimal; a float raises `TypeError`.
+
+    Raises `ValueError` for what is not a finite number.
+    """
+    if isinstance(value, bool) or not isinstance(value, str | int | Decimal):
+        raise TypeError(f"{value!r} ({type(value).__name__}) is no exact number; write it as a string")
+    try:
+        number = Decimal(value.strip() if isinstance(value, str) else value)
+    except InvalidOperation:
+        raise ValueError(f"{value!r} is not a number") from None
+    if not number.is_finite():
+        raise ValueError(f"{value!r} is not a finite number")
+    return number
+
+
+def minor_digits(currency: str) -> int:
+    """How many digits after the point `currency` (ISO 4217) has."""
+    return _MINOR_UNITS.get(currency, 2)
+
+
+def round_to_currency(amount: Decimal, currency: str) -> Decimal:
+    """`amount` rounded half up (away from zero at the half) to the currency's minor unit."""
+    return amount.quantize(Decimal(1).scaleb(-minor_digits(currency)), context=EXACT)
+
+
+@dataclass(frozen=True, slots=True)
+class Money:
+    """An exact amount in major units of one currency. Amounts of two currencies do not mix."""
+
+    amount: Decimal
+    currency: str
+
+    def __post_init__(self) -> None:
+        if len(self.currency) != 3 or not self.currency.isascii() or not self.currency.isupper():
+            raise ValueError(f"{self.currency!r} is not an ISO 4217 code")
+        object.__setattr__(self, "amount", decimal_from(self.amount))
+
+    def __add__(self, other: Money) -> Money:
+        return Money(EXACT.add(self.amount, self._same(other)), self.currency)
+
+    def __sub__(self, other: Money) -> Money:
+        return Money(EXACT.subtract(self.amount, self._same(other)), self.currency)
+
+    def __mul__(self, factor: Decimal | int) -> Money:
+        return Money(EXACT.multiply(self.amount, decimal_from(factor)), self.currency)
+
+    def __neg__(self) -> Money:
+        return Money(-self.amount, self.currency)
+
+    def __lt__(self, other: Money) -> bool:
+        return self.amount < self._same(other)
+
+    def rounded(self) -> Money:
+        """To the currency's minor unit, half up."""
+        return Money(round_to_currency(self.amount, self.currency), self.currency)
+
+    def __str__(self) -> str:
+        return f"{self.rounded().amount} {self.currency}"
+
+    def _same(self, other: Money) -> Decimal:
+        if other.currency != self.currency:
+            raise ValueError(f"{self.currency} and {other.currency} do not mix")
+        return other.amount
