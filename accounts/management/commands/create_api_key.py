@@ -1,0 +1,29 @@
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from accounts.facade import create_api_key, get_organization, record_audit
+from kernel.errors import TaximeterError
+from rest.permissions import SCOPES
+
+
+class Command(BaseCommand):
+    help = "Make an API key and print its secret, nothing else. It is shown this once."
+
+    def add_arguments(self, parser: Any) -> None:
+        parser.add_argument("--organization", required=True, help="key or id of the organization")
+        parser.add_argument("--scope", action="append", required=True, choices=SCOPES, help="may be given several times")
+        parser.add_argument("--name", default="")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        try:
+            organization = get_organization(options["organization"])
+            key, secret = create_api_key(organization=organization, scopes=options["scope"], name=options["name"])
+        except TaximeterError as error:
+            raise CommandError(error.detail) from error
+        record_audit(
+            organization_id=organization.pk, actor="command line", action="api_key.create", target=key.pk, scopes=key.scopes
+        )
+        self.stdout.write(secret)

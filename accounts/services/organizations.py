@@ -1,0 +1,44 @@
+from __future__ import annotations
+
+from django.db import IntegrityError, transaction
+from django.utils.text import slugify
+
+from accounts.models import Membership, Organization, User
+from kernel.errors import ConflictError, InvalidError
+
+
+class OrganizationExists(ConflictError):
+    code = "organization_exists"
+
+
+def create_organization(*, name: str, key: str | None = None) -> Organization:
+    """A new organization. Its key is made from its name unless given; a taken one is a `ConflictError`."""
+    name = name.strip()
+    key = key or slugify(name)
+    if not name or not key or len(name) > 200 or "\x00" in name:
+        raise InvalidError("An organization needs a name with a letter or a digit in it, of at most 200 characters")
+    try:
+        with transaction.atomic():
+            return Organization.objects.create(name=name, key=key[:128])
+    except IntegrityError:
+        raise OrganizationExists(f"There is an organization with the key {key!r} already") from None
+
+
+def create_user(*, email: str, password: str, name: str = "", is_superuser: bool = False) -> User:
+    """A person who may sign in with `email` and `password`; a taken address is a `ConflictError`."""
+    first, _, last = name.partition(" ")
+    try:
+        with transaction.atomic():
+            return User.objects.create_user(
+                email, password, first_name=first, last_name=last, is_staff=is_superuser, is_superuser=is_superuser
+            )
+    except IntegrityError:
+        raise ConflictError(f"There is a user {email} already", code="user_exists") from None
+
+
+def add_member(*, organization: Organization, user: User, role: str) -> Membership:
+    """Give `user` the `role` in `organization`, in place of any they had."""
+    membership, _ = Membership.objects.update_or_create(
+        organization=organization, user=user, defaults={"role": role}
+    )
+    return membership

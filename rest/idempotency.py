@@ -1,0 +1,78 @@
+"""`Idempotency-Key`: a POST sent again answers what it answered first."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+from django.db import transaction
+from rest_framework.response import Response
+
+from kernel.clock import system_clock
+from kernel.errors import ConflictError, InvalidError
+from rest.models import IdempotencyRecord
+from rest.parsers import decode_json
+from rest.renderers import encode_json
+
+#: How long a key and its answer are kept.
+LIFETIME = timedelta(hours=24)
+
+
+def idempotent(method: Callable[..., Response]) -> Callable[..., Response]:
+    """For a view's `post`: runs it and its record in one transaction.
+
+    The record's row is the lock: a second request with the same key waits for nobody, it is told
+    that the first is still running. A refused request leaves no record, so it may be put right and
+    sent again under the same key.
+    """
+
+    @functools.wraps(method)
+    def post(view: Any, request: Any, *args: Any, **kwargs: Any) -> Response:
+        key = request.headers.get("Idempotency-Key")
+        if key is None:
+            return method(view, request, *args, **kwargs)
+        if not 1 <= len(key) <= 255 or "\x00" in key:
+            raise InvalidError("An Idempotency-Key has 1 to 255 characters", code="idempotency_key_invalid")
+        request_hash = hashlib.sha256(
+            b"\n".join([request.method.encode(), request.path.encode(), encode_json(request.data)])
+        ).digest()
+        with transaction.atomic():
+            record = _claim(request.auth.organization_id, key, request_hash)
+            if record.status is not None:
+                return _replay(record)
+            response = method(view, request, *args, **kwargs)
+            record.status, record.body = response.status_code, encode_json(response.data)
+            record.save(update_fields=["status", "body"])
+            return response
+
+    return post
+
+
+def _claim(organization_id: int, key: str, request_hash: bytes) -> IdempotencyRecord:
+    now = system_clock()
+    IdempotencyRecord.objects.filter(created_at__lt=now - LIFETIME, organization_id=organization_id).delete()
+    lock = int.from_bytes(hashlib.sha256(f"{organization_id}:{key}".encode()).digest()[:8], signed=True)
+    if not _try_lock(lock):
+        raise ConflictError("The first request with this Idempotency-Key is still running", code="idempotency_running")
+    record, _ = IdempotencyRecord.objects.get_or_create(
+        organization_id=organization_id, key=key, defaults={"request_hash": request_hash, "created_at": now}
+    )
+    if bytes(record.request_hash) != request_hash:
+        raise InvalidError("This Idempotency-Key was used for another request", code="idempotency_key_reused")
+    return record
+
+
+def _try_lock(lock: int) -> bool:
+    """A lock that ends with the transaction, so a killed process leaves none behind."""
+    with transaction.get_connection().cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [lock])
+        return bool(cursor.fetchone()[0])
+
+
+def _replay(record: IdempotencyRecord) -> Response:
+    response = Response(decode_json(bytes(record.body)), status=record.status)
+    response["Idempotent-Replayed"] = "true"
+    return response

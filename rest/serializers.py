@@ -1,0 +1,109 @@
+"""Request bodies that refuse what they do not understand."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from rest_framework import serializers
+
+from kernel.clock import parse_rfc3339
+from kernel.money import decimal_from
+
+#: Keys are what people name things by: they stand in addresses, files and URLs.
+KEY_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._:@+-]{0,127}\Z"
+
+
+class StrictSerializer(serializers.Serializer):  # type: ignore[type-arg]
+    """A serializer to which an unknown field is an error (code `unknown_field`), not a thing to ignore."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        if isinstance(data, dict) and (unknown := sorted(set(map(str, data)) - set(self.fields))):
+            raise serializers.ValidationError(
+                {name: [serializers.ErrorDetail("There is no such field", code="unknown_field")] for name in unknown}
+            )
+        return super().to_internal_value(data)
+
+
+class KeyField(serializers.RegexField):
+    """A key, unique in the organization: letters, digits and . _ : @ + -, at most 128."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(
+            KEY_PATTERN,
+            error_messages={"invalid": "A key has letters, digits and . _ : @ + - and at most 128 characters"},
+            **kwargs,
+        )
+
+
+class DecimalField(serializers.Field):  # type: ignore[type-arg]
+    """An exact decimal, written as a string."""
+
+    default_error_messages = {
+        "invalid": "Write an exact decimal as a string, such as \"12.34\"",
+        "range": "This number is out of range",
+    }
+
+    def __init__(self, *, low: Decimal | None = None, high: Decimal = Decimal(10) ** 18, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.low, self.high = low, high
+
+    def to_internal_value(self, data: Any) -> Decimal:
+        try:
+            number = decimal_from(data)
+        except (TypeError, ValueError):
+            self.fail("invalid")
+        exponent = number.as_tuple().exponent
+        if abs(number) > self.high or not isinstance(exponent, int) or exponent < -12:
+            self.fail("range")
+        if self.low is not None and number < self.low:
+            self.fail("range")
+        return number
+
+    def to_representation(self, value: Decimal) -> Decimal:
+        return value
+
+
+class InstantField(serializers.Field):  # type: ignore[type-arg]
+    """An instant in RFC 3339 with its zone."""
+
+    default_error_messages = {"invalid": "Write a time as RFC 3339 with a zone, such as 2026-10-01T00:00:00Z"}
+
+    def to_internal_value(self, data: Any) -> Any:
+        try:
+            return parse_rfc3339(data)
+        except (TypeError, ValueError, OverflowError):
+            self.fail("invalid")
+
+    def to_representation(self, value: Any) -> Any:
+        return value
+
+
+def zone_named(name: str) -> ZoneInfo:
+    """The IANA time zone `name`; `ValueError` where there is none."""
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise ValueError(f"{name!r} is not an IANA time zone such as Europe/Berlin") from None
+
+
+class TimezoneField(serializers.CharField):
+    """The name of an IANA time zone."""
+
+    default_error_messages = {"zone": "This is not an IANA time zone such as Europe/Berlin"}
+
+    def to_internal_value(self, data: Any) -> str:
+        name = super().to_internal_value(data)
+        try:
+            return zone_named(name).key
+        except ValueError:
+            self.fail("zone")
+            raise
+
+
+class CurrencyField(serializers.RegexField):
+    """An ISO 4217 code."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(r"^[A-Z]{3}\Z", error_messages={"invalid": "A currency is an ISO 4217 code, such as USD"}, **kwargs)
