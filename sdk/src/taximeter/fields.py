@@ -1,0 +1,47 @@
+"""The fields of each kind of activity, checked and written the way events carry them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from taximeter.events import Exact, exact, measured
+
+
+def agent_fields(agent: str) -> dict[str, str]:
+    """`support@3` as `agent` and `agent_version`; without an `@` there is no version."""
+    key, _, version = agent.partition("@")
+    if not key:
+        raise ValueError(f"{agent!r} names no agent")
+    return {"agent": key, "agent_version": version} if version else {"agent": key}
+
+
+def inference_fields(
+    *,
+    model: str,
+    input_tokens: int,
+    output_tokens: int,
+    compute_seconds: Exact | float | None = None,
+    cost: Exact | None = None,
+    cost_currency: str | None = None,
+    **more: Any,
+) -> dict[str, Any]:
+    """The data of one inference call.
+
+    `compute_seconds` is processor time in seconds, `cost` what the call cost the vendor, in major units
+    of `cost_currency`. `more` is any other field of an inference call: `provider`, `model_digest`,
+    `quantization`, `cached_input_tokens`, `reasoning_tokens`, `prompt_ms`, `generation_ms`, `queue_ms`,
+    `accelerator_seconds`, `finish_reason`, `hardware`.
+    """
+    if min(input_tokens, output_tokens) < 0:
+        raise ValueError("token counts cannot be negative")
+    if cost is not None and not cost_currency:
+        raise ValueError("a cost needs its cost_currency")
+    return {
+        "model": model,
+        "input_tokens": input_tokens,
+        "output_tokens": output_tokens,
+        "compute_seconds": measured(compute_seconds),
+        "cost": None if cost is None else exact(cost),
+        "cost_currency": cost_currency,
+        **more,
+    }
