@@ -1,0 +1,19 @@
+"""The WSGI application that the web server's workers load."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+
+from django.core.wsgi import get_wsgi_application
+
+from launcher.shim import die_with_parent
+
+if multiprocessing.parent_process() is not None:
+    # A worker whose master was killed would keep answering beside its successors.
+    die_with_parent(signal.SIGTERM)
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+
+application = get_wsgi_application()
