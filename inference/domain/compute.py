@@ -1,0 +1,47 @@
+"""What one inference call used. `docs/compute.md` defines a compute second."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+_MICROSECOND = Decimal("0.000001")
+
+
+@dataclass(frozen=True, slots=True)
+class CallUsage:
+    """What a call used up to now, or in all.
+
+    `compute_seconds` is processor time of the engine process from the call's admission on; all `_ms` are
+    wall time, `first_token_ms` counted from admission and `queue_ms` from arrival to admission.
+    """
+
+    input_tokens: int = 0
+    cached_input_tokens: int = 0
+    output_tokens: int = 0
+    compute_seconds: Decimal = Decimal(0)
+    queue_ms: int = 0
+    prompt_ms: int = 0
+    generation_ms: int = 0
+    first_token_ms: int | None = None
+    finish_reason: str | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        """The fields as JSON carries them, `compute_seconds` as a decimal string."""
+        return {
+            "input_tokens": self.input_tokens,
+            "cached_input_tokens": self.cached_input_tokens,
+            "output_tokens": self.output_tokens,
+            "compute_seconds": format(self.compute_seconds, "f"),
+            "queue_ms": self.queue_ms,
+            "prompt_ms": self.prompt_ms,
+            "generation_ms": self.generation_ms,
+            "first_token_ms": self.first_token_ms,
+            "finish_reason": self.finish_reason,
+        }
+
+
+def seconds_from_nanoseconds(nanoseconds: int) -> Decimal:
+    """Processor time in seconds, rounded to the microsecond: finer is noise."""
+    return (Decimal(nanoseconds) / 1_000_000_000).quantize(_MICROSECOND)
