@@ -165,6 +165,7 @@ class Cluster:
             process.send([pid], signal.SIGINT)
             if not process.wait_until(lambda: not process.is_alive(pid), seconds=30):
                 raise LauncherError(f"Another PostgreSQL (process {pid}) uses {self.data} and does not stop.")
+        _end_orphans(self.data.resolve())
         for file in (lock, self.sockets / ".s.PGSQL.5432", self.sockets / ".s.PGSQL.5432.lock"):
             file.unlink(missing_ok=True)
 
@@ -200,6 +201,13 @@ class Cluster:
         places = [place for place in (self.data, self.sockets) if place.exists()]
         done = process.capture(["/bin/sh", "-c", _REACH, "sh", binary("postgres"), *places], identity=identity)
         return None if done.returncode == 0 else (done.stderr.strip() or f"exit status {done.returncode}")
+
+
+def _end_orphans(data: Path) -> None:
+    """End the sessions of a killed server: as long as one is busy, the shared memory of `data` stays taken."""
+    orphans = [pid for pid in process.every_pid() if process.working_directory(pid) == data]
+    process.send(orphans, signal.SIGQUIT)
+    process.wait_until(lambda: not any(map(process.is_alive, orphans)), seconds=10)
 
 
 def _has_name(user: int) -> bool:

@@ -61,17 +61,23 @@ def command_of(pid: int) -> str:
         return ""
 
 
+def every_pid() -> list[int]:
+    """The processes of this machine, this one left out; none where there is no /proc."""
+    names = (entry.name for entry in _PROC.iterdir()) if _PROC.is_dir() else ()
+    return [int(name) for name in names if name.isdigit() and int(name) != os.getpid()]
+
+
 def tagged(tag: str) -> list[int]:
     """The processes that carry `tag`, this one left out."""
     wanted = f"{TAG}={tag}".encode()
-    found = []
-    for entry in _PROC.iterdir() if _PROC.is_dir() else ():
-        if not entry.name.isdigit() or int(entry.name) == os.getpid():
-            continue
-        with contextlib.suppress(OSError):
-            if wanted in (entry / "environ").read_bytes().split(b"\0") and is_alive(int(entry.name)):
-                found.append(int(entry.name))
-    return found
+    return [pid for pid in every_pid() if wanted in _environment_of(pid) and is_alive(pid)]
+
+
+def _environment_of(pid: int) -> list[bytes]:
+    try:
+        return (_PROC / str(pid) / "environ").read_bytes().split(b"\0")
+    except OSError:
+        return []
 
 
 def wait_until(condition: Callable[[], object], *, seconds: float, interval: float = 0.05) -> bool:

@@ -49,6 +49,7 @@ class Server:
             "save": "",
             "appendonly": "yes" if durable else "no",
             "daemonize": "no",
+            "set-proc-title": "no",  # it would overwrite the environment, by which `make stop` knows its processes
             "maxmemory-policy": "noeviction",
         }
         return [str(binary()), *(part for name, value in settings.items() for part in (f"--{name}", value))]

