@@ -19,7 +19,8 @@ def create_api_key(*, organization: Organization, scopes: Sequence[str], name: s
     """
     if not scopes or (unknown := set(scopes) - set(SCOPES)):
         raise InvalidError(
-            f"A key needs scopes out of {', '.join(SCOPES)}" + (f", not {', '.join(sorted(unknown))}" if scopes else ""),
+            f"A key needs scopes out of {', '.join(SCOPES)}"
+            + (f", not {', '.join(sorted(unknown))}" if scopes else ""),
             code="scope_unknown",
         )
     secret = _PREFIX + secrets.token_urlsafe(32)

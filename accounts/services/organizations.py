@@ -38,7 +38,5 @@ def create_user(*, email: str, password: str, name: str = "", is_superuser: bool
 
 def add_member(*, organization: Organization, user: User, role: str) -> Membership:
     """Give `user` the `role` in `organization`, in place of any they had."""
-    membership, _ = Membership.objects.update_or_create(
-        organization=organization, user=user, defaults={"role": role}
-    )
+    membership, _ = Membership.objects.update_or_create(organization=organization, user=user, defaults={"role": role})
     return membership

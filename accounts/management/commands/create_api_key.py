@@ -14,7 +14,9 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: Any) -> None:
         parser.add_argument("--organization", required=True, help="key or id of the organization")
-        parser.add_argument("--scope", action="append", required=True, choices=SCOPES, help="may be given several times")
+        parser.add_argument(
+            "--scope", action="append", required=True, choices=SCOPES, help="may be given several times"
+        )
         parser.add_argument("--name", default="")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -24,6 +26,10 @@ class Command(BaseCommand):
         except TaximeterError as error:
             raise CommandError(error.detail) from error
         record_audit(
-            organization_id=organization.pk, actor="command line", action="api_key.create", target=key.pk, scopes=key.scopes
+            organization_id=organization.pk,
+            actor="command line",
+            action="api_key.create",
+            target=key.pk,
+            scopes=key.scopes,
         )
         self.stdout.write(secret)

@@ -1,0 +1,138 @@
+"""How billing's things look in the API's answers."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+from billing.models import BillingRun, Customer, Invoice, InvoiceLine, Plan, PlanVersion, Price, Subscription
+from billing.queries.rating import PricedInvoice, PricedLine
+from kernel.money import round_to_currency
+
+
+def money(amount: Decimal, currency: str) -> str:
+    """An amount with the digits of its currency, such as "12.30"."""
+    return format(round_to_currency(amount, currency), "f")
+
+
+def customer(one: Customer) -> dict[str, Any]:
+    names = [
+        "id",
+        "key",
+        "name",
+        "email",
+        "currency",
+        "timezone",
+        "address",
+        "tax_rate",
+        "tax_id",
+        "metadata",
+        "created_at",
+    ]
+    return {name: getattr(one, name) for name in names}
+
+
+def price(one: Price) -> dict[str, Any]:
+    return {
+        "id": one.id,
+        "key": one.key,
+        "name": one.name,
+        "kind": one.kind,
+        "meter": one.meter.key if one.meter else None,
+        "filter": one.filter,
+        "bill": "in_arrears",
+        "prorate": one.prorate,
+        "included": one.included,
+        "minimum": one.minimum,
+        "maximum": one.maximum,
+        "model": one.model,
+    }
+
+
+def plan_version(one: PlanVersion) -> dict[str, Any]:
+    return {
+        "id": one.id,
+        "version": one.number,
+        "currency": one.currency,
+        "interval": one.interval,
+        "interval_count": 1,
+        "prices": [price(p) for p in one.prices.all()],
+        "created_at": one.created_at,
+    }
+
+
+def plan(one: Plan) -> dict[str, Any]:
+    versions = sorted(one.versions.all(), key=lambda version: version.number)
+    return plan_version(versions[-1]) | {"id": one.id, "key": one.key, "name": one.name, "created_at": one.created_at}
+
+
+def subscription(one: Subscription) -> dict[str, Any]:
+    return {
+        "id": one.id,
+        "customer": one.customer.key,
+        "plan": one.plan_version.plan.key,
+        "plan_version": one.plan_version.number,
+        "starts_at": one.starts_at,
+        "ends_at": one.ends_at,
+        "anchor": "calendar",
+        "seats": one.seats,
+        "created_at": one.created_at,
+    }
+
+
+def invoice(one: Invoice) -> dict[str, Any]:
+    amounts = ["subtotal", "discount", "credits_applied", "tax", "total", "amount_due"]
+    names = "id number status currency month period_start period_end created_at finalized_at due_at paid_at voided_at"
+    return (
+        {name: getattr(one, name) for name in names.split()}
+        | {"customer": one.customer.key, "subscription": one.subscription_id}
+        | {name: money(getattr(one, name), one.currency) for name in amounts}
+        | {"lines": [invoice_line(line, one.currency) for line in one.lines.all()]}
+    )
+
+
+def invoice_line(line: InvoiceLine, currency: str) -> dict[str, Any]:
+    names = "id kind description quantity unit_amount tax_rate period_start period_end breakdown steps events"
+    return {name: getattr(line, name) for name in names.split()} | {
+        "price": line.price.key,
+        "amount": money(line.amount, currency),
+        "tax": money(line.tax, currency),
+    }
+
+
+def upcoming(one: PricedInvoice) -> dict[str, Any]:
+    return {
+        "customer": one.subscription.customer.key,
+        "subscription": one.subscription.pk,
+        "status": "upcoming",
+        "currency": one.currency,
+        "period_start": one.period.start,
+        "period_end": one.period.end,
+        "subtotal": money(one.subtotal, one.currency),
+        "tax": money(one.tax, one.currency),
+        "total": money(one.total, one.currency),
+        "amount_due": money(one.total, one.currency),
+        "lines": [_upcoming_line(line, one) for line in one.lines],
+    }
+
+
+def _upcoming_line(line: PricedLine, one: PricedInvoice) -> dict[str, Any]:
+    return {
+        "price": line.price.key,
+        "kind": line.price.kind,
+        "description": line.price.name,
+        "quantity": line.rated.quantity,
+        "unit_amount": line.rated.unit_amount,
+        "amount": money(line.rated.amount, one.currency),
+        "tax": money(line.tax, one.currency),
+        "period_start": one.period.start,
+        "period_end": one.period.end,
+        "breakdown": [row.to_json() for row in line.rated.breakdown],
+        "steps": [step.to_json() for step in line.rated.steps],
+        "events": line.events,
+    }
+
+
+def run(one: BillingRun) -> dict[str, Any]:
+    names = "id month status total done invoices problems created_at finished_at"
+    return {name: getattr(one, name) for name in names.split()}

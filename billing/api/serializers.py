@@ -1,0 +1,92 @@
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any
+
+from rest_framework import serializers
+
+from rest.serializers import (
+    CurrencyField,
+    DecimalField,
+    InstantField,
+    KeyField,
+    StrictSerializer,
+    TimezoneField,
+)
+
+
+class CustomerInput(StrictSerializer):
+    key = KeyField()
+    name = serializers.CharField(max_length=200, required=False)
+    email = serializers.EmailField(required=False, allow_blank=True)
+    currency = CurrencyField(required=False)
+    timezone = TimezoneField(required=False)
+    address = serializers.JSONField(required=False)
+    tax_rate = DecimalField(required=False, low=Decimal(0), high=Decimal(1))
+    tax_id = serializers.CharField(max_length=64, required=False, allow_blank=True)
+    metadata = serializers.DictField(required=False)
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        for name in ("address", "metadata"):
+            if name in attrs:
+                attrs[name] = storable(attrs[name], name)
+        return attrs
+
+
+class PriceInput(StrictSerializer):
+    key = KeyField()
+    name = serializers.CharField(max_length=200, required=False)
+    kind = serializers.CharField()
+    meter = serializers.CharField(required=False, allow_null=True)
+    filter = serializers.DictField(required=False, allow_null=True)
+    bill = serializers.ChoiceField(choices=["in_advance", "in_arrears"], required=False)
+    prorate = serializers.BooleanField(required=False)
+    included = serializers.JSONField(required=False)
+    minimum = serializers.JSONField(required=False)
+    maximum = serializers.JSONField(required=False)
+    model = serializers.JSONField()
+
+
+class PlanVersionInput(StrictSerializer):
+    currency = CurrencyField(required=False)
+    prices = serializers.ListField(child=PriceInput(), allow_empty=False)
+
+
+class PlanInput(StrictSerializer):
+    key = KeyField()
+    name = serializers.CharField(max_length=200, required=False)
+    currency = CurrencyField()
+    interval = serializers.ChoiceField(choices=["day", "week", "month", "quarter", "year"], default="month")
+    interval_count = serializers.IntegerField(min_value=1, max_value=1000, default=1)
+    trial_days = serializers.IntegerField(min_value=0, max_value=3650, default=0)
+    minimum_commitment = DecimalField(required=False, low=Decimal(0))
+    prices = serializers.ListField(child=PriceInput(), allow_empty=False)
+
+
+class SubscriptionInput(StrictSerializer):
+    customer = serializers.CharField()
+    plan = serializers.CharField()
+    starts_at = InstantField(required=False)
+    anchor = serializers.ChoiceField(choices=["calendar", "anniversary"], default="calendar")
+    seats = serializers.IntegerField(min_value=0, max_value=10_000_000, default=0)
+    trial_days = serializers.IntegerField(min_value=0, max_value=3650, default=0)
+
+
+class CancelInput(StrictSerializer):
+    when = serializers.ChoiceField(choices=["now", "period_end"], default="period_end")
+
+
+class RunInput(StrictSerializer):
+    month = serializers.CharField(max_length=7)
+
+
+def storable(value: Any, name: str) -> Any:
+    """A JSON value that the database can keep: exact decimals become strings, U+0000 is refused."""
+    if isinstance(value, Mapping):
+        return {storable(str(key), name): storable(item, name) for key, item in value.items()}
+    if isinstance(value, list):
+        return [storable(item, name) for item in value]
+    if isinstance(value, str) and "\x00" in value:
+        raise serializers.ValidationError({name: "Text cannot hold the character U+0000"})
+    return str(value) if isinstance(value, Decimal) else value

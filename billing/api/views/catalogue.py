@@ -1,0 +1,62 @@
+from __future__ import annotations
+
+from typing import Any
+
+from drf_spectacular.utils import extend_schema
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from billing.api import present
+from billing.api.serializers import PlanInput, PlanVersionInput
+from billing.domain.calculator import calculate_price
+from billing.errors import Unsupported
+from billing.queries.catalogue import get_plan, plans_of
+from billing.services.catalogue import create_plan, create_plan_version
+from rest.idempotency import idempotent
+from rest.pagination import page
+
+
+class PlansView(APIView):
+    def get(self, request: Any) -> Response:
+        return Response(page(plans_of(request.auth.organization_id), request.query_params, present.plan))
+
+    @extend_schema(request=PlanInput)
+    @idempotent
+    def post(self, request: Any) -> Response:
+        body = PlanInput(data=request.data)
+        body.is_valid(raise_exception=True)
+        fields = dict(body.validated_data)
+        if fields.pop("trial_days") or fields.pop("minimum_commitment", 0):
+            raise Unsupported("Trials and minimum commitments are not done yet")
+        plan = create_plan(organization=request.auth.organization, **fields)
+        shown = get_plan(organization_id=request.auth.organization_id, plan=plan.pk)
+        return Response(present.plan(shown), status=201)
+
+
+class PlanView(APIView):
+    def get(self, request: Any, plan: str) -> Response:
+        found = get_plan(organization_id=request.auth.organization_id, plan=plan)
+        versions = sorted(found.versions.all(), key=lambda version: version.number)
+        return Response(present.plan(found) | {"versions": [present.plan_version(v) for v in versions]})
+
+
+class PlanVersionsView(APIView):
+    @extend_schema(request=PlanVersionInput)
+    @idempotent
+    def post(self, request: Any, plan: str) -> Response:
+        body = PlanVersionInput(data=request.data)
+        body.is_valid(raise_exception=True)
+        found = get_plan(organization_id=request.auth.organization_id, plan=plan)
+        create_plan_version(plan=found, **body.validated_data)
+        shown = get_plan(organization_id=request.auth.organization_id, plan=found.pk)
+        return Response(present.plan(shown), status=201)
+
+
+class CalculateView(APIView):
+    """A price calculator: the arithmetic of an invoice line on any pricing model, storing nothing."""
+
+    required_scope = "read"
+
+    @extend_schema(request=dict)
+    def post(self, request: Any) -> Response:
+        return Response(calculate_price(request.data))

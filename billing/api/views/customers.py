@@ -1,0 +1,109 @@
+from __future__ import annotations
+
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from drf_spectacular.utils import extend_schema
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from billing.api import present
+from billing.api.serializers import CancelInput, CustomerInput, SubscriptionInput
+from billing.errors import Unsupported
+from billing.queries.catalogue import get_plan
+from billing.queries.customers import customers_of, get_customer, get_subscription, subscriptions_of
+from billing.queries.rating import PricedInvoice, Unpriceable
+from billing.queries.upcoming import upcoming_invoices
+from billing.services.customers import cancel_subscription, create_customer, subscribe, update_customer
+from kernel.clock import system_clock
+from kernel.errors import InvalidError, NotFoundError
+from kernel.period import Month
+from rest.idempotency import idempotent
+from rest.pagination import page
+
+
+class CustomersView(APIView):
+    def get(self, request: Any) -> Response:
+        return Response(page(customers_of(request.auth.organization_id), request.query_params, present.customer))
+
+    @extend_schema(request=CustomerInput)
+    @idempotent
+    def post(self, request: Any) -> Response:
+        body = CustomerInput(data=request.data)
+        body.is_valid(raise_exception=True)
+        customer = create_customer(organization=request.auth.organization, **body.validated_data)
+        return Response(present.customer(customer), status=201)
+
+
+class CustomerView(APIView):
+    def get(self, request: Any, customer: str) -> Response:
+        found = get_customer(organization_id=request.auth.organization_id, customer=customer)
+        return Response(present.customer(found))
+
+    @extend_schema(request=CustomerInput)
+    def patch(self, request: Any, customer: str) -> Response:
+        body = CustomerInput(data=request.data, partial=True)
+        body.is_valid(raise_exception=True)
+        found = get_customer(organization_id=request.auth.organization_id, customer=customer)
+        if body.validated_data.get("key", found.key) != found.key:
+            raise InvalidError("A customer's key never changes: events name it", code="key_immutable")
+        return Response(present.customer(update_customer(customer=found, **body.validated_data)))
+
+
+class UpcomingInvoiceView(APIView):
+    """What the open month would cost if it ended now, priced by what will issue the invoice."""
+
+    def get(self, request: Any, customer: str) -> Response:
+        found = get_customer(organization_id=request.auth.organization_id, customer=customer)
+        answers = upcoming_invoices(customer=found, now=system_clock())
+        if not answers:
+            raise NotFoundError("This customer has no subscription in this month", code="no_subscription")
+        for answer in answers:
+            if isinstance(answer, Unpriceable):
+                raise answer.error
+        shown = [present.upcoming(answer) for answer in answers if isinstance(answer, PricedInvoice)]
+        return Response(shown[0] if len(shown) == 1 else shown[0] | {"others": shown[1:]})
+
+
+class SubscriptionsView(APIView):
+    def get(self, request: Any) -> Response:
+        rows = subscriptions_of(request.auth.organization_id)
+        if customer := request.query_params.get("customer"):
+            rows = rows.filter(customer=get_customer(organization_id=request.auth.organization_id, customer=customer))
+        return Response(page(rows, request.query_params, present.subscription))
+
+    @extend_schema(request=SubscriptionInput)
+    @idempotent
+    def post(self, request: Any) -> Response:
+        body = SubscriptionInput(data=request.data)
+        body.is_valid(raise_exception=True)
+        fields = body.validated_data
+        if fields["anchor"] != "calendar" or fields["trial_days"]:
+            raise Unsupported("Anniversary anchors and trials are not done yet: anchor must be calendar")
+        organization_id = request.auth.organization_id
+        subscription = subscribe(
+            customer=get_customer(organization_id=organization_id, customer=fields["customer"]),
+            plan=get_plan(organization_id=organization_id, plan=fields["plan"]),
+            starts_at=fields.get("starts_at") or system_clock(),
+            seats=fields["seats"],
+        )
+        return Response(present.subscription(subscription), status=201)
+
+
+class SubscriptionView(APIView):
+    def get(self, request: Any, subscription: str) -> Response:
+        found = get_subscription(organization_id=request.auth.organization_id, subscription=subscription)
+        return Response(present.subscription(found))
+
+
+class CancelView(APIView):
+    @extend_schema(request=CancelInput)
+    def post(self, request: Any, subscription: str) -> Response:
+        body = CancelInput(data=request.data)
+        body.is_valid(raise_exception=True)
+        found = get_subscription(organization_id=request.auth.organization_id, subscription=subscription)
+        now = system_clock()
+        if body.validated_data["when"] == "period_end":
+            zone = ZoneInfo(found.customer.timezone)
+            now = Month.of(max(now, found.starts_at), zone).period(zone).end
+        return Response(present.subscription(cancel_subscription(subscription=found, ends_at=now)))

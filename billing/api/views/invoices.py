@@ -1,0 +1,106 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from django.db import transaction
+from drf_spectacular.utils import extend_schema
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from billing.api import present
+from billing.api.serializers import RunInput
+from billing.models.invoices import InvoiceStatus
+from billing.queries.customers import get_customer
+from billing.queries.invoices import events_behind, get_invoice, get_line, invoices_of, runs_of
+from billing.services.invoices import InvoiceStateConflict, pay_invoice, void_invoice
+from billing.services.runs import start_billing_run
+from billing.tasks import work_run
+from kernel.clock import system_clock
+from kernel.errors import InvalidError
+from kernel.period import Month
+from metering.facade import present_event
+from rest.idempotency import idempotent
+from rest.lookup import find
+from rest.pagination import limit_of, page
+
+
+def month_of(text: str) -> Month:
+    """A month such as 2026-10; `InvalidError` with code `month_invalid` otherwise."""
+    try:
+        return Month.parse(text)
+    except ValueError as error:
+        raise InvalidError(str(error), code="month_invalid") from None
+
+
+class InvoicesView(APIView):
+    def get(self, request: Any) -> Response:
+        parameters, organization_id = request.query_params, request.auth.organization_id
+        status, month, customer = (parameters.get(name) for name in ("status", "month", "customer"))
+        if status and status not in InvoiceStatus.values:
+            raise InvalidError(f"status is one of {', '.join(InvoiceStatus.values)}", code="status_invalid")
+        rows = invoices_of(
+            organization_id,
+            month=month_of(month) if month else None,
+            customer=get_customer(organization_id=organization_id, customer=customer).key if customer else None,
+            status=status or None,
+        )
+        return Response(page(rows, parameters, present.invoice))
+
+
+class InvoiceView(APIView):
+    def get(self, request: Any, invoice: str) -> Response:
+        return Response(present.invoice(get_invoice(organization_id=request.auth.organization_id, invoice=invoice)))
+
+
+class InvoiceActionView(APIView):
+    """`finalize`, `pay` and `void`."""
+
+    @extend_schema(request=None)
+    def post(self, request: Any, invoice: str, action: str) -> Response:
+        found = get_invoice(organization_id=request.auth.organization_id, invoice=invoice)
+        actions: dict[str, Callable[..., Any]] = {"pay": pay_invoice, "void": void_invoice}
+        if action == "finalize":
+            raise InvoiceStateConflict(f"This invoice is {found.status} already")
+        actions[action](invoice=found, now=system_clock())
+        return Response(present.invoice(get_invoice(organization_id=request.auth.organization_id, invoice=found.pk)))
+
+
+class LineEventsView(APIView):
+    """The usage events behind a line."""
+
+    def get(self, request: Any, invoice: str, line: str) -> Response:
+        found = get_invoice(organization_id=request.auth.organization_id, invoice=invoice)
+        events, following = events_behind(
+            invoice=found,
+            line=get_line(invoice=found, line=line),
+            limit=limit_of(request.query_params),
+            cursor=request.query_params.get("cursor"),
+        )
+        return Response({"data": [present_event(event) for event in events], "next_cursor": following})
+
+
+class RunsView(APIView):
+    def get(self, request: Any) -> Response:
+        return Response(page(runs_of(request.auth.organization_id), request.query_params, present.run))
+
+    @extend_schema(request=RunInput)
+    @idempotent
+    def post(self, request: Any) -> Response:
+        body = RunInput(data=request.data)
+        body.is_valid(raise_exception=True)
+        with transaction.atomic():
+            run = start_billing_run(
+                organization=request.auth.organization,
+                month=month_of(body.validated_data["month"]),
+                now=system_clock(),
+            )
+            # Should the broker be away, the run stays queued and beat's next look finds it.
+            transaction.on_commit(partial(work_run.delay, run_id=run.pk), robust=True)
+        return Response(present.run(run), status=201)
+
+
+class RunView(APIView):
+    def get(self, request: Any, run: str) -> Response:
+        return Response(present.run(find(runs_of(request.auth.organization_id), run, what="billing_run")))

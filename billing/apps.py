@@ -1,0 +1,11 @@
+from django.apps import AppConfig
+
+
+class BillingConfig(AppConfig):
+    name = "billing"
+
+    def ready(self) -> None:
+        from billing.queries.customers import customer_key  # noqa: PLC0415 - models exist only from here on
+        from metering.facade import register_customer_directory  # noqa: PLC0415
+
+        register_customer_directory(customer_key)

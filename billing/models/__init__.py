@@ -1,0 +1,17 @@
+"""Billing's tables, a file for each part of it."""
+
+from billing.models.catalogue import Plan, PlanVersion, Price
+from billing.models.customers import Customer, Subscription
+from billing.models.invoices import BillingRun, Invoice, InvoiceCounter, InvoiceLine
+
+__all__ = [
+    "BillingRun",
+    "Customer",
+    "Invoice",
+    "InvoiceCounter",
+    "InvoiceLine",
+    "Plan",
+    "PlanVersion",
+    "Price",
+    "Subscription",
+]

@@ -1,0 +1,97 @@
+"""Plans, their versions and prices."""
+
+from __future__ import annotations
+
+from django.db import models
+
+from billing.models.fields import ExactDecimalField
+from kernel.ids import new_id
+
+
+def plan_id() -> str:
+    return new_id("pln")
+
+
+def plan_version_id() -> str:
+    return new_id("plv")
+
+
+def price_id() -> str:
+    return new_id("prc")
+
+
+class Plan(models.Model):
+    """A named set of prices. What it charges stands in its versions."""
+
+    id = models.CharField(max_length=30, primary_key=True, default=plan_id, editable=False)
+    organization = models.ForeignKey("accounts.Organization", on_delete=models.CASCADE)
+    key = models.CharField(max_length=128)
+    name = models.CharField(max_length=200)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["id"]
+        constraints = [models.UniqueConstraint(fields=["organization", "key"], name="plan_key_unique")]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Interval(models.TextChoices):
+    MONTH = "month"
+
+
+class PlanVersion(models.Model):
+    """One version of a plan. It never changes; another price is another version."""
+
+    id = models.CharField(max_length=30, primary_key=True, default=plan_version_id, editable=False)
+    plan = models.ForeignKey(Plan, on_delete=models.CASCADE, related_name="versions")
+    number = models.IntegerField(default=1)
+    currency = models.CharField(max_length=3)
+    interval = models.CharField(max_length=10, choices=Interval.choices, default=Interval.MONTH)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["number"]
+        constraints = [models.UniqueConstraint(fields=["plan", "number"], name="plan_version_number_unique")]
+
+    def __str__(self) -> str:
+        return f"{self.plan} v{self.number}"
+
+
+class PriceKind(models.TextChoices):
+    FIXED = "fixed"
+    SEAT = "seat"
+    USAGE = "usage"
+
+
+class Price(models.Model):
+    """How one fixed fee, seat count or meter becomes money. `model` is the pricing model's JSON."""
+
+    id = models.CharField(max_length=30, primary_key=True, default=price_id, editable=False)
+    plan_version = models.ForeignKey(PlanVersion, on_delete=models.CASCADE, related_name="prices")
+    position = models.SmallIntegerField()
+    key = models.CharField(max_length=128)
+    name = models.CharField(max_length=200)
+    kind = models.CharField(max_length=10, choices=PriceKind.choices)
+    meter = models.ForeignKey("metering.Meter", on_delete=models.PROTECT, null=True)
+    filter = models.JSONField(default=dict)
+    prorate = models.BooleanField(default=True)
+    included = ExactDecimalField(default=0)
+    minimum = ExactDecimalField(null=True)
+    maximum = ExactDecimalField(null=True)
+    model = models.JSONField()
+
+    class Meta:
+        ordering = ["position"]
+        constraints = [
+            models.UniqueConstraint(fields=["plan_version", "key"], name="price_key_unique_in_version"),
+            models.CheckConstraint(
+                condition=models.Q(kind="usage", meter__isnull=False)
+                | (~models.Q(kind="usage") & models.Q(meter=None)),
+                name="usage_prices_have_a_meter",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name

@@ -1,0 +1,68 @@
+"""Who is billed, and under which plan."""
+
+from __future__ import annotations
+
+from django.db import models
+from django.db.models import F, Q
+
+from billing.models.catalogue import PlanVersion
+from billing.models.fields import ExactDecimalField
+from kernel.ids import new_id
+
+
+def customer_id() -> str:
+    return new_id("cus")
+
+
+def subscription_id() -> str:
+    return new_id("sub")
+
+
+class Customer(models.Model):
+    """Who is billed. `key` is what events name in their `subject`, so it never changes."""
+
+    id = models.CharField(max_length=30, primary_key=True, default=customer_id, editable=False)
+    organization = models.ForeignKey("accounts.Organization", on_delete=models.CASCADE)
+    key = models.CharField(max_length=128)
+    name = models.CharField(max_length=200)
+    email = models.EmailField(blank=True)
+    currency = models.CharField(max_length=3, default="USD")
+    timezone = models.CharField(max_length=64, default="UTC")
+    address = models.JSONField(default=dict, blank=True)
+    tax_rate = ExactDecimalField(default=0)
+    tax_id = models.CharField(max_length=64, blank=True)
+    metadata = models.JSONField(default=dict, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["id"]
+        constraints = [models.UniqueConstraint(fields=["organization", "key"], name="customer_key_unique")]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Subscription(models.Model):
+    """A customer on a plan version from `starts_at` until `ends_at`, where that is set.
+
+    The day it starts and the day it ends (in the customer's time zone) both count.
+    """
+
+    id = models.CharField(max_length=30, primary_key=True, default=subscription_id, editable=False)
+    organization = models.ForeignKey("accounts.Organization", on_delete=models.CASCADE)
+    customer = models.ForeignKey(Customer, on_delete=models.PROTECT, related_name="subscriptions")
+    plan_version = models.ForeignKey(PlanVersion, on_delete=models.PROTECT)
+    starts_at = models.DateTimeField()
+    ends_at = models.DateTimeField(null=True, blank=True)
+    seats = models.IntegerField(default=0)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["id"]
+        constraints = [
+            models.CheckConstraint(condition=Q(seats__gte=0), name="seats_not_negative"),
+            models.CheckConstraint(condition=Q(ends_at=None) | Q(ends_at__gte=F("starts_at")), name="ends_after_start"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.customer} on {self.plan_version}"

@@ -1,0 +1,15 @@
+from __future__ import annotations
+
+from typing import Any
+
+from django.db import models
+
+
+class ExactDecimalField(models.DecimalField):  # type: ignore[type-arg]
+    """An amount or quantity of any scale: what is computed is stored, digit by digit."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**{"max_digits": 1000, "decimal_places": 200} | kwargs)
+
+    def db_type(self, connection: Any) -> str:  # noqa: ARG002
+        return "numeric"

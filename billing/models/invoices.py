@@ -1,0 +1,157 @@
+"""Invoices, their lines and numbers, and the runs that make them."""
+
+from __future__ import annotations
+
+from django.db import models
+from django.db.models import Q
+
+from billing.models.catalogue import Price
+from billing.models.customers import Customer, Subscription
+from billing.models.fields import ExactDecimalField
+from kernel.ids import new_id
+
+
+def invoice_id() -> str:
+    return new_id("inv")
+
+
+def invoice_line_id() -> str:
+    return new_id("inl")
+
+
+def billing_run_id() -> str:
+    return new_id("run")
+
+
+class RunStatus(models.TextChoices):
+    QUEUED = "queued"
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+
+
+class BillingRun(models.Model):
+    """The closing of one month for an organization: how far it is and what it met."""
+
+    id = models.CharField(max_length=30, primary_key=True, default=billing_run_id, editable=False)
+    organization = models.ForeignKey("accounts.Organization", on_delete=models.CASCADE)
+    month = models.CharField(max_length=7)
+    status = models.CharField(max_length=10, choices=RunStatus.choices, default=RunStatus.QUEUED)
+    total = models.IntegerField(default=0)
+    done = models.IntegerField(default=0)
+    invoices = models.IntegerField(default=0)
+    problems = models.JSONField(default=list)
+    created_at = models.DateTimeField()
+    finished_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ["-id"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["organization", "month"],
+                condition=Q(status__in=["queued", "running"]),
+                name="one_active_run_per_month",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.month} {self.status}"
+
+
+class InvoiceCounter(models.Model):
+    """The last number an organization has given. Taken and given in one transaction, so there are no gaps."""
+
+    organization = models.OneToOneField("accounts.Organization", on_delete=models.CASCADE, primary_key=True)
+    last = models.BigIntegerField(default=0)
+
+    def __str__(self) -> str:
+        return str(self.last)
+
+
+class InvoiceStatus(models.TextChoices):
+    DRAFT = "draft"
+    FINALIZED = "finalized"
+    PAID = "paid"
+    UNCOLLECTIBLE = "uncollectible"
+    VOID = "void"
+
+
+class Invoice(models.Model):
+    """What a customer owes for a period. Once finalized, a trigger in the database refuses every change
+    but those of its `status` and what goes with it.
+
+    `log_snapshot` says which transactions of the event log its usage was read from.
+    """
+
+    id = models.CharField(max_length=30, primary_key=True, default=invoice_id, editable=False)
+    organization = models.ForeignKey("accounts.Organization", on_delete=models.CASCADE)
+    customer = models.ForeignKey(Customer, on_delete=models.PROTECT, related_name="invoices")
+    subscription = models.ForeignKey(Subscription, on_delete=models.PROTECT, related_name="invoices")
+    billing_run = models.ForeignKey(BillingRun, on_delete=models.SET_NULL, null=True)
+    number = models.CharField(max_length=40, null=True)
+    status = models.CharField(max_length=15, choices=InvoiceStatus.choices, default=InvoiceStatus.DRAFT)
+    month = models.CharField(max_length=7)
+    currency = models.CharField(max_length=3)
+    period_start = models.DateTimeField()
+    period_end = models.DateTimeField()
+    subtotal = ExactDecimalField()
+    discount = ExactDecimalField(default=0)
+    credits_applied = ExactDecimalField(default=0)
+    tax = ExactDecimalField()
+    total = ExactDecimalField()
+    amount_due = ExactDecimalField()
+    log_snapshot = models.TextField()
+    created_at = models.DateTimeField()
+    finalized_at = models.DateTimeField(null=True)
+    due_at = models.DateTimeField(null=True)
+    paid_at = models.DateTimeField(null=True)
+    voided_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ["-id"]
+        constraints = [
+            # No period is billed twice, whoever runs whatever how often.
+            models.UniqueConstraint(fields=["subscription", "month"], name="one_invoice_per_subscription_and_month"),
+            models.UniqueConstraint(fields=["organization", "number"], name="invoice_number_unique"),
+            models.CheckConstraint(
+                condition=Q(status="draft", number=None) | (~Q(status="draft") & Q(number__isnull=False)),
+                name="only_drafts_have_no_number",
+            ),
+            models.CheckConstraint(
+                condition=Q(total=models.F("subtotal") - models.F("discount") + models.F("tax")),
+                name="total_is_the_sum_of_its_parts",
+            ),
+        ]
+        indexes = [models.Index(fields=["organization", "month"], name="invoice_by_month")]
+
+    def __str__(self) -> str:
+        return self.number or "draft"
+
+
+class InvoiceLine(models.Model):
+    """One price over one period: how much, at what, how it was computed, and the way back to its events."""
+
+    id = models.CharField(max_length=30, primary_key=True, default=invoice_line_id, editable=False)
+    invoice = models.ForeignKey(Invoice, on_delete=models.CASCADE, related_name="lines")
+    position = models.SmallIntegerField()
+    price = models.ForeignKey(Price, on_delete=models.PROTECT)
+    kind = models.CharField(max_length=10)
+    description = models.TextField()
+    quantity = ExactDecimalField()
+    unit_amount = ExactDecimalField(null=True)
+    amount = ExactDecimalField()
+    tax_rate = ExactDecimalField(default=0)
+    tax = ExactDecimalField(default=0)
+    period_start = models.DateTimeField()
+    period_end = models.DateTimeField()
+    breakdown = models.JSONField()
+    steps = models.JSONField()
+    meter_version = models.ForeignKey("metering.MeterVersion", on_delete=models.PROTECT, null=True)
+    events = models.BigIntegerField(default=0)
+
+    class Meta:
+        ordering = ["position"]
+        constraints = [models.UniqueConstraint(fields=["invoice", "position"], name="line_position_unique")]
+
+    def __str__(self) -> str:
+        return self.description

@@ -1,0 +1,21 @@
+from __future__ import annotations
+
+from django.db.models import QuerySet
+
+from billing.models import Plan, PlanVersion
+from rest.lookup import find
+
+
+def plans_of(organization_id: int) -> QuerySet[Plan]:
+    """The organization's plans with their versions and prices."""
+    return Plan.objects.filter(organization_id=organization_id).prefetch_related("versions__prices__meter")
+
+
+def get_plan(*, organization_id: int, plan: str) -> Plan:
+    """The plan with this key or id; `NotFoundError` with code `plan_not_found`."""
+    return find(plans_of(organization_id), plan, what="plan")
+
+
+def newest_version(plan: Plan) -> PlanVersion:
+    """The version new subscriptions get."""
+    return max(plan.versions.all(), key=lambda version: version.number)

@@ -1,0 +1,36 @@
+from __future__ import annotations
+
+from django.db.models import QuerySet
+
+from billing.models import Customer, Subscription
+from rest.lookup import find
+
+
+def customers_of(organization_id: int) -> QuerySet[Customer]:
+    """The organization's customers in the order in which they were made."""
+    return Customer.objects.filter(organization_id=organization_id).order_by("id")
+
+
+def get_customer(*, organization_id: int, customer: str) -> Customer:
+    """The customer with this key or id; `NotFoundError` with code `customer_not_found`."""
+    return find(customers_of(organization_id), customer, what="customer")
+
+
+def customer_key(organization_id: int, reference: str) -> str:
+    """The key that usage events name the customer by; raises as `get_customer`."""
+    return get_customer(organization_id=organization_id, customer=reference).key
+
+
+def subscriptions_of(organization_id: int) -> QuerySet[Subscription]:
+    """The organization's subscriptions with all that rating and showing them needs."""
+    return (
+        Subscription.objects.filter(organization_id=organization_id)
+        .select_related("customer", "plan_version__plan")
+        .prefetch_related("plan_version__prices__meter")
+        .order_by("id")
+    )
+
+
+def get_subscription(*, organization_id: int, subscription: str) -> Subscription:
+    """The subscription with this id; `NotFoundError` with code `subscription_not_found`."""
+    return find(subscriptions_of(organization_id), subscription, what="subscription")

@@ -1,0 +1,139 @@
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from django.db import IntegrityError, transaction
+
+from accounts.facade import Organization
+from billing.domain.price_terms import PriceInvalid, parse_terms
+from billing.domain.pricing import Matrix
+from billing.domain.rating import PriceTerms
+from billing.errors import KeyTaken, Unsupported
+from billing.models import Plan, PlanVersion, Price
+from kernel.errors import FieldError, InvalidError, NotFoundError, TaximeterError
+from metering.facade import definition_of, get_meter_version
+
+_TERMS = ("kind", "model", "included", "minimum", "maximum", "prorate")
+_MAX_PRICES = 100
+
+
+class PlanInvalid(InvalidError):
+    """The plan cannot be used for billing; `errors` point into its prices."""
+
+    code = "plan_invalid"
+
+
+def create_plan(
+    *,
+    organization: Organization,
+    key: str,
+    name: str = "",
+    currency: str,
+    prices: Sequence[Mapping[str, Any]],
+    interval: str = "month",
+    interval_count: int = 1,
+) -> Plan:
+    """A plan with its first version. `prices` are as in the API; nothing is stored unless all can be computed.
+
+    Raises `PlanInvalid` with a pointer to each fault, `KeyTaken`, `Unsupported`.
+    """
+    built = _read_prices(organization.pk, prices, interval, interval_count)
+    try:
+        with transaction.atomic():
+            plan = Plan.objects.create(organization=organization, key=key, name=name or key)
+            _store_version(plan, 1, currency, interval, built)
+    except IntegrityError:
+        raise KeyTaken(f"There is a plan {key!r} already") from None
+    return plan
+
+
+def create_plan_version(*, plan: Plan, currency: str | None = None, prices: Sequence[Mapping[str, Any]]) -> PlanVersion:
+    """A new version of a plan. Subscriptions stay on the version they have."""
+    built = _read_prices(plan.organization_id, prices, "month", 1)
+    with transaction.atomic():
+        Plan.objects.select_for_update().get(pk=plan.pk)
+        last = PlanVersion.objects.filter(plan=plan).order_by("-number").first()
+        assert last is not None
+        return _store_version(plan, last.number + 1, currency or last.currency, last.interval, built)
+
+
+def _store_version(plan: Plan, number: int, currency: str, interval: str, prices: list[Price]) -> PlanVersion:
+    version = PlanVersion.objects.create(plan=plan, number=number, currency=currency, interval=interval)
+    for price in prices:
+        price.plan_version = version
+    Price.objects.bulk_create(prices)
+    return version
+
+
+def _read_prices(
+    organization_id: int, prices: Sequence[Mapping[str, Any]], interval: str, interval_count: int
+) -> list[Price]:
+    if interval != "month" or interval_count != 1:
+        raise Unsupported("Plans are billed by the month so far: interval must be month, interval_count 1")
+    errors: list[FieldError] = []
+    if not 1 <= len(prices) <= _MAX_PRICES:
+        errors.append(FieldError("/prices", "invalid", f"A plan has 1 to {_MAX_PRICES} prices"))
+    built: list[Price] = []
+    for index, body in enumerate(prices):
+        try:
+            built.append(_read_price(organization_id, index, body))
+        except TaximeterError as error:
+            faults = error.errors or (FieldError("", error.code, error.detail),)
+            errors += [FieldError(f"/prices/{index}{fault.pointer}", fault.code, fault.detail) for fault in faults]
+    keys = [price.key for price in built]
+    errors += [
+        FieldError("/prices", "key_taken", f"Two prices have the key {key!r}")
+        for key in {k for k in keys if keys.count(k) > 1}
+    ]
+    if errors:
+        raise PlanInvalid("; ".join(f"{e.pointer}: {e.detail}" for e in errors[:3]), errors=errors)
+    return built
+
+
+def _read_price(organization_id: int, index: int, body: Mapping[str, Any]) -> Price:
+    terms = parse_terms({name: body[name] for name in _TERMS if name in body})
+    if body.get("bill", "in_arrears") != "in_arrears":
+        detail = "Prices are billed in arrears so far; in_advance is not done yet"
+        raise Unsupported(detail, errors=[FieldError("/bill", "unsupported", detail)])
+    meter, where = body.get("meter"), body.get("filter") or {}
+    version = None
+    if terms.kind == "usage":
+        if not meter:
+            raise _fault("/meter", "required", "A usage price needs a meter")
+        try:
+            version = get_meter_version(organization_id=organization_id, meter=meter)
+        except NotFoundError as error:
+            raise _fault("/meter", error.code, error.detail) from None
+        _check_dimensions(terms, where, definition_of(version).dimension_names)
+    elif meter or where:
+        raise _fault("/meter", "not_applicable", f"A {terms.kind} price counts no meter")
+    return Price(
+        position=index,
+        key=body["key"],
+        name=body.get("name") or body["key"],
+        kind=terms.kind,
+        meter=version.meter if version else None,
+        filter=dict(where),
+        prorate=terms.prorate,
+        included=terms.included,
+        minimum=terms.minimum,
+        maximum=terms.maximum,
+        model=terms.model.to_json(),
+    )
+
+
+def _check_dimensions(terms: PriceTerms, where: Mapping[str, Any], names: Sequence[str]) -> None:
+    wanted = [("/filter", name) for name in where]
+    if isinstance(terms.model, Matrix):
+        wanted += [("/model/dimensions", name) for name in terms.model.dimensions]
+    for pointer, name in wanted:
+        if name not in names:
+            known = ", ".join(names) or "none"
+            raise _fault(pointer, "dimension_unknown", f"The meter has no dimension {name!r}; it has: {known}")
+    if any(not isinstance(value, str) for value in where.values()):
+        raise _fault("/filter", "invalid", "A filter gives each dimension one text")
+
+
+def _fault(pointer: str, code: str, detail: str) -> PriceInvalid:
+    return PriceInvalid(detail, errors=[FieldError(pointer, code, detail)])

@@ -1,0 +1,71 @@
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from django.db import IntegrityError, transaction
+
+from accounts.facade import Organization
+from billing.errors import CurrencyMismatch, KeyTaken
+from billing.models import Customer, Plan, Subscription
+from billing.queries.catalogue import newest_version
+from kernel.errors import ConflictError, InvalidError
+
+
+def create_customer(*, organization: Organization, key: str, name: str = "", **fields: Any) -> Customer:
+    """A new customer. Events that named its key before it existed count from now on.
+
+    `fields` are those of the model (`email`, `currency`, `timezone`, `address`, `tax_rate`, `tax_id`,
+    `metadata`). Raises `KeyTaken`.
+    """
+    try:
+        with transaction.atomic():
+            return Customer.objects.create(organization=organization, key=key, name=name or key, **fields)
+    except IntegrityError:
+        raise KeyTaken(f"There is a customer {key!r} already") from None
+
+
+def update_customer(*, customer: Customer, **fields: Any) -> Customer:
+    """Change what may change of a customer; finalized invoices stay as they are.
+
+    The currency is settled once the customer has a subscription.
+    """
+    if fields.get("currency", customer.currency) != customer.currency and customer.subscriptions.exists():
+        raise ConflictError("The currency of a customer with subscriptions is settled", code="currency_settled")
+    for name, value in fields.items():
+        setattr(customer, name, value)
+    customer.save(update_fields=list(fields))
+    return customer
+
+
+def subscribe(*, customer: Customer, plan: Plan, starts_at: datetime, seats: int = 0) -> Subscription:
+    """Put a customer on the newest version of a plan from `starts_at` on.
+
+    Raises `CurrencyMismatch` where the plan is in another currency than the customer, and
+    `InvalidError` where the plan has a seat price and no seats are given.
+    """
+    version = newest_version(plan)
+    if version.currency != customer.currency:
+        raise CurrencyMismatch(f"The plan is in {version.currency}, the customer pays in {customer.currency}")
+    if plan.organization_id != customer.organization_id:
+        raise InvalidError("Plan and customer belong to different organizations")
+    if seats == 0 and any(price.kind == "seat" for price in version.prices.all()):
+        raise InvalidError("This plan has a price per seat: say how many seats", code="seats_missing")
+    return Subscription.objects.create(
+        organization_id=customer.organization_id,
+        customer=customer,
+        plan_version=version,
+        starts_at=starts_at,
+        seats=seats,
+    )
+
+
+def cancel_subscription(*, subscription: Subscription, ends_at: datetime) -> Subscription:
+    """End a subscription; the day of `ends_at` still counts. An end once set is not moved."""
+    if subscription.ends_at is not None:
+        raise ConflictError("This subscription ends already", code="already_cancelled")
+    if ends_at < subscription.starts_at:
+        raise InvalidError("A subscription cannot end before it starts", code="ends_before_start")
+    subscription.ends_at = ends_at
+    subscription.save(update_fields=["ends_at"])
+    return subscription

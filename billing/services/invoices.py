@@ -1,0 +1,128 @@
+"""Making invoices, and what may still happen to them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from django.db import connection, transaction
+
+from billing.models import BillingRun, Invoice, InvoiceLine
+from billing.models.invoices import InvoiceStatus
+from billing.queries.rating import PricedInvoice, current_snapshot
+from kernel.errors import ConflictError
+from kernel.period import Month
+
+#: Days until a finalized invoice is due.
+PAYMENT_DAYS = 30
+
+_NEXT_NUMBERS = """
+INSERT INTO billing_invoicecounter AS counter (organization_id, last) VALUES (%s, %s)
+ON CONFLICT (organization_id) DO UPDATE SET last = counter.last + EXCLUDED.last
+RETURNING last
+"""
+
+
+class InvoiceStateConflict(ConflictError):
+    code = "invoice_state"
+
+
+def issue_invoices(
+    *, organization_id: int, month: Month, priced: Sequence[PricedInvoice], run: BillingRun | None, now: datetime
+) -> list[Invoice]:
+    """Store and finalize priced invoices, numbered in their order without a gap.
+
+    Runs within the caller's transaction, the one that read the usage: prices, invoices and numbers
+    come to be together or not at all.
+    """
+    if not priced:
+        return []
+    snapshot = current_snapshot()
+    invoices = [_draft(organization_id, month, one, run, snapshot, now) for one in priced]
+    Invoice.objects.bulk_create(invoices)
+    InvoiceLine.objects.bulk_create(
+        [line for invoice, one in zip(invoices, priced, strict=True) for line in _lines(invoice, one)]
+    )
+    _finalize(organization_id, invoices, now)
+    return invoices
+
+
+def _draft(
+    organization_id: int, month: Month, one: PricedInvoice, run: BillingRun | None, snapshot: str, now: datetime
+) -> Invoice:
+    return Invoice(
+        organization_id=organization_id,
+        customer=one.subscription.customer,
+        subscription=one.subscription,
+        billing_run=run,
+        month=str(month),
+        currency=one.currency,
+        period_start=one.period.start,
+        period_end=one.period.end,
+        subtotal=one.subtotal,
+        tax=one.tax,
+        total=one.total,
+        amount_due=one.total,
+        log_snapshot=snapshot,
+        created_at=now,
+    )
+
+
+def _lines(invoice: Invoice, one: PricedInvoice) -> list[InvoiceLine]:
+    return [
+        InvoiceLine(
+            invoice=invoice,
+            position=position,
+            price=line.price,
+            kind=line.price.kind,
+            description=line.price.name,
+            quantity=line.rated.quantity,
+            unit_amount=line.rated.unit_amount,
+            amount=line.rated.amount,
+            tax_rate=one.subscription.customer.tax_rate,
+            tax=line.tax,
+            period_start=one.period.start,
+            period_end=one.period.end,
+            breakdown=[row.to_json() for row in line.rated.breakdown],
+            steps=[step.to_json() for step in line.rated.steps],
+            meter_version_id=line.meter_version_id,
+            events=line.events,
+        )
+        for position, line in enumerate(one.lines)
+    ]
+
+
+def _finalize(organization_id: int, invoices: list[Invoice], now: datetime) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(_NEXT_NUMBERS, [organization_id, len(invoices)])
+        first = cursor.fetchone()[0] - len(invoices) + 1
+    for number, invoice in enumerate(invoices, start=first):
+        invoice.number = f"INV-{number:06d}"
+        invoice.status = InvoiceStatus.FINALIZED
+        invoice.finalized_at = now
+        invoice.due_at = now + timedelta(days=PAYMENT_DAYS)
+    Invoice.objects.bulk_update(invoices, ["number", "status", "finalized_at", "due_at"])
+
+
+def pay_invoice(*, invoice: Invoice, now: datetime) -> Invoice:
+    """Note that a finalized invoice was paid in full. Paying a paid one again changes nothing."""
+    return _change(invoice, InvoiceStatus.PAID, allowed=[InvoiceStatus.FINALIZED, InvoiceStatus.UNCOLLECTIBLE], now=now)
+
+
+def void_invoice(*, invoice: Invoice, now: datetime) -> Invoice:
+    """Void a finalized, unpaid invoice. It keeps its number and lines, and nothing is due any more."""
+    return _change(invoice, InvoiceStatus.VOID, allowed=[InvoiceStatus.FINALIZED, InvoiceStatus.UNCOLLECTIBLE], now=now)
+
+
+def _change(invoice: Invoice, status: InvoiceStatus, *, allowed: list[InvoiceStatus], now: datetime) -> Invoice:
+    with transaction.atomic():
+        locked = Invoice.objects.select_for_update(of=("self",)).get(pk=invoice.pk)
+        if locked.status == status:
+            return locked
+        if locked.status not in allowed:
+            raise InvoiceStateConflict(f"An invoice that is {locked.status} cannot become {status}")
+        locked.status, locked.amount_due = status, 0
+        stamp = "paid_at" if status is InvoiceStatus.PAID else "voided_at"
+        setattr(locked, stamp, now)
+        locked.save(update_fields=["status", "amount_due", stamp])
+    return locked

@@ -1,0 +1,23 @@
+from __future__ import annotations
+
+from celery import shared_task
+
+from billing.models import BillingRun
+from billing.services.runs import runs_to_resume, work_billing_run
+from kernel.clock import system_clock
+
+
+@shared_task(name="billing.work_billing_run")
+def work_run(*, run_id: str) -> None:
+    """Work a billing run to its end; does nothing where another process is at it, or it is finished."""
+    run = BillingRun.objects.get(pk=run_id)
+    work_billing_run(run=run, now=system_clock())
+
+
+@shared_task(name="billing.resume_billing_runs")
+def resume_billing_runs() -> int:
+    """Find runs that are not finished (new ones, and those whose worker was killed) and work them."""
+    found = runs_to_resume()
+    for run_id in found:
+        work_run.delay(run_id=run_id)
+    return len(found)

@@ -1,0 +1,22 @@
+from django.urls import path, re_path
+
+from billing.api.views import catalogue, customers, invoices
+
+urlpatterns = [
+    path("customers", customers.CustomersView.as_view()),
+    path("customers/<str:customer>", customers.CustomerView.as_view()),
+    path("customers/<str:customer>/upcoming_invoice", customers.UpcomingInvoiceView.as_view()),
+    path("subscriptions", customers.SubscriptionsView.as_view()),
+    path("subscriptions/<str:subscription>", customers.SubscriptionView.as_view()),
+    path("subscriptions/<str:subscription>/cancel", customers.CancelView.as_view()),
+    path("plans", catalogue.PlansView.as_view()),
+    path("plans/<str:plan>", catalogue.PlanView.as_view()),
+    path("plans/<str:plan>/versions", catalogue.PlanVersionsView.as_view()),
+    path("pricing/calculate", catalogue.CalculateView.as_view()),
+    path("invoices", invoices.InvoicesView.as_view()),
+    path("invoices/<str:invoice>", invoices.InvoiceView.as_view()),
+    re_path(r"^invoices/(?P<invoice>[^/]+)/(?P<action>finalize|pay|void)$", invoices.InvoiceActionView.as_view()),
+    path("invoices/<str:invoice>/lines/<str:line>/events", invoices.LineEventsView.as_view()),
+    path("billing_runs", invoices.RunsView.as_view()),
+    path("billing_runs/<str:run>", invoices.RunView.as_view()),
+]

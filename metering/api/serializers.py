@@ -1,0 +1,71 @@
+from __future__ import annotations
+
+from typing import Any
+
+from rest_framework import serializers
+
+from metering.contracts import EventView, UsageRow
+from metering.domain.meters import AGGREGATIONS
+from metering.models import Meter
+from rest.serializers import KeyField, StrictSerializer
+
+
+class MeterInput(StrictSerializer):
+    key = KeyField()
+    name = serializers.CharField(max_length=200, required=False)
+    unit = serializers.CharField(max_length=50, required=False, allow_blank=True, default="")
+    event_type = serializers.CharField(max_length=255)
+    aggregation = serializers.ChoiceField(choices=AGGREGATIONS)
+    value = serializers.CharField(required=False, allow_null=True)
+    filters = serializers.ListField(child=serializers.DictField(), required=False)
+    dimensions = serializers.DictField(child=serializers.CharField(), required=False)
+
+
+class VoidInput(StrictSerializer):
+    source = serializers.CharField(max_length=1024)
+    id = serializers.CharField(max_length=1024)
+    reason = serializers.CharField(max_length=1000)
+
+
+class IngestAnswer(serializers.Serializer):  # type: ignore[type-arg]
+    """Documentation of the events door's answer."""
+
+    accepted = serializers.IntegerField()
+    duplicates = serializers.IntegerField()
+    rejected = serializers.ListField(child=serializers.DictField())
+
+
+def present_meter(meter: Meter) -> dict[str, Any]:
+    version = max(meter.versions.all(), key=lambda v: v.number)
+    return {
+        "id": meter.id,
+        "key": meter.key,
+        "name": meter.name,
+        "unit": meter.unit,
+        "version": version.number,
+        **version.definition,
+        "created_at": meter.created_at,
+    }
+
+
+def present_event(event: EventView) -> dict[str, Any]:
+    return {
+        "specversion": "1.0",
+        "id": event.id,
+        "source": event.source,
+        "type": event.type,
+        "subject": event.customer,
+        "time": event.time,
+        "received_at": event.received_at,
+        "data": event.data,
+        "voided": event.voided,
+    }
+
+
+def present_usage(row: UsageRow, *, grouped: bool, by_customer: bool) -> dict[str, Any]:
+    shown: dict[str, Any] = {"start": row.start, "end": row.end}
+    if by_customer:
+        shown["customer"] = row.customer
+    if grouped:
+        shown["group"] = row.group
+    return shown | {"quantity": row.quantity}

@@ -1,0 +1,119 @@
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from drf_spectacular.utils import extend_schema
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from kernel.clock import system_clock
+from metering.api import serializers as shapes
+from metering.api.bodies import BatchParser, PlainJsonParser, SingleEventParser
+from metering.api.questions import event_question, usage_question
+from metering.contracts import BatchRejected
+from metering.queries.events import list_events
+from metering.queries.meters import get_meter, meters_of
+from metering.queries.usage import usage
+from metering.services.corrections import void_event
+from metering.services.ingest import ingest_body
+from metering.services.meters import create_meter
+from rest.idempotency import idempotent
+from rest.pagination import limit_of, page
+from rest.problems import problem_of
+
+
+class EventsView(APIView):
+    """The door for CloudEvents, and the list of what came through it."""
+
+    required_scope = {"POST": "ingest", "GET": "read"}
+    parser_classes = [PlainJsonParser, SingleEventParser, BatchParser]
+
+    @extend_schema(request={"application/json": dict}, responses=shapes.IngestAnswer)
+    def post(self, request: Any) -> Response:
+        strict = "handling=strict" in request.headers.get("Prefer", "").replace(" ", "").lower()
+        try:
+            result = ingest_body(
+                organization_id=request.auth.organization_id,
+                body=request.data if isinstance(request.data, bytes) else b"",
+                received_at=system_clock(),
+                strict=strict,
+            )
+        except BatchRejected as error:
+            body = problem_of(error) | {"accepted": 0, "rejected": msgspec.to_builtins(error.result.rejected)}
+            return Response(body, status=422, content_type="application/problem+json")
+        response = Response(msgspec.to_builtins(result))
+        if strict:
+            response["Preference-Applied"] = "handling=strict"
+        return response
+
+    def get(self, request: Any) -> Response:
+        question = event_question(request.auth.organization_id, request.query_params)
+        events, following = list_events(
+            question, limit=limit_of(request.query_params), cursor=request.query_params.get("cursor")
+        )
+        return Response({"data": [shapes.present_event(event) for event in events], "next_cursor": following})
+
+
+class VoidView(APIView):
+    """Takes an event back."""
+
+    @extend_schema(request=shapes.VoidInput)
+    def post(self, request: Any) -> Response:
+        body = shapes.VoidInput(data=request.data)
+        body.is_valid(raise_exception=True)
+        correction = void_event(
+            organization_id=request.auth.organization_id,
+            source=body.validated_data["source"],
+            event_id=body.validated_data["id"],
+            reason=body.validated_data["reason"],
+            at=system_clock(),
+        )
+        return Response({"id": correction.id, "reason": correction.reason, "created_at": correction.created_at})
+
+
+class MetersView(APIView):
+    def get(self, request: Any) -> Response:
+        return Response(page(meters_of(request.auth.organization_id), request.query_params, shapes.present_meter))
+
+    @extend_schema(request=shapes.MeterInput)
+    @idempotent
+    def post(self, request: Any) -> Response:
+        body = shapes.MeterInput(data=request.data)
+        body.is_valid(raise_exception=True)
+        fields = body.validated_data
+        version = create_meter(
+            organization_id=request.auth.organization_id,
+            key=fields["key"],
+            name=fields.get("name") or fields["key"],
+            unit=fields["unit"],
+            definition=fields,
+        )
+        return Response(shapes.present_meter(version.meter), status=201)
+
+
+class MeterView(APIView):
+    def get(self, request: Any, meter: str) -> Response:
+        return Response(shapes.present_meter(get_meter(organization_id=request.auth.organization_id, meter=meter)))
+
+
+class UsageView(APIView):
+    """A meter's quantities: exact the moment ingest has answered."""
+
+    def get(self, request: Any, meter: str) -> Response:
+        found = get_meter(organization_id=request.auth.organization_id, meter=meter)
+        question = usage_question(found, request.query_params)
+        rows = usage(question)
+        return Response(
+            {
+                "meter": found.key,
+                "from": question.period.start,
+                "to": question.period.end,
+                "window": question.window,
+                "timezone": question.timezone,
+                "data": [
+                    shapes.present_usage(row, grouped=bool(question.group_by), by_customer=question.by_customer)
+                    for row in rows
+                ],
+            }
+        )

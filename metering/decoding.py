@@ -1,0 +1,235 @@
+"""From a request's bytes to rows of the log: one event refused never takes its neighbours with it."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from kernel.errors import InvalidError, MalformedError, TooLargeError
+from metering.contracts import CloudEvent, Rejection
+from metering.domain.meters import is_number
+
+MAX_EVENTS = 10_000
+MAX_BYTES = 16 * 1024 * 1024
+MAX_EVENT_BYTES = 64 * 1024
+MAX_DEPTH = 32
+
+_batch = msgspec.json.Decoder(list[CloudEvent])
+_raw_batch = msgspec.json.Decoder(list[msgspec.Raw])
+_one = msgspec.json.Decoder(CloudEvent)
+_any = msgspec.json.Decoder()
+_canonical = msgspec.json.Encoder(order="sorted")
+
+#: Numbers that a double or the database's numeric might not hold. Rare, so looked at closely only then.
+_SUSPICIOUS = re.compile(rb"[0-9]{300}|[eE][+-]?[0-9]{3}")
+
+#: (event type, path below data) of every value that some meter needs as a number.
+NumericPaths = Sequence[tuple[str, tuple[str, ...]]]
+
+
+@dataclass(frozen=True, slots=True)
+class LogRow:
+    """An event ready for the log. `index` is its place in the request."""
+
+    index: int
+    identity: UUID
+    content_hash: UUID
+    event: CloudEvent
+    time: datetime
+    data: str
+
+
+def decode_body(body: bytes) -> tuple[list[tuple[int, CloudEvent]], list[Rejection]]:
+    """The readable events of a JSON body (one event or an array) with their indexes, and refusals of the rest.
+
+    Raises `MalformedError` for what is no JSON, `TooLargeError` past `MAX_EVENTS`, `InvalidError`
+    for JSON that is neither an object nor an array.
+    """
+    start = body[:64].lstrip()[:1]
+    if start == b"{":
+        body = b"[" + body + b"]"
+    try:
+        events = _batch.decode(body)
+    except (msgspec.ValidationError, RecursionError):
+        return _decode_each(body)
+    except (msgspec.DecodeError, ValueError) as error:
+        raise MalformedError(f"The body is not valid JSON: {error}", code="malformed_json") from None
+    _check_count(events)
+    return list(enumerate(events)), []
+
+
+def decode_mappings(
+    events: Sequence[Mapping[str, Any] | CloudEvent],
+) -> tuple[list[tuple[int, CloudEvent]], list[Rejection]]:
+    """The same for events that are Python values already."""
+    _check_count(events)
+    good: list[tuple[int, CloudEvent]] = []
+    bad: list[Rejection] = []
+    for index, event in enumerate(events):
+        if isinstance(event, CloudEvent):
+            good.append((index, event))
+            continue
+        try:
+            good.append((index, _one.decode(msgspec.json.encode(event))))
+        except (msgspec.MsgspecError, TypeError, ValueError, RecursionError) as error:
+            bad.append(_refusal(index, event.get("id"), error))
+    return good, bad
+
+
+def _decode_each(body: bytes) -> tuple[list[tuple[int, CloudEvent]], list[Rejection]]:
+    try:
+        parts = _raw_batch.decode(body)
+    except msgspec.ValidationError:
+        raise InvalidError("Send one CloudEvent or an array of them", code="body_invalid") from None
+    except (msgspec.DecodeError, ValueError, RecursionError) as error:
+        raise MalformedError(f"The body is not valid JSON: {error}", code="malformed_json") from None
+    _check_count(parts)
+    good: list[tuple[int, CloudEvent]] = []
+    bad: list[Rejection] = []
+    for index, part in enumerate(parts):
+        try:
+            good.append((index, _one.decode(part)))
+        except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+            bad.append(_refusal(index, _id_of(part), error))
+    return good, bad
+
+
+def _check_count(events: Sequence[object]) -> None:
+    if len(events) > MAX_EVENTS:
+        raise TooLargeError(
+            f"A request takes at most {MAX_EVENTS:,} events, not {len(events):,}", code="too_many_events"
+        )
+
+
+def _id_of(part: msgspec.Raw) -> str | None:
+    try:
+        value = _any.decode(part)
+    except (msgspec.MsgspecError, ValueError, RecursionError):
+        return None
+    found = value.get("id") if isinstance(value, dict) else None
+    return found if isinstance(found, str) else None
+
+
+def _refusal(index: int, event_id: object, error: Exception) -> Rejection:
+    text = str(error)
+    missing = re.search(r"missing required field `(\w+)`", text)
+    place = re.search(r"\$\.(\w+)", text)
+    if missing:
+        code, text = "field_missing", f"The event has no {missing.group(1)}"
+    elif place:
+        code = "time_invalid" if place.group(1) == "time" else "field_invalid"
+    else:
+        code = "event_invalid"
+    return Rejection(index, event_id if isinstance(event_id, str) else None, code, text)
+
+
+class _Refused(Exception):
+    def __init__(self, code: str, detail: str) -> None:
+        super().__init__(detail)
+        self.code = code
+
+
+def prepare(
+    *, organization_id: int, events: Iterable[tuple[int, CloudEvent]], received_at: datetime, numeric: NumericPaths
+) -> tuple[list[LogRow], list[Rejection]]:
+    """Rows for the log out of decoded events, and refusals of those whose content cannot be kept or counted."""
+    rows: list[LogRow] = []
+    refused: list[Rejection] = []
+    for index, event in events:
+        try:
+            rows.append(_row(organization_id, index, event, received_at, numeric))
+        except _Refused as error:
+            refused.append(Rejection(index, event.id, error.code, str(error)))
+    return rows, refused
+
+
+def event_identity(organization_id: int, source: str, event_id: str) -> UUID:
+    """What makes an event unique: 128 bits of BLAKE2b over (organization, source, id)."""
+    text = f"{organization_id}:{len(source)}:{source}{event_id}".encode()
+    return UUID(bytes=hashlib.blake2b(text, digest_size=16).digest())
+
+
+def _row(organization_id: int, index: int, event: CloudEvent, received_at: datetime, numeric: NumericPaths) -> LogRow:
+    if event.specversion != "1.0":
+        raise _Refused("specversion_unsupported", f"specversion must be 1.0, not {event.specversion[:20]!r}")
+    for text in (event.id, event.source, event.type, event.subject):
+        if text and "\x00" in text:
+            raise _Refused("field_invalid", "id, source, type and subject cannot hold the character U+0000")
+    if event.time is not None and not 1970 <= event.time.year <= 2999:
+        raise _Refused("time_invalid", "time must lie between 1970 and 2999")
+    data, canonical = _checked_data(event)
+    for event_type, path in numeric:
+        if event_type == event.type:
+            _check_number(data, path)
+    content = _canonical.encode([event.type, event.subject, event.time]) + canonical
+    return LogRow(
+        index=index,
+        identity=event_identity(organization_id, event.source, event.id),
+        content_hash=UUID(bytes=hashlib.blake2b(content, digest_size=16).digest()),
+        event=event,
+        time=event.time or received_at,
+        data=bytes(event.data).decode(),
+    )
+
+
+def _checked_data(event: CloudEvent) -> tuple[dict[str, Any], bytes]:
+    """The event's data as a value, and its canonical bytes: keys sorted, white space gone."""
+    raw = bytes(event.data)
+    if event.data_base64 is not msgspec.UNSET:
+        raise _Refused("data_invalid", "data must be a JSON object; data_base64 is not taken")
+    if len(raw) > MAX_EVENT_BYTES:
+        raise _Refused("event_too_large", f"data is larger than {MAX_EVENT_BYTES:,} bytes")
+    try:
+        data = _any.decode(raw)
+        canonical = _canonical.encode(data)
+    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+        raise _Refused("data_invalid", f"data cannot be kept: {error}") from None
+    if not isinstance(data, dict):
+        raise _Refused("data_invalid", "data must be a JSON object")
+    if raw.count(b"{") + raw.count(b"[") > MAX_DEPTH or b"u0000" in canonical:
+        _check_tree(data, 1)
+    if _SUSPICIOUS.search(raw):
+        _check_numbers(raw)
+    return data, canonical
+
+
+def _check_tree(value: Any, depth: int) -> None:
+    if depth > MAX_DEPTH:
+        raise _Refused("data_invalid", f"data is nested deeper than {MAX_DEPTH} levels")
+    if isinstance(value, dict):
+        for key, item in value.items():
+            _check_tree(key, depth)
+            _check_tree(item, depth + 1)
+    elif isinstance(value, list):
+        for item in value:
+            _check_tree(item, depth + 1)
+    elif isinstance(value, str) and "\x00" in value:
+        raise _Refused("data_invalid", "text in data cannot hold the character U+0000")
+
+
+def _check_numbers(raw: bytes) -> None:
+    def check(text: str) -> float:
+        _, _, exponent = text.lower().partition("e")
+        if len(text) > 300 or (exponent and abs(int(exponent)) > 300):
+            raise ValueError
+        return 0.0
+
+    try:
+        msgspec.json.Decoder(float_hook=check).decode(raw)
+    except (msgspec.MsgspecError, ValueError):
+        raise _Refused("number_out_of_range", "data holds a number that is too large or too long to keep") from None
+
+
+def _check_number(data: dict[str, Any], path: tuple[str, ...]) -> None:
+    value: Any = data
+    for name in path:
+        value = value.get(name) if isinstance(value, dict) else None
+    if value is not None and not is_number(value):
+        raise _Refused("value_not_a_number", f"data.{'.'.join(path)} must be a finite number: a meter counts it")

@@ -1,0 +1,54 @@
+"""What other rooms may use of metering."""
+
+from metering.api.serializers import present_event
+from metering.contracts import (
+    BatchRejected,
+    CloudEvent,
+    EventView,
+    IngestResult,
+    MeterNotFound,
+    Rejection,
+    UsageQuestion,
+    UsageRow,
+)
+from metering.directory import register_customer_directory
+from metering.models import Meter, MeterVersion, UsageEvent
+from metering.queries.events import EventQuestion, LineQuestion, line_events, list_events
+from metering.queries.meters import current_versions, definition_of, get_meter_version, meters_of
+from metering.queries.usage import usage, usage_of_version
+from metering.services.corrections import void_event
+from metering.services.ingest import ingest, ingest_body
+from metering.services.meters import MeterExists, create_meter
+from metering.services.projections import advance_projections
+
+__all__ = [
+    "BatchRejected",
+    "CloudEvent",
+    "EventQuestion",
+    "EventView",
+    "IngestResult",
+    "LineQuestion",
+    "Meter",
+    "MeterExists",
+    "MeterNotFound",
+    "MeterVersion",
+    "Rejection",
+    "UsageEvent",
+    "UsageQuestion",
+    "UsageRow",
+    "advance_projections",
+    "create_meter",
+    "current_versions",
+    "definition_of",
+    "get_meter_version",
+    "ingest",
+    "ingest_body",
+    "line_events",
+    "list_events",
+    "meters_of",
+    "present_event",
+    "register_customer_directory",
+    "usage",
+    "usage_of_version",
+    "void_event",
+]

@@ -1,0 +1,167 @@
+"""The usage event log, its corrections, the meters and their hourly projection."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib.postgres.fields import ArrayField
+from django.db import models
+from django.db.models.expressions import Func
+
+from kernel.ids import new_id
+
+
+def _meter_id() -> str:
+    return new_id("mtr")
+
+
+def _correction_id() -> str:
+    return new_id("cor")
+
+
+class Xid8Field(models.Field):  # type: ignore[type-arg]
+    """A PostgreSQL transaction id with its epoch: it never wraps round."""
+
+    def db_type(self, connection: Any) -> str:  # noqa: ARG002
+        return "xid8"
+
+    def from_db_value(self, value: Any, expression: Any, connection: Any) -> int | None:  # noqa: ARG002
+        return None if value is None else int(value)
+
+    def get_prep_value(self, value: Any) -> str | None:
+        return None if value is None else str(value)
+
+
+class NumericField(models.DecimalField):  # type: ignore[type-arg]
+    """A decimal of any precision: sums of usage are exact, whatever their scale."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**{"max_digits": 1000, "decimal_places": 200} | kwargs)
+
+    def db_type(self, connection: Any) -> str:  # noqa: ARG002
+        return "numeric"
+
+
+class CurrentTransaction(Func):
+    """The id of the transaction that writes the row."""
+
+    function = "pg_current_xact_id"
+    template = "%(function)s()"
+    output_field = Xid8Field()
+
+
+class UsageEvent(models.Model):
+    """The append-only log, the single source of truth about usage.
+
+    `identity` is a 128-bit hash of (organization, source, id), so one narrow index keeps events
+    unique for as long as they are kept. `xid` orders rows by transaction, which is what lets a
+    projection know what it has seen. No foreign key: a trigger per row costs more than it protects.
+    """
+
+    identity = models.UUIDField(primary_key=True)
+    organization = models.ForeignKey(
+        "accounts.Organization", on_delete=models.DO_NOTHING, db_constraint=False, db_index=False
+    )
+    source = models.TextField()
+    event_id = models.TextField()
+    type = models.TextField()
+    subject = models.TextField(null=True)
+    time = models.DateTimeField()
+    received_at = models.DateTimeField()
+    data = models.JSONField()
+    content_hash = models.UUIDField()
+    xid = Xid8Field(db_default=CurrentTransaction())
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["organization", "xid"], name="event_by_transaction"),
+            models.Index(fields=["organization", "subject", "time"], name="event_by_customer_and_time"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.type} {self.event_id}"
+
+
+class EventCorrection(models.Model):
+    """Takes an event back. The event stays; the pair counts as nothing."""
+
+    id = models.CharField(max_length=30, primary_key=True, default=_correction_id, editable=False)
+    organization = models.ForeignKey(
+        "accounts.Organization", on_delete=models.DO_NOTHING, db_constraint=False, db_index=False
+    )
+    event = models.OneToOneField(UsageEvent, on_delete=models.DO_NOTHING, related_name="correction")
+    reason = models.TextField()
+    created_at = models.DateTimeField()
+    xid = Xid8Field(db_default=CurrentTransaction())
+
+    class Meta:
+        indexes = [models.Index(fields=["organization", "xid"], name="correction_by_transaction")]
+
+    def __str__(self) -> str:
+        return f"void: {self.reason}"
+
+
+class Meter(models.Model):
+    """Turns usage events into a quantity. What it computes stands in its versions."""
+
+    id = models.CharField(max_length=30, primary_key=True, default=_meter_id, editable=False)
+    organization = models.ForeignKey("accounts.Organization", on_delete=models.CASCADE)
+    key = models.CharField(max_length=128)
+    name = models.CharField(max_length=200)
+    unit = models.CharField(max_length=50, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["id"]
+        constraints = [models.UniqueConstraint(fields=["organization", "key"], name="meter_key_unique")]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class MeterVersion(models.Model):
+    """One immutable definition of a meter, and how far its projection has come.
+
+    All transactions below `projected_to` are in the buckets; everything from it on is the tail.
+    """
+
+    meter = models.ForeignKey(Meter, on_delete=models.CASCADE, related_name="versions")
+    number = models.IntegerField(default=1)
+    definition = models.JSONField()
+    projected_to = Xid8Field(default=0)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["meter", "number"], name="meter_version_number_unique")]
+
+    def __str__(self) -> str:
+        return f"{self.meter_id} v{self.number}"
+
+
+class UsageBucket(models.Model):
+    """The projection: what a meter version counted in one hour, for one customer and one set of dimensions.
+
+    `dimensions` holds values in the order of the definition's names. `value` is set for unique_count
+    only: one row per distinct value, whose `events` say how often it was seen and not taken back.
+    """
+
+    meter_version = models.ForeignKey(MeterVersion, on_delete=models.CASCADE, db_index=False)
+    subject = models.TextField(null=True)
+    hour = models.DateTimeField()
+    dimensions = ArrayField(models.TextField(null=True))
+    value = models.TextField(null=True)
+    events = models.BigIntegerField()
+    quantity = NumericField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["meter_version", "subject", "hour", "dimensions", "value"],
+                nulls_distinct=False,
+                name="one_bucket_per_hour_and_group",
+            )
+        ]
+        indexes = [models.Index(fields=["meter_version", "hour"], name="bucket_by_hour")]
+
+    def __str__(self) -> str:
+        return f"{self.hour:%Y-%m-%d %H:00} {self.subject}"

@@ -1,0 +1,48 @@
+from __future__ import annotations
+
+from django.db.models import OuterRef, QuerySet, Subquery
+
+from metering.contracts import MeterNotFound
+from metering.domain.meters import NUMERIC, MeterDefinition, parse_meter
+from metering.models import Meter, MeterVersion
+from rest.lookup import find
+
+
+def current_versions() -> QuerySet[MeterVersion]:
+    """The newest version of every meter, with its meter."""
+    newest = MeterVersion.objects.filter(meter=OuterRef("meter")).order_by("-number").values("pk")[:1]
+    return MeterVersion.objects.filter(pk=Subquery(newest)).select_related("meter")
+
+
+def meters_of(organization_id: int) -> QuerySet[Meter]:
+    """The organization's meters in the order in which they were made."""
+    return Meter.objects.filter(organization_id=organization_id).prefetch_related("versions").order_by("id")
+
+
+def get_meter_version(*, organization_id: int, meter: str) -> MeterVersion:
+    """The newest version of the meter with this key or id; raises `MeterNotFound`."""
+    if not isinstance(meter, str) or "\x00" in meter:
+        raise MeterNotFound(f"There is no meter {meter!r}")
+    versions = current_versions().filter(meter__organization_id=organization_id)
+    found = versions.filter(meter__key=meter).first() or versions.filter(meter__id=meter).first()
+    if found is None:
+        raise MeterNotFound(f"There is no meter {meter!r}")
+    return found
+
+
+def get_meter(*, organization_id: int, meter: str) -> Meter:
+    """The meter with this key or id; raises `NotFoundError` with code `meter_not_found`."""
+    return find(meters_of(organization_id), meter, what="meter")
+
+
+def definition_of(version: MeterVersion) -> MeterDefinition:
+    """What a stored version computes."""
+    return parse_meter(version.definition)
+
+
+def numeric_paths(organization_id: int) -> list[tuple[str, tuple[str, ...]]]:
+    """(event type, path below data) of each value that a meter of the organization needs as a number; one query."""
+    rows = MeterVersion.objects.filter(
+        meter__organization_id=organization_id, definition__aggregation__in=sorted(NUMERIC)
+    ).values_list("definition__event_type", "definition__value")
+    return sorted({(event_type, tuple(value.split(".")[1:])) for event_type, value in rows})

@@ -1,0 +1,31 @@
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.db import IntegrityError, transaction
+
+from kernel.errors import ConflictError
+from metering.domain.meters import parse_meter
+from metering.models import Meter, MeterVersion
+
+
+class MeterExists(ConflictError):
+    code = "meter_exists"
+
+
+def create_meter(
+    *, organization_id: int, key: str, name: str, definition: Mapping[str, Any], unit: str = ""
+) -> MeterVersion:
+    """A new meter with its first version. It counts the events that came before it too.
+
+    `definition` is the API's JSON (`event_type`, `aggregation`, `value`, `filters`, `dimensions`).
+    Raises `MeterInvalid`, or `MeterExists` for a taken key.
+    """
+    parsed = parse_meter(definition)
+    try:
+        with transaction.atomic():
+            meter = Meter.objects.create(organization_id=organization_id, key=key, name=name, unit=unit)
+            return MeterVersion.objects.create(meter=meter, definition=parsed.to_json())
+    except IntegrityError:
+        raise MeterExists(f"There is a meter {key!r} already") from None

@@ -1,0 +1,11 @@
+from django.urls import path
+
+from metering.api import views
+
+urlpatterns = [
+    path("events", views.EventsView.as_view()),
+    path("events/void", views.VoidView.as_view()),
+    path("meters", views.MetersView.as_view()),
+    path("meters/<str:meter>", views.MeterView.as_view()),
+    path("meters/<str:meter>/usage", views.UsageView.as_view()),
+]
