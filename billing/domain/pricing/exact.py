@@ -61,7 +61,7 @@ def begun(quantity: Decimal, size: Decimal) -> Decimal:
         full, rest = EXACT.divmod(quantity, size)
     except InvalidOperation:
         _out_of_range()
-    return full + 1 if rest else full
+    return add(full, Decimal(1)) if rest else full
 
 
 def percent(rate: Decimal) -> Decimal:

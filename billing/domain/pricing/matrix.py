@@ -62,7 +62,7 @@ class Matrix:
         """
         priced = self._priced(usage)
         left: dict[int, Decimal] = {}
-        dearest_first = sorted(enumerate(priced), key=lambda item: (-item[1][1], _order(item[1][0].group)))
+        dearest_first = sorted(enumerate(priced), key=lambda item: (item[1][1].copy_negate(), _order(item[1][0].group)))
         for index, (part, _) in dearest_first:
             taken = min(units, part.quantity)
             left[index] = subtract(part.quantity, taken)

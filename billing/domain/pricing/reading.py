@@ -136,7 +136,7 @@ def read_number(value: object, problems: Problems, pointer: str, *, places: int)
     if code:
         problems.add(pointer, code, detail)
         return Decimal(0)
-    return abs(number)  # -0 is 0
+    return number.copy_abs()  # -0 is 0; abs() would round to the 28 digits of the default context
 
 
 def read_text(value: object, problems: Problems, pointer: str) -> str:
