@@ -238,3 +238,10 @@ def test_free_units_are_a_row_of_their_own() -> None:
         {"from": "0", "to": "100", "quantity": "100", "unit_amount": "0", "flat_amount": "0", "amount": "0"},
         {"from": "100", "to": "201", "quantity": "101", "unit_amount": None, "flat_amount": "10", "amount": "10"},
     ]
+
+
+def test_a_quantity_that_is_free_as_a_whole_is_one_row() -> None:
+    charge = calculate(parse_model(PACKAGE), Usage(Decimal(100)))
+    assert [row.to_json() for row in charge.breakdown] == [
+        {"from": "0", "to": "100", "quantity": "100", "unit_amount": "0", "flat_amount": "0", "amount": "0"},
+    ]

@@ -169,6 +169,8 @@ def test_plain_numbers_are_taken_and_written_canonically(number: object, amount:
         matrix({"a": "x", "b": "y"}, {"b": "z", "c": "z"}),  # never both
         matrix({"a": "x", "b": "y"}, {"b": "y", "c": "z"}, {"a": "x", "b": "y", "c": "z"}),
         matrix({"a": "x"}, {"a": "x", "b": "y"}, {"a": "x", "b": "y", "c": "z"}),
+        # the third names more than either, though not all that both name
+        matrix({"a": "x", "b": "x"}, {"c": "x", "d": "x"}, {"a": "x", "b": "x", "c": "x"}, dimensions=list("abcd")),
         matrix(default_unit_amount="1"),
         matrix({"a": "x"}, default_unit_amount=None),
         tiers("0", "0.000000000001", None),

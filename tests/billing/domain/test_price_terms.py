@@ -26,6 +26,11 @@ def test_what_a_price_does_not_say_does_not_apply() -> None:
     assert parse_terms(price) == PriceTerms("fixed", Flat(Decimal(49)))
 
 
+def test_a_minimum_may_be_the_maximum() -> None:
+    terms = parse_terms({"kind": "usage", "model": PER_UNIT, "minimum": "5", "maximum": "5.0"})
+    assert terms.minimum == terms.maximum == 5
+
+
 @pytest.mark.parametrize(
     ("price", "pointer", "code"),
     [

@@ -135,6 +135,12 @@ def test_included_units_of_a_matrix_come_off_the_dearest_group_first(included: s
         assert charged == {action: Decimal(units) for action, units in left.items() if units != "0"}
 
 
+def test_groups_make_no_difference_to_included_units_of_other_models() -> None:
+    # 22 units in three groups, 2 of them included
+    rated = rate(usage_price("0.5", included="2"), Usage.by_group(USED), currency="USD")
+    assert rated.amount == 10
+
+
 def test_included_units_do_not_hide_usage_without_a_price() -> None:
     usage = Usage.by_group([*USED, ({"action": "dance"}, Decimal(1))])
     with pytest.raises(UnpricedUsage):
