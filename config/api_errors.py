@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from django.core.exceptions import PermissionDenied, RequestDataTooBig
-from django.http import Http404, HttpResponse
+from django.db import InterfaceError, OperationalError
+from django.http import Http404, HttpRequest, HttpResponse
+from django.views import defaults
 from rest_framework import exceptions
 
 from kernel.errors import FieldError, TaximeterError
@@ -26,6 +28,26 @@ def handle(error: Exception, context: dict[str, Any]) -> HttpResponse | None:
     return response
 
 
+def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """A problem where an API was asked, a page elsewhere. Django's `handler404`."""
+    if not _asks_api(request):
+        return defaults.page_not_found(request, exception)
+    body = problem(404, "Not found", code="not_found", detail=f"There is nothing at {request.path}")
+    return HttpResponse(encode_json(body), status=404, content_type="application/problem+json")
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    """The same for a fault of ours. Django's `handler500`."""
+    if not _asks_api(request):
+        return defaults.server_error(request)
+    body = problem(500, "A fault of the server", code="internal", detail="This is our fault; it was logged")
+    return HttpResponse(encode_json(body), status=500, content_type="application/problem+json")
+
+
+def _asks_api(request: HttpRequest) -> bool:
+    return request.path.startswith(("/api/", "/v1/"))
+
+
 def _problem(error: Exception) -> dict[str, Any] | None:
     if isinstance(error, TaximeterError):
         return problem_of(error)
@@ -33,6 +55,9 @@ def _problem(error: Exception) -> dict[str, Any] | None:
         fields = list(_field_errors(error.get_full_details(), ""))
         detail = "; ".join(f"{f.pointer or 'body'}: {f.detail}" for f in fields[:3])
         return problem(422, "The request makes no sense", code="invalid", detail=detail, fields=fields)
+    if isinstance(error, OperationalError | InterfaceError):
+        detail = "The database is not answering; nothing is known to be lost. Send the same again"
+        return problem(503, "Not available for the moment", code="database_unavailable", detail=detail)
     if isinstance(error, Http404):
         return problem(404, "Not found", code="not_found", detail="There is no such thing here")
     if isinstance(error, PermissionDenied):

@@ -133,7 +133,7 @@ REST_FRAMEWORK = {
     "DEFAULT_PERMISSION_CLASSES": ["rest.permissions.HasScope"],
     "DEFAULT_RENDERER_CLASSES": ["rest.renderers.JsonRenderer"],
     "DEFAULT_PARSER_CLASSES": ["rest.parsers.JsonParser"],
-    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "DEFAULT_SCHEMA_CLASS": "rest.schema.Schema",
     "EXCEPTION_HANDLER": "config.api_errors.handle",
     "UNAUTHENTICATED_USER": None,
 }

@@ -22,10 +22,10 @@ def _correction_id() -> str:
 class Xid8Field(models.Field):  # type: ignore[type-arg]
     """A PostgreSQL transaction id with its epoch: it never wraps round."""
 
-    def db_type(self, connection: Any) -> str:  # noqa: ARG002
+    def db_type(self, connection: Any) -> str:
         return "xid8"
 
-    def from_db_value(self, value: Any, expression: Any, connection: Any) -> int | None:  # noqa: ARG002
+    def from_db_value(self, value: Any, expression: Any, connection: Any) -> int | None:
         return None if value is None else int(value)
 
     def get_prep_value(self, value: Any) -> str | None:
@@ -38,7 +38,7 @@ class NumericField(models.DecimalField):  # type: ignore[type-arg]
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**{"max_digits": 1000, "decimal_places": 200} | kwargs)
 
-    def db_type(self, connection: Any) -> str:  # noqa: ARG002
+    def db_type(self, connection: Any) -> str:
         return "numeric"
 
 

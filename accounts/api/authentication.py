@@ -29,5 +29,5 @@ class ApiKeyAuthentication(BaseAuthentication):
             raise UnauthenticatedError("Send an API key as 'Authorization: Bearer …'")
         return None, authenticate_key(header)
 
-    def authenticate_header(self, request: Any) -> str:  # noqa: ARG002
+    def authenticate_header(self, request: Any) -> str:
         return 'Bearer realm="taximeter"'

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 from django.db import models
 
 from billing.models.fields import ExactDecimalField
@@ -77,7 +79,7 @@ class Price(models.Model):
     meter = models.ForeignKey("metering.Meter", on_delete=models.PROTECT, null=True)
     filter = models.JSONField(default=dict)
     prorate = models.BooleanField(default=True)
-    included = ExactDecimalField(default=0)
+    included = ExactDecimalField(default=Decimal(0))
     minimum = ExactDecimalField(null=True)
     maximum = ExactDecimalField(null=True)
     model = models.JSONField()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 from django.db import models
 from django.db.models import F, Q
 
@@ -29,7 +31,7 @@ class Customer(models.Model):
     currency = models.CharField(max_length=3, default="USD")
     timezone = models.CharField(max_length=64, default="UTC")
     address = models.JSONField(default=dict, blank=True)
-    tax_rate = ExactDecimalField(default=0)
+    tax_rate = ExactDecimalField(default=Decimal(0))
     tax_id = models.CharField(max_length=64, blank=True)
     metadata = models.JSONField(default=dict, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)

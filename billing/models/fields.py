@@ -11,5 +11,5 @@ class ExactDecimalField(models.DecimalField):  # type: ignore[type-arg]
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**{"max_digits": 1000, "decimal_places": 200} | kwargs)
 
-    def db_type(self, connection: Any) -> str:  # noqa: ARG002
+    def db_type(self, connection: Any) -> str:
         return "numeric"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 from django.db import models
 from django.db.models import Q
 
@@ -95,8 +97,8 @@ class Invoice(models.Model):
     period_start = models.DateTimeField()
     period_end = models.DateTimeField()
     subtotal = ExactDecimalField()
-    discount = ExactDecimalField(default=0)
-    credits_applied = ExactDecimalField(default=0)
+    discount = ExactDecimalField(default=Decimal(0))
+    credits_applied = ExactDecimalField(default=Decimal(0))
     tax = ExactDecimalField()
     total = ExactDecimalField()
     amount_due = ExactDecimalField()
@@ -140,8 +142,8 @@ class InvoiceLine(models.Model):
     quantity = ExactDecimalField()
     unit_amount = ExactDecimalField(null=True)
     amount = ExactDecimalField()
-    tax_rate = ExactDecimalField(default=0)
-    tax = ExactDecimalField(default=0)
+    tax_rate = ExactDecimalField(default=Decimal(0))
+    tax = ExactDecimalField(default=Decimal(0))
     period_start = models.DateTimeField()
     period_end = models.DateTimeField()
     breakdown = models.JSONField()

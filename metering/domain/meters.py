@@ -83,21 +83,21 @@ def parse_meter(body: Mapping[str, Any]) -> MeterDefinition:
     """A definition from the API's JSON; raises `MeterInvalid` with a pointer to every field that is wrong."""
     errors: list[FieldError] = []
 
-    def check(pointer: str, read: Callable[[], Any]) -> Any:
+    def check(pointer: str, read: Callable[..., Any], *arguments: Any) -> Any:
         try:
-            return read()
+            return read(*arguments)
         except ValueError as error:
             errors.append(FieldError(pointer, "invalid", str(error)))
             return None
 
-    event_type = check("/event_type", lambda: _text(body.get("event_type")))
-    aggregation = check("/aggregation", lambda: _one_of(body.get("aggregation"), AGGREGATIONS))
-    value = check("/value", lambda: _value_path(body.get("value"), aggregation))
-    filters = check("/filters", lambda: _items(body.get("filters"), list))
-    parsed = [check(f"/filters/{i}", lambda item=item: _filter(item)) for i, item in enumerate(filters or [])]
-    dimensions = check("/dimensions", lambda: _items(body.get("dimensions"), dict))
+    event_type = check("/event_type", _text, body.get("event_type"))
+    aggregation = check("/aggregation", _one_of, body.get("aggregation"), AGGREGATIONS)
+    value = check("/value", _value_path, body.get("value"), aggregation)
+    filters = check("/filters", _items, body.get("filters"), list)
+    parsed = [check(f"/filters/{i}", _filter, item) for i, item in enumerate(filters or [])]
+    dimensions = check("/dimensions", _items, body.get("dimensions"), dict)
     paths = [
-        (name, check(f"/dimensions/{name}", lambda name=name, path=path: _dimension(name, path)))
+        (name, check(f"/dimensions/{name}", _dimension, name, path))
         for name, path in sorted((dimensions or {}).items())
     ]
     if errors:

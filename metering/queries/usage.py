@@ -106,7 +106,7 @@ class _Query:
     def statement(self, source: Fragment) -> sql.Composed:
         question = self.question
         start = self._window_start()
-        columns = [start.join([sql.SQL(""), sql.SQL(" AS start")])]
+        columns = [sql.SQL("{} AS start").format(start)]
         columns.append(sql.SQL("subject") if question.by_customer else sql.SQL("NULL::text AS subject"))
         columns += [
             sql.SQL("dimensions[{}] AS {}").format(self._position(name), sql.Identifier(f"d{i}"))
