@@ -162,7 +162,7 @@ fractions = st.builds(lambda part, whole: Fraction(min(part, whole), whole), st.
     st.tuples(prices, prices).map(sorted),
     prices,
 )
-def test_a_line_is_its_breakdown_and_within_half_a_cent_of_it(  # noqa: PLR0917 - Hypothesis passes by position
+def test_a_line_is_its_breakdown_and_within_half_a_cent_of_it(
     model: Json, quantity: Decimal, kind: str, fraction: Fraction, limits: list[str], included: str
 ) -> None:
     minimum, maximum = sorted(map(Decimal, limits))
