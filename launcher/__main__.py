@@ -49,7 +49,7 @@ def main() -> int:
             case "stop":
                 run.stop(layout)
             case "status":
-                return 0 if run.status(layout) else 3
+                run.status(layout)
             case "reset":
                 run.reset(layout)
             case "services":
@@ -59,6 +59,12 @@ def main() -> int:
                 programs.serve_postgres(layout)
     except LauncherError as error:
         sys.stderr.write(f"\n{error}\n")
+        return 1
+    except PermissionError as error:
+        sys.stderr.write(
+            f"\n{error.filename} belongs to another user, or is closed to this one. Run Taximeter as the user who ran it "
+            "here before, or choose another place with TAXIMETER_VAR=/some/directory.\n"
+        )
         return 1
     except KeyboardInterrupt:
         return 130

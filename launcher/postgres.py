@@ -79,7 +79,7 @@ class Cluster:
         self.sockets.mkdir(parents=True, exist_ok=True, mode=0o700)
         identity = self._identity()
         self._remove_stale_locks()
-        if not (self.data / "PG_VERSION").exists():
+        if not self.is_created():
             self._create(identity)
         ours, theirs = binary("postgres"), (self.data / "PG_VERSION").read_text().strip()
         version = process.capture([ours, "--version"]).stdout.split()[-1]
@@ -89,6 +89,10 @@ class Cluster:
                 "and load it into a new one, or move the directory away to start afresh."
             )
         return identity
+
+    def is_created(self) -> bool:
+        """Whether initdb has been here. `PermissionError` where somebody else ran it."""
+        return (self.data / "PG_VERSION").exists()
 
     def command(self, **settings: str) -> list[str]:
         """The server's command line. What says where it is reached cannot be changed in postgresql.conf."""

@@ -82,7 +82,8 @@ class Runner:
 
     def serve(self) -> None:
         """Watch over the instance. Ends by an interruption, or by `LauncherError` when it cannot be kept running."""
-        self.console.print(f"\nServing at {self.address} · logs in {self.layout.logs} · Ctrl-C or make stop ends it")
+        told = f"\nServing at {self.address} · logs in {self.layout.logs} · Ctrl-C or make stop ends it"
+        self.console.print(told, soft_wrap=True, highlight=False)
         restarts = 0
         while True:
             time.sleep(1)
@@ -97,7 +98,7 @@ class Runner:
             self._start_applications()
 
     def stop(self) -> None:
-        """End every process of this instance. A second interruption ends them at once."""
+        """End every process of this instance. A second Ctrl-C ends them at once."""
         began = time.monotonic()
         tag = instance.tag(self.layout)
         try:
@@ -138,7 +139,7 @@ class Runner:
 
     def _start_services(self) -> None:
         layout = self.layout
-        if programs.is_embedded("DATABASE_URL") and not (layout.postgres / "PG_VERSION").exists():
+        if programs.is_embedded("DATABASE_URL") and not programs.cluster(layout).is_created():
             with self._step("New PostgreSQL cluster"):
                 programs.cluster(layout).prepare()
         with self._step("PostgreSQL and Valkey"):
@@ -162,7 +163,11 @@ class Runner:
     def _start_applications(self) -> None:
         with self._step("Engine, web server, worker and schedule"):
             self._supervisor.start(self.applications)
-            self._wait(self._web_is_ready, seconds=180)
+            self._wait(self._applications_are_ready, seconds=180)
+
+    def _applications_are_ready(self) -> bool:
+        states = self._supervisor.states()
+        return all(states[program.name] == "RUNNING" for program in self.applications) and self._web_is_ready()
 
     def _web_is_ready(self) -> bool:
         host = os.environ.get("ALLOWED_HOSTS", "").split(",")[0].strip().lstrip(".*") or "localhost"
@@ -236,16 +241,15 @@ def reset(layout: Layout) -> None:
     print(f"All data in {layout.var} is removed.")
 
 
-def status(layout: Layout) -> bool:
-    """Say what is running. Whether anything is."""
+def status(layout: Layout) -> None:
+    """Say what is running."""
     record = instance.read_record(layout)
     if record is None:
         print("Nothing is running.")
-        return False
+        return
     print(f"Taximeter runs at {record.address} (process {record.pid}).")
     for pid in sorted(process.tagged(instance.tag(layout))):
         print(f"{pid:>8}  {process.command_of(pid)[:100]}")
-    return True
 
 
 def _require_database(url: str) -> None:
@@ -264,9 +268,11 @@ def _require_redis(url: str) -> None:
 
 
 def end_on_signals() -> None:
-    """A terminal that closes, or `make stop`, ends the run as Ctrl-C does."""
+    """A terminal that closes, or `make stop`, ends the run as Ctrl-C does, once: make passes the signal on again."""
 
-    def interrupt(_number: int, _frame: FrameType | None) -> None:
+    def interrupt(number: int, _frame: FrameType | None) -> None:
+        if number != signal.SIGINT:
+            signal.signal(number, signal.SIG_IGN)
         raise KeyboardInterrupt
 
     for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
