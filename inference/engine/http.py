@@ -39,7 +39,7 @@ class EngineHttpServer(socketserver.ThreadingMixIn, socketserver.UnixStreamServe
         self.service = service
         super().__init__(str(service.config.socket), EngineRequestHandler)
 
-    def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ARG002 - the base class names them
+    def handle_error(self, request: Any, client_address: Any) -> None:
         logger.exception("a request to the engine failed")
 
 
@@ -214,7 +214,7 @@ class _Reply:
         if self._request.stream:
             if not self._handler.answered:
                 self._begin()
-            self._handler.send_event(self._chunk({"content": text}), note=usage.as_json())
+            self._handler.send_event(self._chunk({"content": text}), note=self._service.account(usage))
 
     def finish(self, usage: CallUsage) -> None:
         account = self._service.account(usage)

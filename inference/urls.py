@@ -1,0 +1,8 @@
+from django.urls import path
+
+from inference.api import views
+
+urlpatterns = [
+    path("chat/completions", views.ChatCompletionsView.as_view()),
+    path("models", views.ModelsView.as_view()),
+]
