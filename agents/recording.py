@@ -1,0 +1,49 @@
+"""Recording into the organization's own log: the SDK's event builder with an in-process transport."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any
+
+from django.conf import settings
+from taximeter import Event, Meter
+
+from agents.domain.activity import compute_cost
+from kernel.clock import Clock, system_clock
+from kernel.money import decimal_from
+from metering.facade import ingest
+
+logger = logging.getLogger("agents")
+
+COST_CURRENCY = "USD"
+
+
+class InProcessTransport:
+    """Hands events to metering in this process, with the checks and the identity of the HTTP door.
+
+    A batch is one transaction. Events that are refused are logged: sending them again would change nothing.
+    """
+
+    def __init__(self, organization_id: int) -> None:
+        self._organization_id = organization_id
+
+    def __call__(self, events: list[Event]) -> None:
+        result = ingest(organization_id=self._organization_id, events=events, received_at=system_clock())
+        for refusal in result.rejected:
+            logger.error("event %s was refused: %s (%s)", refusal.id, refusal.detail, refusal.code)
+
+
+def meter_for(*, organization_id: int, source: str, clock: Clock = system_clock) -> Meter:
+    """A meter whose events go to the log of `organization_id`; their times are those of `clock`."""
+    return Meter(source=source, transport=InProcessTransport(organization_id), clock=clock, sdk=None)
+
+
+def costs_of(compute_seconds: str) -> Mapping[str, Any]:
+    """The cost fields of an inference call on our own hardware, by the rate in the settings."""
+    rate: Decimal = decimal_from(settings.COMPUTE_SECOND_COST)
+    return {
+        "cost": compute_cost(decimal_from(compute_seconds), rate=rate),
+        "cost_currency": COST_CURRENCY,
+    }
