@@ -62,8 +62,8 @@ def main() -> int:
         return 1
     except PermissionError as error:
         sys.stderr.write(
-            f"\n{error.filename} belongs to another user, or is closed to this one. Run Taximeter as the user who ran it "
-            "here before, or choose another place with TAXIMETER_VAR=/some/directory.\n"
+            f"\n{error.filename} belongs to another user, or is closed to this one. Run Taximeter as the user who ran "
+            "it here before, or choose another place with TAXIMETER_VAR=/some/directory.\n"
         )
         return 1
     except KeyboardInterrupt:
