@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime
 
 #: Answers the present instant, aware and in UTC. A test clock is one of these.
 Clock = Callable[[], datetime]
+
+_RFC3339 = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?([Zz]|[+-][0-9]{2}:[0-9]{2})"
+)
 
 
 def system_clock() -> datetime:
@@ -23,7 +28,9 @@ def to_rfc3339(instant: datetime) -> str:
 
 def parse_rfc3339(text: str) -> datetime:
     """An aware UTC instant from RFC 3339 text; `ValueError` for anything else, a missing zone included."""
-    instant = datetime.fromisoformat(text)
-    if instant.tzinfo is None or "T" not in text.upper():
+    if not _RFC3339.fullmatch(text):
         raise ValueError(f"{text!r} is not an RFC 3339 time with a zone")
-    return instant.astimezone(UTC)
+    try:
+        return datetime.fromisoformat(text.upper()).astimezone(UTC)
+    except OverflowError:
+        raise ValueError(f"{text!r} is out of range") from None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Context, Decimal, InvalidOperation
 
@@ -33,6 +34,9 @@ _MINOR_UNITS = {
     **dict.fromkeys(["CLF", "UYW"], 4),
 }
 
+#: Plain decimal text; also an exponent of up to two digits, as machines write small numbers.
+_NUMBER = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]{1,2})?")
+
 #: Wide enough for any price times any quantity, so that nothing is rounded before its line is.
 EXACT = Context(prec=60, rounding=ROUND_HALF_UP)
 
@@ -44,10 +48,9 @@ def decimal_from(value: object) -> Decimal:
     """
     if isinstance(value, bool) or not isinstance(value, str | int | Decimal):
         raise TypeError(f"{value!r} ({type(value).__name__}) is no exact number; write it as a string")
-    try:
-        number = Decimal(value.strip() if isinstance(value, str) else value)
-    except InvalidOperation:
-        raise ValueError(f"{value!r} is not a number") from None
+    if isinstance(value, str) and not _NUMBER.fullmatch(value := value.strip()):
+        raise ValueError(f"{value!r} is not a number")
+    number = Decimal(value)
     if not number.is_finite():
         raise ValueError(f"{value!r} is not a finite number")
     return number
@@ -59,8 +62,14 @@ def minor_digits(currency: str) -> int:
 
 
 def round_to_currency(amount: Decimal, currency: str) -> Decimal:
-    """`amount` rounded half up (away from zero at the half) to the currency's minor unit."""
-    return amount.quantize(Decimal(1).scaleb(-minor_digits(currency)), context=EXACT)
+    """`amount` rounded half up (away from zero at the half) to the currency's minor unit.
+
+    Raises `ValueError` for an amount that 60 digits cannot hold.
+    """
+    try:
+        return amount.quantize(Decimal(1).scaleb(-minor_digits(currency)), context=EXACT)
+    except InvalidOperation:
+        raise ValueError(f"{amount} is out of range") from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +94,7 @@ class Money:
         return Money(EXACT.multiply(self.amount, decimal_from(factor)), self.currency)
 
     def __neg__(self) -> Money:
-        return Money(-self.amount, self.currency)
+        return Money(self.amount.copy_negate(), self.currency)
 
     def __lt__(self, other: Money) -> bool:
         return self.amount < self._same(other)

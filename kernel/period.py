@@ -49,7 +49,7 @@ class Month:
     @classmethod
     def parse(cls, text: str) -> Month:
         """`YYYY-MM`; `ValueError` otherwise."""
-        if not re.fullmatch(r"\d{4}-(0[1-9]|1[0-2])", text) or text.startswith("0000"):
+        if not re.fullmatch(r"[0-9]{4}-(0[1-9]|1[0-2])", text) or not 1970 <= int(text[:4]) <= 2999:
             raise ValueError(f"{text!r} is not a month like 2026-10")
         return cls(int(text[:4]), int(text[5:]))
 

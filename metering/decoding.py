@@ -28,7 +28,7 @@ _any = msgspec.json.Decoder()
 _canonical = msgspec.json.Encoder(order="sorted")
 
 #: Numbers that a double or the database's numeric might not hold. Rare, so looked at closely only then.
-_SUSPICIOUS = re.compile(rb"[0-9]{300}|[eE][+-]?[0-9]{3}")
+_SUSPICIOUS = re.compile(rb"[0-9]{250}|[eE][+-]?[0-9]{3}")
 
 #: (event type, path below data) of every value that some meter needs as a number.
 NumericPaths = Sequence[tuple[str, tuple[str, ...]]]
@@ -217,7 +217,7 @@ def _check_tree(value: Any, depth: int) -> None:
 def _check_numbers(raw: bytes) -> None:
     def check(text: str) -> float:
         _, _, exponent = text.lower().partition("e")
-        if len(text) > 300 or (exponent and abs(int(exponent)) > 300):
+        if len(text) > 250 or (exponent and abs(int(exponent)) > 250):
             raise ValueError
         return 0.0
 

@@ -28,9 +28,11 @@ os.environ |= {
     "REDIS_URL": _services.redis_url if _is_embedded else os.environ["TAXIMETER_TEST_REDIS_URL"],
 }
 
-from django.conf import settings as django_settings  # noqa: E402 - needs the environment above
+import django  # noqa: E402 - needs the environment above
 
-assert django_settings.DATABASES  # loaded now, so that pytest-django finds Django configured
+django.setup()  # now, so that pytest-django finds Django configured and other conftests may import models
+
+from tests.api import Api, make_api  # noqa: E402 - models can be imported from here on
 
 # Deadlines measure how busy the machine is, not what the code does.
 hypothesis_settings.register_profile("taximeter", deadline=None)
@@ -82,3 +84,14 @@ def _system_alone() -> Iterator[System]:
     """Web server and worker on a PostgreSQL and a Valkey of their own, which may be killed."""
     with system_alone() as running:
         yield running
+
+
+@pytest.fixture
+def api(db: None) -> Api:
+    """An organization with a client that may do everything."""
+    return make_api("Vendor")
+
+
+@pytest.fixture
+def another_api(db: None) -> Api:
+    return make_api("Other vendor")

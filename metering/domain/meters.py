@@ -28,8 +28,11 @@ _RESERVED = frozenset(
     {"from", "to", "window", "timezone", "customer", "group_by", "limit", "cursor", "start", "end", "quantity"}
 )
 
-#: Text that counts as a number, the same here and in the database (`metering_number`).
-NUMBER = re.compile(r"[+-]?[0-9]{1,40}(\.[0-9]{1,40})?([eE][+-]?[0-9]{1,2})?")
+#: Text that may be a number. The database's `metering_number` reads all of these, and longer ones too.
+_NUMBER = re.compile(r"[+-]?[0-9]{1,40}(\.[0-9]{1,40})?([eE][+-]?[0-9]{1,2})?")
+
+#: What a single event may bring to a meter: below 10^18, and no finer than 30 places.
+_LARGEST, _PLACES = Decimal(10) ** 18, 30
 
 
 class MeterInvalid(InvalidError):
@@ -71,12 +74,20 @@ class MeterDefinition:
 
 
 def is_number(value: object) -> bool:
-    """Whether a value of an event's data is a finite number: a JSON number, or text that `NUMBER` matches whole."""
-    if isinstance(value, bool):
+    """Whether a meter can count with a value of an event's data: a JSON number, or the same as text.
+
+    It must be finite, below 10^18 and have at most 30 decimal places, so that no event can bring a
+    sum out of the range that billing can price.
+    """
+    if isinstance(value, bool) or not isinstance(value, str | int | float | Decimal):
         return False
-    if isinstance(value, str):
-        return NUMBER.fullmatch(value) is not None
-    return isinstance(value, int | Decimal) or (isinstance(value, float) and abs(value) < 1e100)
+    if isinstance(value, str) and not _NUMBER.fullmatch(value):
+        return False
+    number = Decimal(repr(value) if isinstance(value, float) else value)
+    if not number.is_finite():
+        return False
+    exponent = number.as_tuple().exponent
+    return abs(number) < _LARGEST and isinstance(exponent, int) and exponent >= -_PLACES
 
 
 def parse_meter(body: Mapping[str, Any]) -> MeterDefinition:

@@ -1,0 +1,195 @@
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from django.db import connections, transaction
+
+from accounts.facade import create_organization
+from kernel.period import Period
+from metering.facade import UsageQuestion, advance_projections, create_meter, ingest, usage
+from metering.models import MeterVersion, UsageBucket, UsageEvent
+from metering.services import projections
+
+NOW = datetime(2026, 10, 20, tzinfo=UTC)
+OCTOBER = Period(datetime(2026, 10, 1, tzinfo=UTC), datetime(2026, 11, 1, tzinfo=UTC))
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def cloud_event(event_id: str, **changes: Any) -> dict[str, Any]:
+    return {
+        "specversion": "1.0",
+        "id": event_id,
+        "source": "s",
+        "type": "t",
+        "subject": "acme",
+        "time": "2026-10-03T10:00:00Z",
+        "data": {"n": 1},
+    } | changes
+
+
+@pytest.fixture
+def organization_id() -> int:
+    organization_id = create_organization(name="Vendor").pk
+    create_meter(
+        organization_id=organization_id,
+        key="n",
+        name="n",
+        definition={"event_type": "t", "aggregation": "sum", "value": "data.n"},
+    )
+    return organization_id
+
+
+def total(organization_id: int) -> int:
+    [row] = usage(UsageQuestion(organization_id=organization_id, meter="n", period=OCTOBER))
+    return int(row.quantity)
+
+
+def in_thread(work: Callable[[], None]) -> threading.Thread:
+    def run() -> None:
+        try:
+            work()
+        finally:
+            connections.close_all()
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    return thread
+
+
+def test_a_slow_transaction_is_neither_skipped_nor_counted_twice(organization_id: int) -> None:
+    written, go_on = threading.Event(), threading.Event()
+
+    def slow() -> None:
+        with transaction.atomic():
+            ingest(organization_id=organization_id, events=[cloud_event("slow")], received_at=NOW)
+            written.set()
+            go_on.wait(20)
+
+    thread = in_thread(slow)
+    assert written.wait(20)
+    ingest(organization_id=organization_id, events=[cloud_event("fast")], received_at=NOW)
+    advance_projections()
+    assert total(organization_id) == 1
+    go_on.set()
+    thread.join()
+    assert total(organization_id) == 2
+    advance_projections()
+    assert (total(organization_id), UsageBucket.objects.get().events) == (2, 2)
+
+
+def test_a_step_that_dies_leaves_nothing_half_done(organization_id: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    ingest(organization_id=organization_id, events=[cloud_event("a"), cloud_event("b")], received_at=NOW)
+    version = MeterVersion.objects.get()
+
+    class Killed(Exception):
+        pass
+
+    def killed() -> None:
+        raise Killed
+
+    with pytest.raises(Killed), transaction.atomic():
+        projections.advance_projection(meter_version_id=version.pk)
+        killed()
+    assert not UsageBucket.objects.exists()
+    assert MeterVersion.objects.get().projected_to == 0
+    assert total(organization_id) == 2
+
+
+def test_a_backlog_is_taken_in_steps_and_answers_stay_exact_between_them(
+    organization_id: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(projections, "STEP", 3)
+    for batch in range(5):
+        events = [cloud_event(f"{batch}-{i}") for i in range(2)]
+        ingest(organization_id=organization_id, events=events, received_at=NOW)
+    version = MeterVersion.objects.get()
+    seen = []
+    while projections.advance_projection(meter_version_id=version.pk):
+        seen.append(UsageBucket.objects.get().events)
+        assert total(organization_id) == 10
+    assert seen == [4, 8, 10]
+
+
+def test_many_writers_and_two_projection_workers_agree_to_the_event(organization_id: int) -> None:
+    done = threading.Event()
+    acknowledged = [0] * 4
+    wrong: list[str] = []
+
+    def write(writer: int) -> None:
+        for batch in range(15):
+            events = [cloud_event(f"{writer}-{batch}-{i}") for i in range(10)]
+            # Half of every batch is sent by the neighbour too.
+            events += [cloud_event(f"{(writer + 1) % 4}-{batch}-{i}") for i in range(5)]
+            result = ingest(organization_id=organization_id, events=events, received_at=NOW)
+            acknowledged[writer] += result.accepted
+
+    def project() -> None:
+        while not done.is_set():
+            advance_projections()
+
+    def read() -> None:
+        while not done.is_set():
+            before = sum(acknowledged)
+            if (found := total(organization_id)) < before:
+                wrong.append(f"{found} < {before}")
+
+    writers = [in_thread(lambda n=n: write(n)) for n in range(4)]
+    others = [in_thread(project), in_thread(project), in_thread(read)]
+    for thread in writers:
+        thread.join()
+    done.set()
+    for thread in others:
+        thread.join()
+    advance_projections()
+    assert wrong == []
+    assert sum(acknowledged) == UsageEvent.objects.count() == total(organization_id) == 600
+    assert sum(UsageBucket.objects.values_list("events", flat=True)) == 600
+
+
+def test_a_meter_made_after_its_events_counts_them_too(organization_id: int) -> None:
+    ingest(organization_id=organization_id, events=[cloud_event("a"), cloud_event("b")], received_at=NOW)
+    advance_projections()
+    create_meter(
+        organization_id=organization_id, key="late", name="late", definition={"event_type": "t", "aggregation": "count"}
+    )
+    question = UsageQuestion(organization_id=organization_id, meter="late", period=OCTOBER)
+    assert usage(question)[0].quantity == 2
+    advance_projections()
+    assert usage(question)[0].quantity == 2
+    assert UsageBucket.objects.filter(meter_version__meter__key="late").get().events == 2
+
+
+def test_latest_goes_by_event_time_and_then_by_identity(organization_id: int) -> None:
+    create_meter(
+        organization_id=organization_id,
+        key="last",
+        name="last",
+        definition={"event_type": "t", "aggregation": "latest", "value": "data.n"},
+    )
+    events = [cloud_event("a", time="2026-10-05T00:00:00Z", data={"n": 7}), cloud_event("b", data={"n": 9})]
+    events += [cloud_event(f"tie-{i}", time="2026-10-06T00:00:00Z", data={"n": i}) for i in range(5)]
+    ingest(organization_id=organization_id, events=events, received_at=NOW)
+    highest = UsageEvent.objects.filter(event_id__startswith="tie").order_by("-identity").first()
+    assert highest is not None
+    [row] = usage(UsageQuestion(organization_id=organization_id, meter="last", period=OCTOBER))
+    assert row.quantity == highest.data["n"]
+
+
+def test_the_log_refuses_to_be_edited(organization_id: int) -> None:
+    ingest(organization_id=organization_id, events=[cloud_event("a")], received_at=NOW)
+    with pytest.raises(Exception, match="append-only"):
+        UsageEvent.objects.update(subject="globex")
+
+
+def test_a_batch_takes_the_same_number_of_statements_however_large(
+    organization_id: int, django_assert_max_num_queries: Any
+) -> None:
+    for size in (2, 500):
+        events = [cloud_event(f"{size}-{i}") for i in range(size)]
+        with django_assert_max_num_queries(7):
+            ingest(organization_id=organization_id, events=events, received_at=NOW)
