@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import time
 import urllib.request
@@ -73,7 +74,6 @@ class Runner:
     def play_demo(self) -> None:
         """Let the demo play, in this terminal. Its failing is no reason to end the instance."""
         if os.environ.get("TAXIMETER_DEMO", "").strip() == "0":
-            self.console.print(f"\nTaximeter serves at [bold]{self.address}[/]")
             return
         demo = programs.manage("play_demo", "--address", self.address)
         done = subprocess.run(process.shimmed(demo), env=self.environment, cwd=ROOT, check=False)
@@ -167,7 +167,11 @@ class Runner:
 
     def _applications_are_ready(self) -> bool:
         states = self._supervisor.states()
-        return all(states[program.name] == "RUNNING" for program in self.applications) and self._web_is_ready()
+        return (
+            all(states[program.name] == "RUNNING" for program in self.applications)
+            and _is_listening(self.environment["TAXIMETER_ENGINE_SOCKET"])
+            and self._web_is_ready()
+        )
 
     def _web_is_ready(self) -> bool:
         host = os.environ.get("ALLOWED_HOSTS", "").split(",")[0].strip().lstrip(".*") or "localhost"
@@ -179,13 +183,8 @@ class Runner:
             return False
 
     def _wait(self, condition: Callable[[], bool], *, seconds: float) -> None:
-        """Until `condition`; `LauncherError` when a program gives up, or after `seconds`."""
-
-        def settled() -> bool:
-            self._supervisor.require_none_given_up()
-            return condition()
-
-        if not process.wait_until(settled, seconds=seconds, interval=0.2):
+        """Until `condition`; `LauncherError` when a program does not start, or after `seconds`."""
+        if not self._supervisor.wait_until(condition, seconds=seconds):
             states = ", ".join(f"{name} {state.lower()}" for name, state in self._supervisor.states().items())
             web = self.layout.logs / "web.log"
             raise LauncherError(
@@ -250,6 +249,12 @@ def status(layout: Layout) -> None:
     print(f"Taximeter runs at {record.address} (process {record.pid}).")
     for pid in sorted(process.tagged(instance.tag(layout))):
         print(f"{pid:>8}  {process.command_of(pid)[:100]}")
+
+
+def _is_listening(path: str) -> bool:
+    """Whether somebody accepts connections at the unix socket `path`: the engine does once its model is loaded."""
+    with socket.socket(socket.AF_UNIX) as probe:
+        return probe.connect_ex(path) == 0
 
 
 def _require_database(url: str) -> None:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import shlex
-import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from http.client import HTTPException
 from typing import Any
-from xmlrpc.client import ServerProxy
+from xmlrpc.client import Error, ServerProxy
 
 from supervisor.xmlrpc import SupervisorTransport
 
@@ -31,6 +32,9 @@ class Program:
     stop_signal: str = "TERM"
     stop_seconds: int = 10
 
+
+#: After so many failed starts of a program a run is given up before it has begun.
+_MOST_FAILED_STARTS = 3
 
 _HEAD = """\
 [supervisord]
@@ -64,7 +68,7 @@ command = {command}
 autostart = false
 autorestart = true
 startsecs = 2
-startretries = 3
+startretries = 10
 stopsignal = {stop_signal}
 stopwaitsecs = {stop_seconds}
 killasgroup = true
@@ -149,12 +153,35 @@ class Supervisor:
             seconds=max((program.stop_seconds for program in programs), default=0) + 10,
         )
 
+    def wait_until(self, condition: Callable[[], bool], *, seconds: float) -> bool:
+        """Whether `condition` came true within `seconds`. `LauncherError` for a program that does not start.
+
+        Later, supervisord itself tries for a minute, as what a program needs may be restarting too.
+        """
+        before: dict[str, str] = {}
+        failures: Counter[str] = Counter()
+
+        def is_settled() -> bool:
+            states = self.states()
+            failures.update(name for name, state in states.items() if state == "BACKOFF" != before.get(name))
+            before.update(states)
+            for name in states:
+                if failures[name] >= _MOST_FAILED_STARTS:
+                    raise self._given_up(name)
+            self.require_none_given_up()
+            return condition()
+
+        return process.wait_until(is_settled, seconds=seconds, interval=0.2)
+
     def require_none_given_up(self) -> None:
         """`LauncherError` with the end of its log where a program exited again and again."""
         for name, state in self.states().items():
             if state == "FATAL":
-                log = self._logs / f"{name}.log"
-                raise LauncherError(f"{name} cannot be kept running. The end of {log}:\n{process.tail(log)}")
+                raise self._given_up(name)
+
+    def _given_up(self, name: str) -> LauncherError:
+        log = self._logs / f"{name}.log"
+        return LauncherError(f"{name} cannot be kept running. The end of {log}:\n{process.tail(log)}")
 
     def shut_down(self, *, seconds: float) -> None:
         """Stop what still runs, last started first, and then supervisord itself."""
@@ -163,9 +190,6 @@ class Supervisor:
     def kill(self) -> None:
         process.stop(self._process, seconds=0)
 
-    def wait(self) -> int:
-        return self._process.wait()
-
     def _answers(self) -> bool:
         try:
             return bool(self._call("getState"))
@@ -173,12 +197,12 @@ class Supervisor:
             return False
 
     def _call(self, method: str, *arguments: object) -> Any:
-        """Call supervisord; `LauncherError` when it is gone."""
+        """Call supervisord; `LauncherError` when it is gone, or cannot do it."""
         transport = SupervisorTransport(None, None, f"unix://{self._socket}")
         try:
             with ServerProxy("http://127.0.0.1", transport=transport) as server:
                 return getattr(server.supervisor, method)(*arguments)
-        except (OSError, subprocess.SubprocessError) as error:
-            raise LauncherError(f"Supervisor does not answer: {error}") from error
+        except (OSError, Error, HTTPException) as error:
+            raise LauncherError(f"Supervisor cannot {method} {arguments}: {error}") from error
         finally:
             transport.close()
