@@ -39,6 +39,16 @@ class KeyField(serializers.RegexField):
         )
 
 
+class AnyField(serializers.Field):  # type: ignore[type-arg]
+    """A JSON value that somebody else reads, left as it came."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        return data
+
+    def to_representation(self, value: Any) -> Any:
+        return value
+
+
 class DecimalField(serializers.Field):  # type: ignore[type-arg]
     """An exact decimal, written as a string."""
 

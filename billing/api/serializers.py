@@ -7,6 +7,7 @@ from typing import Any
 from rest_framework import serializers
 
 from rest.serializers import (
+    AnyField,
     CurrencyField,
     DecimalField,
     InstantField,
@@ -42,10 +43,10 @@ class PriceInput(StrictSerializer):
     filter = serializers.DictField(required=False, allow_null=True)
     bill = serializers.ChoiceField(choices=["in_advance", "in_arrears"], required=False)
     prorate = serializers.BooleanField(required=False)
-    included = serializers.JSONField(required=False)
-    minimum = serializers.JSONField(required=False)
-    maximum = serializers.JSONField(required=False)
-    model = serializers.JSONField()
+    included = AnyField(required=False, allow_null=True)
+    minimum = AnyField(required=False, allow_null=True)
+    maximum = AnyField(required=False, allow_null=True)
+    model = AnyField()
 
 
 class PlanVersionInput(StrictSerializer):

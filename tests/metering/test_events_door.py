@@ -145,7 +145,8 @@ def test_broken_or_unknown_compression_is_refused(api: Api) -> None:
 
 
 @pytest.mark.parametrize(
-    "value", ["abc", "NaN", "Infinity", "", True, [1], {"a": 1}, "1e999", "١", "1" * 19, 10**18, 1e-31]
+    "value",
+    ["abc", "NaN", "Infinity", "", True, [1], {"a": 1}, "1e999", "\N{ARABIC-INDIC DIGIT ONE}", "1" * 19, 10**18, 1e-31],
 )
 def test_a_value_that_a_meter_needs_as_a_number_must_be_one(api: Api, event: Build, value: Any) -> None:
     api.meter("cpu", event_type="inference.call", aggregation="sum", value="data.compute_seconds")

@@ -82,19 +82,20 @@ def test_a_slow_transaction_is_neither_skipped_nor_counted_twice(organization_id
     assert (total(organization_id), UsageBucket.objects.get().events) == (2, 2)
 
 
-def test_a_step_that_dies_leaves_nothing_half_done(organization_id: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_step_that_dies_leaves_nothing_half_done(organization_id: int) -> None:
     ingest(organization_id=organization_id, events=[cloud_event("a"), cloud_event("b")], received_at=NOW)
     version = MeterVersion.objects.get()
 
     class Killed(Exception):
         pass
 
-    def killed() -> None:
-        raise Killed
+    def step_and_die() -> None:
+        with transaction.atomic():
+            projections.advance_projection(meter_version_id=version.pk)
+            raise Killed
 
-    with pytest.raises(Killed), transaction.atomic():
-        projections.advance_projection(meter_version_id=version.pk)
-        killed()
+    with pytest.raises(Killed):
+        step_and_die()
     assert not UsageBucket.objects.exists()
     assert MeterVersion.objects.get().projected_to == 0
     assert total(organization_id) == 2
