@@ -14,7 +14,9 @@ from pathlib import Path
 def main() -> int:
     """Answers the exit status: 2 for a name that is none."""
     known = sorted(
-        module.name for module in pkgutil.iter_modules([str(Path(__file__).parent)]) if module.name[0] != "_"
+        module.name
+        for module in pkgutil.iter_modules([str(Path(__file__).parent)])
+        if module.name[0] != "_" and module.name != "setting"
     )
     wanted = sys.argv[1:] or known
     unknown = sorted(set(wanted) - set(known))

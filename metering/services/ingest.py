@@ -13,8 +13,8 @@ from metering.contracts import BatchRejected, CloudEvent, IngestResult, Rejectio
 from metering.decoding import LogRow, decode_body, decode_mappings, prepare
 from metering.queries.meters import numeric_paths
 
-_COLUMNS = "identity, organization_id, source, event_id, type, subject, time, received_at, data, content_hash"
-_TYPES = ["uuid", "int8", "text", "text", "text", "text", "timestamptz", "timestamptz", "text", "uuid"]
+LOG_COLUMNS = "identity, organization_id, source, event_id, type, subject, time, received_at, data, content_hash"
+_STAGE_TYPES = ["uuid", "int8", "text", "text", "text", "text", "timestamptz", "timestamptz", "text", "uuid"]
 
 _STAGE = """
 CREATE TEMPORARY TABLE IF NOT EXISTS metering_stage (
@@ -25,7 +25,7 @@ CREATE TEMPORARY TABLE IF NOT EXISTS metering_stage (
 
 # Sorted, so that two batches with the same events wait for each other instead of locking each other out.
 _MERGE = f"""
-INSERT INTO metering_usageevent ({_COLUMNS})
+INSERT INTO metering_usageevent ({LOG_COLUMNS})
 SELECT identity, organization_id, source, event_id, type, subject, time, received_at, data::jsonb, content_hash
 FROM metering_stage ORDER BY identity
 ON CONFLICT (identity) DO NOTHING
@@ -33,7 +33,7 @@ RETURNING identity
 """  # noqa: S608
 
 _INSERT = f"""
-INSERT INTO metering_usageevent ({_COLUMNS})
+INSERT INTO metering_usageevent ({LOG_COLUMNS})
 VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s::jsonb, %s)
 ON CONFLICT (identity) DO NOTHING
 RETURNING identity
@@ -108,8 +108,9 @@ def _store(organization_id: int, rows: list[LogRow], received_at: datetime, resu
             )
 
 
-def _insert(organization_id: int, rows: list[LogRow], received_at: datetime) -> set[UUID]:
-    values = [
+def log_values(organization_id: int, rows: Sequence[LogRow], received_at: datetime) -> list[tuple[Any, ...]]:
+    """The values of `LOGLOG_COLUMNS` for each row."""
+    return [
         (
             row.identity,
             organization_id,
@@ -124,6 +125,10 @@ def _insert(organization_id: int, rows: list[LogRow], received_at: datetime) -> 
         )
         for row in rows
     ]
+
+
+def _insert(organization_id: int, rows: list[LogRow], received_at: datetime) -> set[UUID]:
+    values = log_values(organization_id, rows, received_at)
     if not values:
         return set()
     with connection.cursor() as cursor:
@@ -133,8 +138,8 @@ def _insert(organization_id: int, rows: list[LogRow], received_at: datetime) -> 
             cursor.execute(_STAGE)
             # Empty already, unless an earlier batch of this very transaction went through it.
             cursor.execute("DELETE FROM metering_stage")
-            with cursor.copy(f"COPY metering_stage ({_COLUMNS}) FROM STDIN (FORMAT BINARY)") as copy:
-                copy.set_types(_TYPES)
+            with cursor.copy(f"COPY metering_stage ({LOG_COLUMNS}) FROM STDIN (FORMAT BINARY)") as copy:
+                copy.set_types(_STAGE_TYPES)
                 for value in values:
                     copy.write_row(value)
             cursor.execute(_MERGE)

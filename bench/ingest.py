@@ -1,0 +1,132 @@
+"""How fast events are written to the log, beside a bare binary COPY of the same rows into a table with the
+same indexes, in one run.
+
+    python -m bench ingest [EVENTS] [BATCH]
+
+Both sides are this process and one PostgreSQL with synchronous_commit=on; a batch is one transaction.
+The rounds alternate, so that a noisy machine disturbs both; medians are shown. The log's side includes
+decoding the JSON, hashing identity and content, and telling duplicates.
+"""
+
+from __future__ import annotations
+
+import json
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from bench.setting import database
+
+ROUNDS = 5
+START = datetime(2026, 10, 1, tzinfo=UTC)
+
+
+def main(events: int = 100_000, batch: int = 5_000) -> None:
+    with database():
+        from accounts.facade import create_organization  # noqa: PLC0415 - Django is set up only now
+
+        organization_id = create_organization(name="Bench").pk
+        _copy_table()
+        copied, ingested, again = [], [], []
+        for number in range(ROUNDS):
+            bodies = [_body(number, start, batch) for start in range(0, events, batch)]
+            rows = [_rows(organization_id, body) for body in bodies]
+            copied.append(events / _seconds(lambda rows=rows: [_copy(part) for part in rows]))
+            ingested.append(events / _seconds(lambda bodies=bodies: [_ingest(organization_id, b) for b in bodies]))
+            again.append(events / _seconds(lambda bodies=bodies: [_ingest(organization_id, b) for b in bodies]))
+    base = statistics.median(copied)
+    print(f"{events:,} events a round, {batch:,} a transaction, {ROUNDS} rounds, medians")
+    for name, speeds in (
+        ("binary COPY alone", copied),
+        ("ingest, new events", ingested),
+        ("ingest, duplicates", again),
+    ):
+        median = statistics.median(speeds)
+        print(f"  {name:20} {median:10,.0f} events/s   {median / base:5.2f} of the COPY")
+
+
+def _seconds(work: Callable[[], Any]) -> float:
+    started = time.perf_counter()
+    work()
+    return time.perf_counter() - started
+
+
+def _body(number: int, start: int, batch: int) -> bytes:
+    return json.dumps(
+        [
+            {
+                "specversion": "1.0",
+                "id": f"{number}-{i}",
+                "source": f"edge/{i % 50}",
+                "type": "agent.turn",
+                "subject": f"customer-{i % 1000}",
+                "time": (START + timedelta(seconds=i % 2_600_000)).isoformat(),
+                "data": {
+                    "agent": f"agent-{i % 10}",
+                    "task_id": f"task-{number}-{i // 8}",
+                    "turn_id": f"turn-{number}-{i}",
+                    "model": "smollm2-135m",
+                    "input_tokens": 100 + i % 400,
+                    "output_tokens": i % 60,
+                    "compute_seconds": f"0.{i % 1000:03d}",
+                },
+            }
+            for i in range(start, start + batch)
+        ]
+    ).encode()
+
+
+def _ingest(organization_id: int, body: bytes) -> None:
+    from metering.facade import ingest_body  # noqa: PLC0415
+
+    ingest_body(organization_id=organization_id, body=body, received_at=START)
+
+
+class _Json(bytes):
+    """JSON text on its way into a jsonb column."""
+
+
+def _rows(organization_id: int, body: bytes) -> list[tuple[Any, ...]]:
+    """The very rows that ingest would write, made beforehand."""
+    from psycopg.types.numeric import Int8  # noqa: PLC0415
+
+    from metering.decoding import decode_body, prepare  # noqa: PLC0415
+    from metering.services.ingest import log_values  # noqa: PLC0415
+
+    rows, _ = prepare(organization_id=organization_id, events=decode_body(body)[0], received_at=START, numeric=())
+    values = log_values(organization_id, rows, START)
+    return [(v[0], Int8(v[1]), *v[2:8], _Json(v[8].encode()), v[9]) for v in values]
+
+
+def _copy_table() -> None:
+    from django.db import connection  # noqa: PLC0415
+
+    with connection.cursor() as cursor:
+        cursor.execute("CREATE TABLE bench_copy (LIKE metering_usageevent INCLUDING ALL)")
+
+
+def _copy(rows: list[tuple[Any, ...]]) -> None:
+    from django.db import connection, transaction  # noqa: PLC0415
+    from psycopg.adapt import Dumper  # noqa: PLC0415
+    from psycopg.pq import Format  # noqa: PLC0415
+
+    from metering.services.ingest import LOG_COLUMNS  # noqa: PLC0415
+
+    class JsonbDumper(Dumper):
+        oid, format = 3802, Format.BINARY
+
+        def dump(self, obj: bytes) -> bytes:
+            return b"\x01" + obj
+
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.cursor.adapters.register_dumper(_Json, JsonbDumper)
+        with cursor.copy(f"COPY bench_copy ({LOG_COLUMNS}) FROM STDIN (FORMAT BINARY)") as copy:
+            for row in rows:
+                copy.write_row(row)
+
+
+if __name__ == "__main__":
+    main(*(int(argument) for argument in sys.argv[1:]))
