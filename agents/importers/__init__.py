@@ -1,0 +1,1 @@
+"""Recorded work brought into the usage event log: agents' runs, and rows of any table."""
