@@ -112,7 +112,7 @@ class Runner:
             process.end_tagged(tag, seconds=10)
             instance.remove_record(self.layout)
         if self.supervisor is not None:
-            self.console.print(f"Everything is stopped ({time.monotonic() - began:.1f} s).")
+            self.console.print(f"Everything is stopped ({time.monotonic() - began:.1f} s).", highlight=False)
 
     @property
     def _supervisor(self) -> Supervisor:
@@ -278,6 +278,10 @@ def end_on_signals() -> None:
     def interrupt(number: int, _frame: FrameType | None) -> None:
         if number != signal.SIGINT:
             signal.signal(number, signal.SIG_IGN)
+        if number == signal.SIGHUP:  # there is no terminal to print to any more
+            nowhere = os.open(os.devnull, os.O_RDWR)
+            os.dup2(nowhere, 1)
+            os.dup2(nowhere, 2)
         raise KeyboardInterrupt
 
     for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
