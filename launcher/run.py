@@ -63,7 +63,7 @@ class Runner:
         checks.require_disk_space(self.layout.var)
         checks.require_port(self.host, self.port)
         self.environment = programs.environment(self.layout)
-        own = {**programs.own_settings(self.layout), "TAXIMETER_ADDRESS": self.address}
+        own = programs.own_settings(self.layout)
         pid = os.getpid()
         instance.write_record(self.layout, instance.Record(pid, process.started_at(pid), self.address, own))
         self._start_services()
@@ -85,8 +85,11 @@ class Runner:
         told = f"\nServing at {self.address} · logs in {self.layout.logs} · Ctrl-C or make stop ends it"
         self.console.print(told, soft_wrap=True, highlight=False)
         restarts = 0
+        has_terminal = os.isatty(1)
         while True:
             time.sleep(1)
+            if has_terminal and not os.isatty(1):  # closed, with make in the place that was told of it
+                signal.raise_signal(signal.SIGHUP)
             if self._is_supervised():
                 continue
             restarts += 1
@@ -285,7 +288,8 @@ def end_on_signals() -> None:
         raise KeyboardInterrupt
 
     for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
-        signal.signal(number, interrupt)
+        if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:  # not under nohup
+            signal.signal(number, interrupt)
 
 
 def _ignore_signals() -> None:
