@@ -1,19 +1,13 @@
+from __future__ import annotations
+
 from django.contrib import admin
-from unfold.admin import ModelAdmin
 
 from inference.models import Model
+from rest.admin import ReadOnlyAdmin
 
 
 @admin.register(Model)
-class CatalogueAdmin(ModelAdmin):
+class CatalogueAdmin(ReadOnlyAdmin):
     list_display = ("key", "architecture", "quantization", "parameters", "context_length", "license", "loaded_at")
-    search_fields = ("key", "name", "digest")
-
-    def has_add_permission(self, request: object) -> bool:
-        return False
-
-    def has_change_permission(self, request: object, obj: object = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: object, obj: object = None) -> bool:
-        return False
+    search_fields = ("key", "name", "=digest")
+    ordering = ("key", "digest")

@@ -1,0 +1,85 @@
+"""What every admin of this project shares: who may see it, and how a table that nobody edits is shown."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin
+from django.http import HttpRequest
+from unfold.admin import ModelAdmin, TabularInline
+from unfold.paginator import InfinitePaginator
+
+from rest.models import IdempotencyRecord
+
+
+class OperatorsOnly:
+    """All of it for superusers, none of it for anybody else: the admin knows no organizations' borders."""
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        return self._is_operator(request)
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return self._is_operator(request)
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return self._is_operator(request)
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return self._is_operator(request)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return self._is_operator(request)
+
+    @staticmethod
+    def _is_operator(request: HttpRequest) -> bool:
+        return bool(request.user.is_active and request.user.is_superuser)
+
+
+class KeptForever(OperatorsOnly):
+    """May be changed in part, and neither made nor deleted here."""
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+class ReadOnly(KeptForever):
+    """History: to be looked at."""
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+class OperatorAdmin(OperatorsOnly, ModelAdmin):
+    """A table that operators edit."""
+
+    show_full_result_count = False
+
+
+class KeptAdmin(KeptForever, ModelAdmin):
+    """A table whose rows are made elsewhere and stay."""
+
+    show_full_result_count = False
+
+
+class ReadOnlyAdmin(ReadOnly, ModelAdmin):
+    """A table nobody edits. It may be long: pages are found without counting its rows."""
+
+    show_full_result_count = False
+    paginator = InfinitePaginator
+    actions = None
+
+
+class ReadOnlyInline(ReadOnly, TabularInline):
+    extra = 0
+    can_delete = False
+
+
+@admin.register(IdempotencyRecord)
+class IdempotencyRecordAdmin(ReadOnlyAdmin):
+    list_display = ("key", "organization_id", "status", "created_at")
+    ordering = ("-created_at", "-id")
+    search_fields = ("=key",)
+    fields = ("organization_id", "key", "status", "created_at")
