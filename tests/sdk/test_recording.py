@@ -150,6 +150,17 @@ def test_an_interrupted_process_leaves_no_half_task():
     assert memory.events == []
 
 
+def test_a_discarded_task_sends_nothing_and_can_be_recorded_again():
+    memory = InMemoryTransport()
+    meter = Meter(source="desk", transport=memory)
+    with meter.task("t", customer="acme", agent="a", task_id="x") as task:
+        task.discard()
+    assert memory.events == []
+    with meter.task("t", customer="acme", agent="a", task_id="x") as task:
+        task.succeed()
+    assert [event["id"] for event in memory.events] == ["x/task"]
+
+
 def test_an_outcome_is_said_once_and_no_turn_follows_it():
     memory = InMemoryTransport()
     with Meter(source="desk", transport=memory).task("t", customer="acme", agent="a") as task:

@@ -69,6 +69,11 @@ class Task:
         """The task was called off."""
         self._end("cancelled", source)
 
+    def discard(self) -> None:
+        """Forgets the task: nothing is sent and its id is free again. For when the platform failed, not the agent."""
+        self._closed = True
+        self._events.clear()
+
     def close(self) -> None:
         """Ends the task, as failed where no outcome was said, and sends its events. Further calls do nothing."""
         if self._closed:
@@ -97,7 +102,8 @@ class Task:
             self.close()
             return
         if not isinstance(error, Exception):
-            self._closed = True
+            self.discard()
+        if self._closed:
             return
         if self.outcome is None:
             self.fail()

@@ -1,0 +1,73 @@
+"""What the demo sells, and to whom."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+ORGANIZATION_NAME, ORGANIZATION_KEY = "Demo", "demo"
+RECORDED_AGENT = "airline-service@gpt-4o"
+
+
+def _per_unit(key: str, name: str, meter: str, unit_amount: str, **more: str) -> dict[str, Any]:
+    model = {"type": "per_unit", "unit_amount": unit_amount}
+    return {"key": key, "name": name, "kind": "usage", "meter": meter, "model": model, **more}
+
+
+PLANS: dict[str, tuple[str, list[dict[str, Any]]]] = {
+    "seat": (
+        "Seats",
+        [{"key": "seats", "name": "Seat", "kind": "seat", "model": {"type": "per_unit", "unit_amount": "30"}}],
+    ),
+    "compute-time": (
+        "Compute time",
+        [
+            {
+                "key": "compute",
+                "name": "Processor seconds",
+                "kind": "usage",
+                "meter": "compute_seconds",
+                "model": {
+                    "type": "graduated",
+                    "tiers": [{"up_to": "10", "unit_amount": "0.05"}, {"up_to": None, "unit_amount": "0.03"}],
+                },
+            }
+        ],
+    ),
+    "agent-activity": (
+        "Agent activity",
+        [
+            _per_unit("turns", "Turns", "turns", "0.05"),
+            _per_unit("decisions", "Decisions", "decisions", "0.01"),
+            _per_unit("succeeded", "Succeeded tasks", "succeeded_tasks", "0.99"),
+        ],
+    ),
+    "hybrid": (
+        "Hybrid",
+        [
+            {"key": "base", "name": "Base fee", "kind": "fixed", "model": {"type": "flat", "amount": "49"}},
+            _per_unit("turns", "Turns", "turns", "0.04", included="500"),
+            _per_unit("compute", "Compute seconds", "compute_seconds", "0.002"),
+        ],
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class DemoCustomer:
+    """A customer of the demo, and which agent works for it (None: its runs are imported)."""
+
+    key: str
+    name: str
+    plan: str
+    agent: str | None
+    seats: int = 0
+
+
+CUSTOMERS = (
+    DemoCustomer("harbor-air", "Harbor Air", "seat", "message-router", seats=5),
+    DemoCustomer("lumen-labs", "Lumen Labs", "compute-time", "issue-triage"),
+    DemoCustomer("fjord-travel", "Fjord Travel", "agent-activity", "message-router"),
+    DemoCustomer("quill-software", "Quill Software", "hybrid", "issue-triage"),
+    DemoCustomer("meridian-air", "Meridian Air", "agent-activity", None),
+)
