@@ -85,20 +85,13 @@ def _ingest(organization_id: int, body: bytes) -> None:
     ingest_body(organization_id=organization_id, body=body, received_at=START)
 
 
-class _Json(bytes):
-    """JSON text on its way into a jsonb column."""
-
-
 def _rows(organization_id: int, body: bytes) -> list[tuple[Any, ...]]:
     """The very rows that ingest would write, made beforehand."""
-    from psycopg.types.numeric import Int8  # noqa: PLC0415
-
     from metering.decoding import decode_body, prepare  # noqa: PLC0415
     from metering.services.ingest import log_values  # noqa: PLC0415
 
     rows, _ = prepare(organization_id=organization_id, events=decode_body(body)[0], received_at=START, numeric=())
-    values = log_values(organization_id, rows, START)
-    return [(v[0], Int8(v[1]), *v[2:8], _Json(v[8].encode()), v[9]) for v in values]
+    return log_values(organization_id, rows, START)
 
 
 def _copy_table() -> None:
@@ -110,22 +103,11 @@ def _copy_table() -> None:
 
 def _copy(rows: list[tuple[Any, ...]]) -> None:
     from django.db import connection, transaction  # noqa: PLC0415
-    from psycopg.adapt import Dumper  # noqa: PLC0415
-    from psycopg.pq import Format  # noqa: PLC0415
 
-    from metering.services.ingest import LOG_COLUMNS  # noqa: PLC0415
-
-    class JsonbDumper(Dumper):
-        oid, format = 3802, Format.BINARY
-
-        def dump(self, obj: bytes) -> bytes:
-            return b"\x01" + obj
+    from metering.services import ingest  # noqa: PLC0415
 
     with transaction.atomic(), connection.cursor() as cursor:
-        cursor.cursor.adapters.register_dumper(_Json, JsonbDumper)
-        with cursor.copy(f"COPY bench_copy ({LOG_COLUMNS}) FROM STDIN (FORMAT BINARY)") as copy:
-            for row in rows:
-                copy.write_row(row)
+        ingest.copy_rows(cursor, rows, table="bench_copy")
 
 
 if __name__ == "__main__":

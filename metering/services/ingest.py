@@ -8,36 +8,30 @@ from typing import Any
 from uuid import UUID
 
 from django.db import connection, transaction
+from psycopg.adapt import Dumper
+from psycopg.errors import UniqueViolation
+from psycopg.pq import Format
 
 from metering.contracts import BatchRejected, CloudEvent, IngestResult, Rejection
 from metering.decoding import LogRow, decode_body, decode_mappings, prepare
 from metering.queries.meters import numeric_paths
 
 LOG_COLUMNS = "identity, organization_id, source, event_id, type, subject, time, received_at, data, content_hash"
-_STAGE_TYPES = ["uuid", "int8", "text", "text", "text", "text", "timestamptz", "timestamptz", "text", "uuid"]
-
-_STAGE = """
-CREATE TEMPORARY TABLE IF NOT EXISTS metering_stage (
-    identity uuid, organization_id bigint, source text, event_id text, type text, subject text,
-    time timestamptz, received_at timestamptz, data text, content_hash uuid
-) ON COMMIT DELETE ROWS
-"""
-
-# Sorted, so that two batches with the same events wait for each other instead of locking each other out.
-_MERGE = f"""
-INSERT INTO metering_usageevent ({LOG_COLUMNS})
-SELECT identity, organization_id, source, event_id, type, subject, time, received_at, data::jsonb, content_hash
-FROM metering_stage ORDER BY identity
-ON CONFLICT (identity) DO NOTHING
-RETURNING identity
-"""  # noqa: S608
+_TYPES = ["uuid", "int8", "text", "text", "text", "text", "timestamptz", "timestamptz", "jsonb", "uuid"]
 
 _INSERT = f"""
-INSERT INTO metering_usageevent ({LOG_COLUMNS})
-VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s::jsonb, %s)
+INSERT INTO metering_usageevent ({LOG_COLUMNS}) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s::jsonb, %s)
 ON CONFLICT (identity) DO NOTHING
-RETURNING identity
 """  # noqa: S608
+
+
+class JsonbBytes(Dumper):
+    """JSON text, as bytes, in jsonb's binary form: a version byte before it."""
+
+    oid, format = 3802, Format.BINARY
+
+    def dump(self, obj: bytes) -> bytes:
+        return b"\x01" + bytes(obj)
 
 
 def ingest(
@@ -86,26 +80,66 @@ def _write(
 
 
 def _store(organization_id: int, rows: list[LogRow], received_at: datetime, result: IngestResult) -> None:
-    """Insert what is new and sort the rest into duplicates and conflicts, in three statements however many."""
+    """Write what is new and sort the rest into duplicates and conflicts; a few statements however many rows."""
     first: dict[UUID, LogRow] = {}
     again: list[LogRow] = []
     for row in rows:
         if first.setdefault(row.identity, row) is not row:
             again.append(row)
-    inserted = _insert(organization_id, list(first.values()), received_at)
-    result.accepted += len(inserted)
-    known = {identity: row.content_hash for identity, row in first.items() if identity in inserted}
-    again += [row for identity, row in first.items() if identity not in inserted]
-    missing = [row.identity for row in again if row.identity not in known]
-    if missing:
-        known |= _stored_hashes(missing)
+    before = _write_new(organization_id, first, received_at)
+    result.accepted += len(first) - len(before)
+    again += [first[identity] for identity in before]
     for row in again:
-        if known[row.identity] == row.content_hash:
+        stored = before.get(row.identity)
+        if stored is None:
+            stored = first[row.identity].content_hash
+        if stored == row.content_hash:
             result.duplicates += 1
         else:
             result.rejected.append(
                 Rejection(row.index, row.event.id, "id_conflict", "This source sent other content under this id before")
             )
+
+
+def _write_new(organization_id: int, rows: dict[UUID, LogRow], received_at: datetime) -> dict[UUID, UUID]:
+    """Write those of `rows` that the log does not have; answers the content hashes of those it had before.
+
+    COPY is the fastest way in, and stops at a row that is there already. So those are looked up first; should
+    another request bring one in the meantime, the look-up is made again, and finds one more each time.
+    """
+    while True:
+        before = _content_hashes(list(rows))
+        new = [row for identity, row in rows.items() if identity not in before]
+        if not new:
+            return before
+        # In order of identity, so that requests with the same events wait for each other in a line.
+        values = log_values(organization_id, sorted(new, key=_identity), received_at)
+        try:
+            # A COPY's errors come as psycopg raises them, not as Django's.
+            with transaction.atomic(), connection.cursor() as cursor:
+                if len(values) == 1:
+                    cursor.execute(_INSERT, [v.decode() if isinstance(v, bytes) else v for v in values[0]])
+                    if cursor.rowcount == 0:
+                        continue
+                else:
+                    copy_rows(cursor, values)
+        except UniqueViolation:
+            continue
+        else:
+            return before
+
+
+def copy_rows(cursor: Any, values: list[tuple[Any, ...]], *, table: str = "metering_usageevent") -> None:
+    """Binary COPY of rows of `log_values`."""
+    cursor.cursor.adapters.register_dumper(bytes, JsonbBytes)
+    with cursor.copy(f"COPY {table} ({LOG_COLUMNS}) FROM STDIN (FORMAT BINARY)") as copy:
+        copy.set_types(_TYPES)
+        for value in values:
+            copy.write_row(value)
+
+
+def _identity(row: LogRow) -> int:
+    return row.identity.int
 
 
 def log_values(organization_id: int, rows: Sequence[LogRow], received_at: datetime) -> list[tuple[Any, ...]]:
@@ -127,26 +161,10 @@ def log_values(organization_id: int, rows: Sequence[LogRow], received_at: dateti
     ]
 
 
-def _insert(organization_id: int, rows: list[LogRow], received_at: datetime) -> set[UUID]:
-    values = log_values(organization_id, rows, received_at)
-    if not values:
-        return set()
+def _content_hashes(identities: list[UUID]) -> dict[UUID, UUID]:
+    """The content hashes of those of `identities` that the log has."""
+    if not identities:
+        return {}
     with connection.cursor() as cursor:
-        if len(values) == 1:
-            cursor.execute(_INSERT, values[0])
-        else:
-            cursor.execute(_STAGE)
-            # Empty already, unless an earlier batch of this very transaction went through it.
-            cursor.execute("DELETE FROM metering_stage")
-            with cursor.copy(f"COPY metering_stage ({LOG_COLUMNS}) FROM STDIN (FORMAT BINARY)") as copy:
-                copy.set_types(_STAGE_TYPES)
-                for value in values:
-                    copy.write_row(value)
-            cursor.execute(_MERGE)
-        return {identity for (identity,) in cursor.fetchall()}
-
-
-def _stored_hashes(identities: list[UUID]) -> dict[UUID, UUID]:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT identity, content_hash FROM metering_usageevent WHERE identity = ANY(%s)", [identities])
+        cursor.execute("SELECT identity, content_hash FROM metering_usageevent WHERE identity = ANY(%b)", [identities])
         return dict(cursor.fetchall())
