@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from re import fullmatch
 from typing import Any
 
+import psycopg
 from django.core.management.base import CommandError, OutputWrapper
 from django.db import InterfaceError, OperationalError
 from rich.console import Console
@@ -18,6 +19,9 @@ from agents.importers.report import ImportReport, LineProblem, OnProblem, OnProg
 from kernel.errors import TaximeterError
 
 _SHOWN_PROBLEMS = 50
+
+#: A COPY that breaks off raises psycopg's own errors, past Django's.
+_CONNECTION_LOST = (OperationalError, InterfaceError, psycopg.OperationalError, psycopg.InterfaceError)
 
 
 def instant_argument(text: str) -> datetime:
@@ -50,7 +54,7 @@ def run_import(
             report = work(on_progress, problems)
     except TaximeterError as error:
         raise CommandError(error.detail) from None
-    except (OperationalError, InterfaceError) as error:
+    except _CONNECTION_LOST as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else "the connection was lost"
         raise CommandError(
             f"The database went away: {reason}\nWhat was written stays written. Run the same command again: it goes on."
