@@ -56,8 +56,9 @@ _NOT_COUNTED = ("draft", "void")
 
 
 def month_frames(organization_id: int, month: Month) -> Iterator[tuple[pd.DataFrame, pd.DataFrame]]:
-    """The month's invoices and their lines, by id, `CHUNK` invoices at a time."""
-    invoices = invoices_of(organization_id, month=month).iterator(chunk_size=CHUNK)
+    """The month's invoices and their lines, in the order of their numbers, `CHUNK` invoices at a time."""
+    by_number = invoices_of(organization_id, month=month).order_by("created_at", "number", "id")
+    invoices = by_number.iterator(chunk_size=CHUNK)
     while chunk := list(islice(invoices, CHUNK)):
         lines = [_line(invoice, line) for invoice in chunk for line in invoice.lines.all()]
         yield _frame(INVOICES, [_invoice(invoice) for invoice in chunk]), _frame(LINES, lines)

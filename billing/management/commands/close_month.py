@@ -88,7 +88,7 @@ class Command(BaseCommand):
             yield show
 
     def _show_invoices(self, organization: Organization, month: Month) -> None:
-        invoices = invoices_of(organization.pk, month=month)
+        invoices = invoices_of(organization.pk, month=month).order_by("created_at", "number", "id")
         count = invoices.count()
         if not count:
             self.stdout.write("No invoices")
