@@ -150,7 +150,6 @@ class PriceAdmin(ReadOnlyAdmin):
 class InvoiceLineInline(ReadOnlyInline):
     model = InvoiceLine
     fields = ("description", "kind", "quantity", "unit_amount", "line_amount", "line_tax", "events_behind")
-    readonly_fields = fields
     show_change_link = True
 
     def get_queryset(self, request: HttpRequest) -> Any:

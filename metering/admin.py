@@ -33,8 +33,8 @@ class UsageEventAdmin(ReadOnlyAdmin):
         self, request: HttpRequest, queryset: QuerySet[UsageEvent], search_term: str
     ) -> tuple[QuerySet[UsageEvent], bool]:
         term = search_term.strip()
-        if not term or "\x00" in term:
-            return (queryset.none() if term else queryset), False
+        if not term:
+            return queryset, False
         try:
             return queryset.filter(pk=UUID(term)), False
         except ValueError:

@@ -73,8 +73,13 @@ class ReadOnlyAdmin(ReadOnly, ModelAdmin):
 
 
 class ReadOnlyInline(ReadOnly, TabularInline):
+    """Rows of another table below the one they belong to; `fields` names what to show of them."""
+
     extra = 0
     can_delete = False
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        return self.fields
 
 
 @admin.register(IdempotencyRecord)
