@@ -119,6 +119,8 @@ STATIC_ROOT = env.VAR / "static" if DEVELOPMENT else BASE_DIR / "staticfiles"
 STATICFILES_DIRS = [BASE_DIR / "static"]
 # Development serves assets straight from their sources, so that `make run` needs no collectstatic.
 WHITENOISE_USE_FINDERS = DEVELOPMENT
+if DEVELOPMENT:
+    STATIC_ROOT.mkdir(parents=True, exist_ok=True)  # whitenoise warns in every process where it is missing
 
 DATA_UPLOAD_MAX_MEMORY_SIZE = 64 * 1024 * 1024  # the doors set their own, tighter limits
 
@@ -166,7 +168,8 @@ CELERY_BEAT_SCHEDULE = {
     "advance projections": {"task": "metering.advance_projections", "schedule": 1.0, "options": {"expires": 2.0}},
     "resume billing runs": {"task": "billing.resume_billing_runs", "schedule": 5.0, "options": {"expires": 5.0}},
 }
-CELERY_BEAT_SCHEDULE_FILENAME = str(env.VAR / "celerybeat-schedule")
+# Without a file of when it last fired: a killed beat could leave it broken, and nothing depends on it.
+CELERY_BEAT_SCHEDULER = "celery.beat:Scheduler"
 
 #: The unix socket and secret of the engine process, and the model file it loads.
 ENGINE_SOCKET = env.text("TAXIMETER_ENGINE_SOCKET", str(env.VAR / "run" / "engine.sock"))
