@@ -1,7 +1,7 @@
 """The demo's two agents and the desks they work at.
 
 The model is very small: it follows examples better than instructions, so each turn shows it a few, and
-the last example weighs most. The order they stand in is the one that did best on texts not used here.
+the last example weighs most. Of a few orders tried on texts like these, the one that did best was kept.
 """
 
 from __future__ import annotations
