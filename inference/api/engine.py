@@ -14,6 +14,7 @@ from django.conf import settings
 from inference.api.errors import EngineUnavailable
 
 logger = logging.getLogger("inference")
+logging.getLogger("httpx").setLevel(logging.WARNING)  # it reports each request
 
 #: A request may wait in line behind long ones; nobody waits longer than this between two words of an answer.
 _TIMEOUT = httpx.Timeout(300.0, connect=5.0)
