@@ -47,6 +47,14 @@ class System:
     port: int = field(default_factory=free_port)
     processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        self.var.mkdir(exist_ok=True)
+
+    @property
+    def var(self) -> Path:
+        """Where this system's processes write."""
+        return self.services.directory / "var"
+
     @property
     def address(self) -> str:
         return f"http://127.0.0.1:{self.port}"
@@ -62,7 +70,7 @@ class System:
             "DATABASE_URL": self.postgres_url,
             "REDIS_URL": self.redis_url,
             "TAXIMETER_ENV": "test",
-            "TAXIMETER_VAR": str(self.services.directory / "var"),
+            "TAXIMETER_VAR": str(self.var),
             "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "sdk" / "src")]),
         }
 
@@ -137,7 +145,7 @@ class System:
         return {
             "web": [_BIN / "granian", *serving, "--respawn-failed-workers", "config.wsgi:application"],
             "worker": [*celery, "worker", "--concurrency", "2", "--loglevel", "info"],
-            "beat": [*celery, "beat", "--loglevel", "info"],
+            "beat": [*celery, "beat", "--loglevel", "info", "--pidfile="],
         }[name]
 
 
