@@ -16,9 +16,9 @@ from metering.models import Meter, MeterVersion, UsageEvent
 from metering.queries.events import EventQuestion, LineQuestion, line_events, list_events
 from metering.queries.meters import current_versions, definition_of, get_meter_version, meters_of
 from metering.queries.usage import usage, usage_of_version
-from metering.services.corrections import void_event
+from metering.services.corrections import amend_event, void_event
 from metering.services.ingest import ingest, ingest_body
-from metering.services.meters import MeterExists, create_meter
+from metering.services.meters import MeterExists, create_meter, create_meter_version
 from metering.services.projections import advance_projections
 
 __all__ = [
@@ -37,7 +37,9 @@ __all__ = [
     "UsageQuestion",
     "UsageRow",
     "advance_projections",
+    "amend_event",
     "create_meter",
+    "create_meter_version",
     "current_versions",
     "definition_of",
     "get_meter_version",

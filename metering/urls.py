@@ -5,7 +5,9 @@ from metering.api import views
 urlpatterns = [
     path("events", views.EventsView.as_view()),
     path("events/void", views.VoidView.as_view()),
+    path("events/amend", views.AmendView.as_view()),
     path("meters", views.MetersView.as_view()),
     path("meters/<str:meter>", views.MeterView.as_view()),
+    path("meters/<str:meter>/versions", views.MeterVersionsView.as_view()),
     path("meters/<str:meter>/usage", views.UsageView.as_view()),
 ]

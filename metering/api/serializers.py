@@ -10,10 +10,7 @@ from metering.models import Meter
 from rest.serializers import KeyField, StrictSerializer
 
 
-class MeterInput(StrictSerializer):
-    key = KeyField()
-    name = serializers.CharField(max_length=200, required=False)
-    unit = serializers.CharField(max_length=50, required=False, allow_blank=True, default="")
+class DefinitionInput(StrictSerializer):
     event_type = serializers.CharField(max_length=255)
     aggregation = serializers.ChoiceField(choices=AGGREGATIONS)
     value = serializers.CharField(required=False, allow_null=True)
@@ -21,10 +18,20 @@ class MeterInput(StrictSerializer):
     dimensions = serializers.DictField(child=serializers.CharField(), required=False)
 
 
+class MeterInput(DefinitionInput):
+    key = KeyField()
+    name = serializers.CharField(max_length=200, required=False)
+    unit = serializers.CharField(max_length=50, required=False, allow_blank=True, default="")
+
+
 class VoidInput(StrictSerializer):
     source = serializers.CharField(max_length=1024)
     id = serializers.CharField(max_length=1024)
     reason = serializers.CharField(max_length=1000)
+
+
+class AmendInput(VoidInput):
+    event = serializers.DictField()
 
 
 class IngestAnswer(serializers.Serializer):  # type: ignore[type-arg]

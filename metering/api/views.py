@@ -13,11 +13,11 @@ from metering.api.bodies import BatchParser, PlainJsonParser, SingleEventParser
 from metering.api.questions import event_question, usage_question
 from metering.contracts import BatchRejected
 from metering.queries.events import list_events
-from metering.queries.meters import get_meter, meters_of
+from metering.queries.meters import get_meter, meters_of, projection_progress
 from metering.queries.usage import usage
-from metering.services.corrections import void_event
+from metering.services.corrections import amend_event, void_event
 from metering.services.ingest import ingest_body
-from metering.services.meters import create_meter
+from metering.services.meters import create_meter, create_meter_version
 from rest.idempotency import idempotent
 from rest.pagination import limit_of, page
 from rest.problems import problem_of
@@ -72,6 +72,32 @@ class VoidView(APIView):
         return Response({"id": correction.id, "reason": correction.reason, "created_at": correction.created_at})
 
 
+class AmendView(APIView):
+    """Takes an event back and writes another in its place, both or neither."""
+
+    @extend_schema(request=shapes.AmendInput)
+    def post(self, request: Any) -> Response:
+        body = shapes.AmendInput(data=request.data)
+        body.is_valid(raise_exception=True)
+        fields = body.validated_data
+        correction = amend_event(
+            organization_id=request.auth.organization_id,
+            source=fields["source"],
+            event_id=fields["id"],
+            reason=fields["reason"],
+            replacement=fields["event"],
+            at=system_clock(),
+        )
+        return Response(
+            {
+                "id": correction.id,
+                "reason": correction.reason,
+                "created_at": correction.created_at,
+                "replacement": {"source": fields["event"]["source"], "id": fields["event"]["id"]},
+            }
+        )
+
+
 class MetersView(APIView):
     def get(self, request: Any) -> Response:
         return Response(page(meters_of(request.auth.organization_id), request.query_params, shapes.present_meter))
@@ -94,7 +120,22 @@ class MetersView(APIView):
 
 class MeterView(APIView):
     def get(self, request: Any, meter: str) -> Response:
-        return Response(shapes.present_meter(get_meter(organization_id=request.auth.organization_id, meter=meter)))
+        found = get_meter(organization_id=request.auth.organization_id, meter=meter)
+        return Response(shapes.present_meter(found) | {"projection": projection_progress(found)})
+
+
+class MeterVersionsView(APIView):
+    """Changes what a meter computes, from its first event on."""
+
+    @extend_schema(request=shapes.DefinitionInput)
+    @idempotent
+    def post(self, request: Any, meter: str) -> Response:
+        body = shapes.DefinitionInput(data=request.data)
+        body.is_valid(raise_exception=True)
+        found = get_meter(organization_id=request.auth.organization_id, meter=meter)
+        create_meter_version(meter=found, definition=body.validated_data)
+        shown = get_meter(organization_id=request.auth.organization_id, meter=meter)
+        return Response(shapes.present_meter(shown), status=201)
 
 
 class UsageView(APIView):

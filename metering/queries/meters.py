@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+from decimal import Decimal
+
+from django.db import connection
 from django.db.models import OuterRef, QuerySet, Subquery
 
 from metering.contracts import MeterNotFound
-from metering.domain.meters import NUMERIC, MeterDefinition, parse_meter
+from metering.domain.meters import NUMERIC, PROJECTED, MeterDefinition, parse_meter
 from metering.models import Meter, MeterVersion
 from rest.lookup import find
 
@@ -46,3 +49,27 @@ def numeric_paths(organization_id: int) -> list[tuple[str, tuple[str, ...]]]:
         meter__organization_id=organization_id, definition__aggregation__in=sorted(NUMERIC)
     ).values_list("definition__event_type", "definition__value")
     return sorted({(event_type, tuple(value.split(".")[1:])) for event_type, value in rows})
+
+
+def projection_progress(meter: Meter) -> dict[str, object]:
+    """How far the projection of the meter's newest version has come: `{"state", "progress"}`.
+
+    `progress` is the part of the organization's transactions that it has taken in, from 0 to 1. Answers
+    are exact at any progress; what is not projected yet is read from the log.
+    """
+    version = max(meter.versions.all(), key=lambda v: v.number)
+    if version.definition["aggregation"] not in PROJECTED:
+        return {"state": "from_log", "progress": None}
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT (ARRAY_AGG(xid ORDER BY xid))[1]::text, (ARRAY_AGG(xid ORDER BY xid))[2]::text FROM ("
+            " (SELECT xid FROM metering_usageevent WHERE organization_id = %s ORDER BY xid LIMIT 1) UNION ALL"
+            " (SELECT xid FROM metering_usageevent WHERE organization_id = %s ORDER BY xid DESC LIMIT 1)) ends",
+            [meter.organization_id, meter.organization_id],
+        )
+        first, last = cursor.fetchone()
+    if first is None or version.projected_to > int(last):
+        return {"state": "live", "progress": Decimal(1)}
+    span = int(last) + 1 - int(first)
+    done = max(version.projected_to - int(first), 0)
+    return {"state": "building", "progress": round(Decimal(done) / span, 4)}

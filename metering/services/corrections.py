@@ -1,12 +1,22 @@
+"""Taking events back, and putting others in their place."""
+
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
+from typing import Any
 
 from django.db import IntegrityError, transaction
 
+from kernel.errors import InvalidError
 from metering.contracts import EventNotFound
 from metering.decoding import event_identity
 from metering.models import EventCorrection, UsageEvent
+from metering.services.ingest import ingest
+
+
+class AmendmentInvalid(InvalidError):
+    code = "amendment_invalid"
 
 
 def void_event(*, organization_id: int, source: str, event_id: str, reason: str, at: datetime) -> EventCorrection:
@@ -24,3 +34,26 @@ def void_event(*, organization_id: int, source: str, event_id: str, reason: str,
             )
     except IntegrityError:
         return EventCorrection.objects.get(event=event)
+
+
+def amend_event(
+    *,
+    organization_id: int,
+    source: str,
+    event_id: str,
+    reason: str,
+    replacement: Mapping[str, Any],
+    at: datetime,
+) -> EventCorrection:
+    """Take an event back and write another in its place, both or neither.
+
+    The replacement is an event of its own with an id of its own; sent again, nothing happens twice.
+    Raises `EventNotFound`, `BatchRejected` for a replacement that cannot be taken, `AmendmentInvalid`
+    for one that has the identity of what it is to replace.
+    """
+    with transaction.atomic():
+        correction = void_event(organization_id=organization_id, source=source, event_id=event_id, reason=reason, at=at)
+        if (replacement.get("source"), replacement.get("id")) == (source, event_id):
+            raise AmendmentInvalid("The new event needs an id of its own: identities are never given twice")
+        ingest(organization_id=organization_id, events=[replacement], received_at=at, strict=True)
+    return correction

@@ -29,3 +29,19 @@ def create_meter(
             return MeterVersion.objects.create(meter=meter, definition=parsed.to_json())
     except IntegrityError:
         raise MeterExists(f"There is a meter {key!r} already") from None
+
+
+def create_meter_version(*, meter: Meter, definition: Mapping[str, Any]) -> MeterVersion:
+    """Change what a meter computes: a new version, counted over all of history.
+
+    Usage answers by it at once, from the log, while its projection is built in the background. Invoices
+    keep the version they were counted by. The same definition again answers the version there is.
+    """
+    parsed = parse_meter(definition).to_json()
+    with transaction.atomic():
+        Meter.objects.select_for_update().get(pk=meter.pk)
+        newest = meter.versions.order_by("-number").first()
+        assert newest is not None
+        if newest.definition == parsed:
+            return newest
+        return MeterVersion.objects.create(meter=meter, number=newest.number + 1, definition=parsed)

@@ -223,3 +223,36 @@ def test_a_taken_back_event_stays_and_counts_for_nothing(api: Api, event: Build)
     assert api.post("events", event("e1")).json()["duplicates"] == 1
     missing = api.post("events/void", void | {"id": "nope"})
     assert (missing.status_code, missing.json()["code"]) == (404, "event_not_found")
+
+
+def test_an_amended_event_counts_as_its_replacement_only(api: Api, event: Build) -> None:
+    api.meter("tokens", event_type="agent.turn", aggregation="sum", value="data.n")
+    api.post("events", event("e1", data={"n": 100}))
+    amend = {"source": "edge/berlin-7", "id": "e1", "reason": "counted twice", "event": event("e1-b", data={"n": "50"})}
+    first = api.post("events/amend", amend)
+    assert (first.status_code, first.json()["replacement"]) == (200, {"source": "edge/berlin-7", "id": "e1-b"})
+    assert api.post("events/amend", amend).json() == first.json()
+    assert api.quantity("tokens") == "50"
+
+
+@pytest.mark.parametrize(
+    ("change", "status", "code"),
+    [
+        ({"id": "nope"}, 404, "event_not_found"),
+        ({"event": {"id": "x"}}, 422, "batch_rejected"),
+        (
+            {"event": {"specversion": "1.0", "id": "e1", "source": "edge/berlin-7", "type": "t"}},
+            422,
+            "amendment_invalid",
+        ),
+    ],
+)
+def test_an_amendment_that_cannot_be_made_changes_nothing(
+    api: Api, event: Build, change: dict[str, Any], status: int, code: str
+) -> None:
+    api.meter("turns", event_type="agent.turn", aggregation="count")
+    api.post("events", event("e1"))
+    body = {"source": "edge/berlin-7", "id": "e1", "reason": "x", "event": event("e2")} | change
+    answer = api.post("events/amend", body)
+    assert (answer.status_code, answer.json()["code"]) == (status, code)
+    assert api.quantity("turns") == "1"

@@ -25,7 +25,10 @@ def test_a_meter_is_made_listed_and_found_by_key_and_id(api: Api, another_api: A
     shown = made.json()
     assert {name: shown[name] for name in body} == body
     assert shown["id"].startswith("mtr_")
-    assert api.get("meters/turns").json() == api.get(f"meters/{shown['id']}").json() == shown
+    found = api.get("meters/turns").json()
+    assert (
+        found == api.get(f"meters/{shown['id']}").json() == shown | {"projection": {"state": "live", "progress": "1"}}
+    )
     assert api.get("meters").json() == {"data": [shown], "next_cursor": None}
     assert another_api.get(f"meters/{shown['id']}").status_code == 404
     again = api.post("meters", body)
@@ -154,3 +157,22 @@ def test_a_question_that_makes_no_sense_is_refused(api: Api, parameters: dict[st
 def test_usage_of_an_unknown_meter_is_not_found(api: Api) -> None:
     answer = api.get("meters/nope/usage")
     assert (answer.status_code, answer.json()["code"]) == (404, "meter_not_found")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_changed_meter_counts_all_of_history_by_its_new_version(api: Api, event: Build) -> None:
+    from metering.facade import advance_projections
+
+    api.meter("turns", event_type="agent.turn", aggregation="count")
+    api.post("events", [event(f"e{i}", data={"n": i}) for i in range(4)])
+    advance_projections()
+    assert api.get("meters/turns").json()["projection"] == {"state": "live", "progress": "1"}
+    definition = {"event_type": "agent.turn", "aggregation": "sum", "value": "data.n"}
+    changed = api.post("meters/turns/versions", definition)
+    assert (changed.status_code, changed.json()["version"], changed.json()["aggregation"]) == (201, 2, "sum")
+    assert api.post("meters/turns/versions", definition).json()["version"] == 2
+    assert api.get("meters/turns").json()["projection"] == {"state": "building", "progress": "0"}
+    assert api.quantity("turns") == "6"
+    advance_projections()
+    assert api.get("meters/turns").json()["projection"]["state"] == "live"
+    assert api.quantity("turns") == "6"
