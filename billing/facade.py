@@ -4,6 +4,7 @@ from billing.models import BillingRun, Customer, Invoice, InvoiceLine, Plan, Pla
 from billing.queries.catalogue import get_plan, newest_version, plans_of
 from billing.queries.customers import customers_of, get_customer, get_subscription, subscriptions_of
 from billing.queries.invoices import events_behind, get_invoice, get_line, invoices_of, runs_of
+from billing.queries.late_usage import LateUsage, late_usage
 from billing.queries.rating import PricedInvoice, PricedLine, Unpriceable, price_month
 from billing.queries.upcoming import upcoming_invoices
 from billing.services.catalogue import create_plan, create_plan_version
@@ -16,6 +17,7 @@ __all__ = [
     "Customer",
     "Invoice",
     "InvoiceLine",
+    "LateUsage",
     "Plan",
     "PlanVersion",
     "Price",
@@ -36,6 +38,7 @@ __all__ = [
     "get_plan",
     "get_subscription",
     "invoices_of",
+    "late_usage",
     "newest_version",
     "pay_invoice",
     "plans_of",

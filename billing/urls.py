@@ -16,6 +16,7 @@ urlpatterns = [
     path("invoices", invoices.InvoicesView.as_view()),
     path("invoices/<str:invoice>", invoices.InvoiceView.as_view()),
     re_path(r"^invoices/(?P<invoice>[^/]+)/(?P<action>finalize|pay|void)$", invoices.InvoiceActionView.as_view()),
+    path("invoices/<str:invoice>/late_usage", invoices.LateUsageView.as_view()),
     path("invoices/<str:invoice>/lines/<str:line>/events", invoices.LineEventsView.as_view()),
     path("billing_runs", invoices.RunsView.as_view()),
     path("billing_runs/<str:run>", invoices.RunView.as_view()),

@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 from billing.models import BillingRun, Customer, Invoice, InvoiceLine, Plan, PlanVersion, Price, Subscription
+from billing.queries.late_usage import LateUsage
 from billing.queries.rating import PricedInvoice, PricedLine
 from kernel.money import round_to_currency
 
@@ -136,3 +137,13 @@ def _upcoming_line(line: PricedLine, one: PricedInvoice) -> dict[str, Any]:
 def run(one: BillingRun) -> dict[str, Any]:
     names = "id month status total done invoices problems created_at finished_at"
     return {name: getattr(one, name) for name in names.split()}
+
+
+def late_usage(one: LateUsage) -> dict[str, Any]:
+    return {
+        "line": one.line.id,
+        "price": one.line.price.key,
+        "billed_quantity": one.billed,
+        "quantity": one.now,
+        "difference": one.difference,
+    }

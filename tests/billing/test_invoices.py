@@ -150,3 +150,16 @@ def test_two_that_close_different_months_at_once_leave_no_gap_and_no_double() ->
     numbers = sorted(Invoice.objects.values_list("number", flat=True))
     assert numbers == [f"INV-{n:06d}" for n in range(1, 91)]
     assert Invoice.objects.values("subscription", "month").distinct().count() == 90
+
+
+def test_late_and_taken_back_usage_is_reported_beside_an_invoice_that_stays(
+    vendor: Api, invoice: dict[str, Any], send: Make
+) -> None:
+    path = f"invoices/{invoice['id']}"
+    assert vendor.get(f"{path}/late_usage").json() == {"data": []}
+    send("acme", "agent.turn", 2, name="late")
+    vendor.post("events/void", {"source": "test", "id": "acme-agent.decision-e-0", "reason": "a mistake"})
+    reported = {late["price"]: late for late in vendor.get(f"{path}/late_usage").json()["data"]}
+    assert {price: late["difference"] for price, late in reported.items()} == {"turns": "2", "decisions": "-1"}
+    assert (reported["turns"]["billed_quantity"], reported["turns"]["quantity"]) == ("7", "9")
+    assert vendor.get(path).json() == invoice

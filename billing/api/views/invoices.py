@@ -14,6 +14,7 @@ from billing.api.serializers import RunInput
 from billing.models.invoices import InvoiceStatus
 from billing.queries.customers import get_customer
 from billing.queries.invoices import events_behind, get_invoice, get_line, invoices_of, runs_of
+from billing.queries.late_usage import late_usage
 from billing.services.invoices import InvoiceStateConflict, pay_invoice, void_invoice
 from billing.services.runs import start_billing_run
 from billing.tasks import work_run
@@ -79,6 +80,14 @@ class LineEventsView(APIView):
             cursor=request.query_params.get("cursor"),
         )
         return Response({"data": [present_event(event) for event in events], "next_cursor": following})
+
+
+class LateUsageView(APIView):
+    """Lines whose usage has changed since the invoice was issued; the invoice itself never does."""
+
+    def get(self, request: Any, invoice: str) -> Response:
+        found = get_invoice(organization_id=request.auth.organization_id, invoice=invoice)
+        return Response({"data": [present.late_usage(late) for late in late_usage(found)]})
 
 
 class RunsView(APIView):
