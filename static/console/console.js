@@ -1,0 +1,137 @@
+// Draws the charts that the page describes as JSON, and what needs a script besides.
+(() => {
+  "use strict";
+
+  const style = () => getComputedStyle(document.documentElement);
+  const colour = (name) => style().getPropertyValue(`--${name}`).trim();
+
+  const compact = new Intl.NumberFormat("en-US", { notation: "compact", maximumFractionDigits: 1 });
+  const small = new Intl.NumberFormat("en-US", { maximumSignificantDigits: 3 });
+
+  function axisNumber(value) {
+    return Math.abs(value) >= 1000 ? compact.format(value) : small.format(value);
+  }
+
+  function exactNumber(value) {
+    const size = Math.abs(value);
+    const digits = size !== 0 && size < 0.01 ? { maximumSignificantDigits: 3 } : { maximumFractionDigits: 2 };
+    return new Intl.NumberFormat("en-US", digits).format(value);
+  }
+
+  function money(prefix, value) {
+    if (!prefix) return exactNumber(value);
+    const size = Math.abs(value);
+    const digits = size !== 0 && size < 0.01
+      ? { maximumSignificantDigits: 2 }
+      : { minimumFractionDigits: 2, maximumFractionDigits: 2 };
+    return (value < 0 ? "\u2212" : "") + prefix + new Intl.NumberFormat("en-US", digits).format(size);
+  }
+
+  function options(drawn) {
+    const value = drawn.horizontal ? "x" : "y";
+    const label = drawn.horizontal ? "y" : "x";
+    const text = { color: colour("muted"), font: { size: 11, family: style().getPropertyValue("--font") } };
+    return {
+      animation: false,
+      responsive: true,
+      maintainAspectRatio: false,
+      indexAxis: drawn.horizontal ? "y" : "x",
+      interaction: { mode: "index", axis: label, intersect: false },
+      scales: {
+        [value]: {
+          stacked: drawn.stacked,
+          beginAtZero: true,
+          border: { display: false },
+          grid: { color: colour("grid"), drawTicks: false },
+          ticks: { ...text, maxTicksLimit: 5, padding: 6, callback: (tick) => drawn.prefix + axisNumber(tick) },
+        },
+        [label]: {
+          stacked: drawn.stacked,
+          border: { color: colour("line") },
+          grid: { display: false },
+          ticks: { ...text, autoSkip: !drawn.horizontal, maxRotation: 0, autoSkipPadding: 14, callback: shortLabel },
+        },
+      },
+      plugins: {
+        legend: {
+          display: drawn.series.length > 1,
+          position: "bottom",
+          align: "start",
+          labels: { ...text, boxWidth: 9, boxHeight: 9, padding: 12, useBorderRadius: true, borderRadius: 2 },
+        },
+        tooltip: {
+          backgroundColor: colour("ink"),
+          titleColor: colour("surface"),
+          bodyColor: colour("surface"),
+          footerColor: colour("surface"),
+          padding: 9,
+          cornerRadius: 6,
+          boxPadding: 4,
+          bodyFont: { size: 12, family: text.font.family },
+          titleFont: { size: 12, family: text.font.family },
+          filter: (item) => item.raw !== 0 || drawn.series.length === 1,
+          callbacks: {
+            label: (item) => ` ${item.dataset.label}: ${money(drawn.prefix, item.raw)}${unit(drawn)}`,
+          },
+        },
+      },
+    };
+  }
+
+  function unit(drawn) {
+    return drawn.prefix || !drawn.unit ? "" : ` ${drawn.unit}`;
+  }
+
+  function shortLabel(index) {
+    const label = this.getLabelForValue(index);
+    return label.length > 18 ? `${label.slice(0, 17)}\u2026` : label;
+  }
+
+  function draw(figure) {
+    const drawn = JSON.parse(document.getElementById(figure.dataset.chart).textContent);
+    const canvas = figure.querySelector("canvas");
+    Chart.getChart(canvas)?.destroy();
+    new Chart(canvas, {
+      type: "bar",
+      data: {
+        labels: drawn.labels,
+        datasets: drawn.series.map((series, i) => ({
+          label: series.name,
+          data: series.values.map(Number),
+          backgroundColor: colour(`chart-${(i % 6) + 1}`),
+          borderRadius: drawn.stacked ? 0 : 2,
+          maxBarThickness: drawn.horizontal ? 14 : 34,
+          categoryPercentage: drawn.stacked ? 0.82 : 0.76,
+          barPercentage: drawn.stacked ? 1 : 0.9,
+        })),
+      },
+      options: options(drawn),
+    });
+  }
+
+  function drawAll() {
+    if (typeof Chart === "undefined") return;
+    document.querySelectorAll("[data-chart]").forEach(draw);
+  }
+
+  drawAll();
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", drawAll);
+
+  document.addEventListener("click", (event) => {
+    if (event.target.closest("[data-print]")) window.print();
+    document.querySelectorAll("details.menu[open]").forEach((menu) => {
+      if (!menu.contains(event.target)) menu.open = false;
+    });
+  });
+  document.addEventListener("keydown", (event) => {
+    if (event.key !== "Escape") return;
+    document.querySelectorAll("details.menu[open]").forEach((menu) => {
+      menu.open = false;
+      menu.querySelector("summary").focus();
+    });
+  });
+
+  // A link to a line of an invoice opens it.
+  const target = location.hash && document.getElementById(decodeURIComponent(location.hash.slice(1)));
+  if (target instanceof HTMLDetailsElement) target.open = true;
+})();
