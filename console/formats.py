@@ -1,0 +1,66 @@
+"""How numbers are written for people: thousands separators, a currency's sign, no needless digits."""
+
+from __future__ import annotations
+
+from decimal import ROUND_HALF_UP, Decimal
+
+from kernel.money import EXACT, minor_digits, round_to_currency
+
+MINUS = "\u2212"
+DASH = "\u2013"
+TIMES = "\u00d7"
+
+#: What stands where there is no value.
+NOTHING = DASH
+
+_SIGNS = {"USD": "$", "EUR": "€", "GBP": "£", "JPY": "¥", "INR": "₹"}
+
+
+def sign_of(currency: str) -> str:
+    """What stands before an amount: `$`, or the code and a space where a currency has no sign of its own."""
+    return _SIGNS.get(currency, f"{currency}\u00a0")
+
+
+def money(amount: Decimal, currency: str) -> str:
+    """An amount in its currency's digits: `$1,234.50`, and a real minus sign below zero."""
+    return _signed(round_to_currency(amount, currency), currency)
+
+
+def exact_money(amount: Decimal, currency: str) -> str:
+    """An amount with all the digits it has, at least its currency's: `$0.05`, `$0.000012`, `$49.00`."""
+    plain = amount.normalize(EXACT)
+    places = -int(plain.as_tuple().exponent)
+    if places <= minor_digits(currency):
+        return money(amount, currency)
+    return _signed(plain, currency)
+
+
+def small_money(amount: Decimal, currency: str) -> str:
+    """An amount for a dashboard: two digits, or the first two that are not zero where it is below a cent."""
+    if amount == 0 or abs(amount) >= Decimal("0.01"):
+        return money(amount, currency)
+    places = 1 - amount.adjusted()
+    return _signed(amount.quantize(Decimal(1).scaleb(-places), rounding=ROUND_HALF_UP), currency)
+
+
+def quantity(value: Decimal) -> str:
+    """Every digit, with thousands separators and no zeros at the end: `1,229`, `0.74`."""
+    return format(value.normalize(EXACT), ",f").replace("-", MINUS) if value else "0"
+
+
+def rounded(value: Decimal) -> str:
+    """For reading at a glance: whole from 1,000 on, else two decimals at most."""
+    places = 0 if abs(value) >= 1000 else 2
+    return quantity(value.quantize(Decimal(1).scaleb(-places), context=EXACT))
+
+
+def percent(part: Decimal, whole: Decimal) -> str:
+    """`part` of `whole` in percent with one decimal, a dash where there is no whole."""
+    if not whole:
+        return NOTHING
+    return f"{(part * 100 / whole).quantize(Decimal('0.1'), rounding=ROUND_HALF_UP)}%".replace("-", MINUS)
+
+
+def _signed(amount: Decimal, currency: str) -> str:
+    minus = MINUS if amount < 0 else ""
+    return f"{minus}{sign_of(currency)}{abs(amount):,f}"

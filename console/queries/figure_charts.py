@@ -1,0 +1,156 @@
+"""A selection's figures as charts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from datetime import date
+from decimal import Decimal
+
+from django.urls import reverse
+
+from console.charts import Chart, Series
+from console.queries.figures import Figures
+from console.queries.usage import ZERO
+
+NO_AGENT = "(no agent)"
+NO_CUSTOMER = "(no customer)"
+
+
+def usage_by_window(figures: Figures) -> Chart:
+    """The selected meter by day, and by agent where it knows agents."""
+    title = f"{figures.meter_name} by {figures.selection.window}"
+    return _by_window(figures, "usage_by_day", title, figures.usage_by_window, is_cost=False)
+
+
+def cost_by_window(figures: Figures) -> Chart:
+    title = f"Cost by {figures.selection.window}"
+    return _by_window(figures, "cost_by_day", title, figures.cost_by_window, is_cost=True)
+
+
+def money_by_customer(figures: Figures) -> Chart:
+    return _money(figures, "customer", figures.cost_by_customer)
+
+
+def money_by_plan(figures: Figures) -> Chart:
+    cost = None if figures.cost_by_customer is None else figures.by_plan(figures.cost_by_customer)
+    return _money(figures, "plan", cost)
+
+
+def cost_by_agent(figures: Figures) -> Chart:
+    costs = figures.cost_by_agent or {}
+    return Chart(
+        key="cost_by_agent",
+        title="Cost by agent",
+        heading="Agent",
+        labels=_labels(figures, "agent", costs),
+        links=_links(figures, "agent", costs),
+        series=(Series("Cost", tuple(costs.values())),),
+        currency=figures.cost_currency,
+        horizontal=True,
+    )
+
+
+def usage_by_customer(figures: Figures) -> Chart:
+    return _usage(figures, "customer", figures.usage_by_customer or {})
+
+
+def usage_by_agent(figures: Figures) -> Chart:
+    return _usage(figures, "agent", figures.usage_by_agent or {})
+
+
+def usage_by_plan(figures: Figures) -> Chart:
+    return _usage(figures, "plan", figures.by_plan(figures.usage_by_customer or {}))
+
+
+#: The charts whose figures can be had as CSV, by key.
+CHARTS: Mapping[str, Callable[[Figures], Chart]] = {
+    "usage_by_day": usage_by_window,
+    "cost_by_day": cost_by_window,
+    "money_by_customer": money_by_customer,
+    "money_by_plan": money_by_plan,
+    "cost_by_agent": cost_by_agent,
+    "usage_by_customer": usage_by_customer,
+    "usage_by_agent": usage_by_agent,
+    "usage_by_plan": usage_by_plan,
+}
+
+
+def _by_window(
+    figures: Figures, key: str, title: str, found: dict[str, dict[date, Decimal]] | None, *, is_cost: bool
+) -> Chart:
+    found = found or {}
+    days = sorted({*figures.selection.windows, *(day for values in found.values() for day in values)})
+    name = "Cost" if is_cost else figures.meter_name
+    series = [
+        Series(agent or (NO_AGENT if len(found) > 1 else name), tuple(values.get(day, ZERO) for day in days))
+        for agent, values in sorted(found.items(), key=lambda item: -sum(item[1].values(), ZERO))
+    ]
+    form = "%-d %b" if figures.selection.window == "day" else "%b %Y"
+    return Chart(
+        key=key,
+        title=title,
+        heading=figures.selection.window.capitalize(),
+        labels=tuple(day.strftime(form) for day in days),
+        series=tuple(series) or (Series(name, (ZERO,) * len(days)),),
+        unit="" if is_cost else figures.meter_unit,
+        currency=figures.cost_currency if is_cost else None,
+        stacked=True,
+    )
+
+
+def _money(figures: Figures, by: str, cost: dict[str, Decimal] | None) -> Chart:
+    """Billed and cost side by side, in the currency in which most is billed."""
+    currency, revenue = figures.currency, figures.revenue
+    billed = revenue.by(by, currency) if revenue else {}
+    costs = cost if cost is not None and currency == figures.cost_currency else None
+    names = list(dict.fromkeys([*billed, *(costs or {})]))
+    series = [Series("Billed", tuple(billed.get(name, ZERO) for name in names))] if revenue else []
+    if costs is not None:
+        series.append(Series("Cost", tuple(costs.get(name, ZERO) for name in names)))
+    others = [code for code in (revenue.currencies if revenue else []) if code != currency]
+    return Chart(
+        key=f"money_by_{by}",
+        title=f"Billed and cost by {by}" if revenue else f"Cost by {by}",
+        heading=by.capitalize(),
+        labels=_labels(figures, by, names),
+        links=_links(figures, by, names),
+        series=tuple(series),
+        currency=currency,
+        horizontal=True,
+        note=f"Only what is billed in {currency}; there is also {', '.join(others)}." if others else "",
+    )
+
+
+def _usage(figures: Figures, by: str, values: Mapping[str, Decimal]) -> Chart:
+    return Chart(
+        key=f"usage_by_{by}",
+        title=f"{figures.meter_name} by {by}",
+        heading=by.capitalize(),
+        labels=_labels(figures, by, values),
+        links=_links(figures, by, values),
+        series=(Series(figures.meter_name, tuple(values.values())),),
+        unit=figures.meter_unit,
+        horizontal=True,
+    )
+
+
+def _labels(figures: Figures, by: str, keys: Iterable[str]) -> tuple[str, ...]:
+    if by == "customer":
+        named = figures.named
+        return tuple((named[key].name if key in named else key) or NO_CUSTOMER for key in keys)
+    if by == "plan":
+        return tuple(figures.plan_names.get(key, key) for key in keys)
+    return tuple(key or NO_AGENT for key in keys)
+
+
+def _links(figures: Figures, by: str, keys: Iterable[str]) -> tuple[str | None, ...]:
+    query = figures.selection.query
+    if by == "customer":
+        named = figures.named
+        return tuple(
+            f"{reverse('console:customer', args=[named[key].id])}?{query(customer=None)}" if key in named else None
+            for key in keys
+        )
+    if by == "plan":
+        return tuple(f"{reverse('console:plans')}#plan-{key}" for key in keys)
+    return tuple(f"{reverse('console:agent')}?{query(agent=key)}" if key else None for key in keys)

@@ -1,0 +1,142 @@
+"""Lines of invoices, issued or upcoming, in the one shape in which pages show them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from django.urls import reverse
+
+from billing.facade import Invoice, InvoiceLine, Price, PricedInvoice, PricedLine
+from console.formats import DASH, NOTHING, exact_money, money, quantity
+from console.wording import plural, step_in_words, unit_of
+from metering.facade import Meter
+
+_REASONS = {"minimum": "Minimum", "maximum": "Maximum", "proration": "Proration"}
+
+
+@dataclass(frozen=True, slots=True)
+class BreakdownWords:
+    """A part of a charge, written: which units, how many, at what, and what they come to."""
+
+    part: str
+    quantity: str
+    unit_amount: str
+    flat_amount: str
+    amount: str
+
+
+@dataclass(frozen=True, slots=True)
+class LineView:
+    """A line and how it came about. `events_link` is where its usage events are, where it has any."""
+
+    id: str
+    description: str
+    kind: str
+    quantity: Decimal
+    unit: str
+    unit_amount: str
+    amount: str
+    tax: Decimal
+    breakdown: tuple[BreakdownWords, ...]
+    steps: tuple[str, ...]
+    events: int
+    events_link: str
+    period_start: datetime
+    period_end: datetime
+
+
+def lines_of_invoice(invoice: Invoice) -> list[LineView]:
+    """One query for the meters, however many lines there are."""
+    lines = list(invoice.lines.all())
+    meters = Meter.objects.in_bulk([line.price.meter_id for line in lines if line.price.meter_id])
+    return [_issued(invoice, line, meters) for line in lines]
+
+
+def lines_of_upcoming(priced: PricedInvoice) -> list[LineView]:
+    return [_upcoming(priced, line, i) for i, line in enumerate(priced.lines)]
+
+
+def _issued(invoice: Invoice, line: InvoiceLine, meters: Mapping[str, Meter]) -> LineView:
+    if line.price.meter_id:
+        line.price.meter = meters[line.price.meter_id]
+    is_usage = line.meter_version_id is not None
+    return _view(
+        line.price,
+        invoice.currency,
+        breakdown=line.breakdown,
+        steps=line.steps,
+        id=line.pk,
+        description=line.description,
+        quantity=line.quantity,
+        unit_amount=line.unit_amount,
+        amount=line.amount,
+        tax=line.tax,
+        events=line.events,
+        events_link=reverse("console:line_events", args=[invoice.pk, line.pk]) if is_usage else "",
+        period=(line.period_start, line.period_end),
+    )
+
+
+def _upcoming(priced: PricedInvoice, line: PricedLine, index: int) -> LineView:
+    rated = line.rated
+    return _view(
+        line.price,
+        priced.currency,
+        breakdown=[row.to_json() for row in rated.breakdown],
+        steps=[step.to_json() for step in rated.steps],
+        id=f"{priced.subscription.pk}-{index}",
+        description=line.price.name,
+        quantity=rated.quantity,
+        unit_amount=rated.unit_amount,
+        amount=rated.amount,
+        tax=line.tax,
+        events=line.events,
+        events_link="",
+        period=(priced.period.start, priced.period.end),
+    )
+
+
+def _view(
+    price: Price,
+    currency: str,
+    *,
+    breakdown: Sequence[Mapping[str, Any]],
+    steps: Sequence[Mapping[str, str]],
+    unit_amount: Decimal | None,
+    amount: Decimal,
+    period: tuple[datetime, datetime],
+    **own: Any,
+) -> LineView:
+    unit = unit_of(price) if price.kind != "fixed" else "fee"
+    return LineView(
+        kind=price.kind,
+        unit=unit if own["quantity"] == 1 else plural(unit),
+        unit_amount=NOTHING if unit_amount is None else exact_money(unit_amount, currency),
+        amount=money(amount, currency),
+        breakdown=tuple(_row(row, currency) for row in breakdown),
+        steps=tuple(step_in_words(step, unit=unit, currency=currency) for step in steps),
+        period_start=period[0],
+        period_end=period[1],
+        **own,
+    )
+
+
+def _row(row: Mapping[str, Any], currency: str) -> BreakdownWords:
+    flat, unit_amount = Decimal(row["flat_amount"]), row["unit_amount"]
+    amount = exact_money(Decimal(row["amount"]), currency)
+    if reason := row.get("reason"):
+        return BreakdownWords(_REASONS.get(reason, reason), "", "", "", amount)
+    part = f"{quantity(Decimal(row['from']))} {DASH} {quantity(Decimal(row['to']))}"
+    if group := row.get("group"):
+        part = ", ".join(f"{name} {value if value is not None else '(none)'}" for name, value in group.items())
+    return BreakdownWords(
+        part,
+        quantity(Decimal(row["quantity"])),
+        NOTHING if unit_amount is None else exact_money(Decimal(unit_amount), currency),
+        exact_money(flat, currency) if flat else "",
+        amount,
+    )

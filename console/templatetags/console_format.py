@@ -1,0 +1,141 @@
+"""Filters by which the templates write numbers and times."""
+
+from __future__ import annotations
+
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+from urllib.parse import urlencode
+from zoneinfo import ZoneInfo
+
+from django import template
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from console import formats
+from console.charts import Chart
+from console.selection import Selection
+
+register = template.Library()
+
+register.filter("money", formats.money)
+register.filter("exact_money", formats.exact_money)
+register.filter("small_money", formats.small_money)
+register.filter("quantity", formats.quantity)
+
+
+@register.filter
+def rounded(value: Decimal | int) -> str:
+    return formats.rounded(Decimal(value))
+
+
+@register.filter
+def instant(value: datetime | None) -> SafeString | str:
+    """A time in the zone the page is read in, to the second."""
+    if value is None:
+        return formats.NOTHING
+    local = timezone.localtime(value)
+    return format_html(
+        '<time datetime="{}" title="{}">{}</time>',
+        value.isoformat(),
+        local.strftime("%Y-%m-%d %H:%M:%S.%f %Z"),
+        local.strftime("%-d %b %Y, %H:%M:%S"),
+    )
+
+
+@register.filter
+def moment(value: datetime | None) -> SafeString | str:
+    """A time to the minute, without its year in the present one."""
+    if value is None:
+        return formats.NOTHING
+    local = timezone.localtime(value)
+    return format_html(
+        '<time datetime="{}" title="{}">{}</time>',
+        value.isoformat(),
+        local.strftime("%Y-%m-%d %H:%M:%S %Z"),
+        local.strftime("%-d %b, %H:%M"),
+    )
+
+
+@register.filter
+def day(value: datetime | date | None) -> str:
+    if value is None:
+        return formats.NOTHING
+    local = timezone.localtime(value) if isinstance(value, datetime) else value
+    return local.strftime("%-d %b %Y")
+
+
+@register.simple_tag
+def days_of(start: datetime, end: datetime, zone: str) -> str:
+    """A half-open period as its first and last day in a time zone: "1 Oct - 31 Oct 2026"."""
+    first = start.astimezone(ZoneInfo(zone))
+    last = (end - timedelta(microseconds=1)).astimezone(ZoneInfo(zone))
+    if first.date() == last.date():
+        return last.strftime("%-d %b %Y")
+    begin = first.strftime("%-d %b" if first.year == last.year else "%-d %b %Y")
+    return f"{begin} {formats.DASH} {last.strftime('%-d %b %Y')}"
+
+
+@register.filter
+def get(mapping: dict[Any, Any], key: Any) -> Any:
+    return mapping.get(key)
+
+
+@register.simple_tag
+def selection_query(selection: Selection, **changes: str | None) -> str:
+    """The query string of a selection with changes."""
+    return selection.query(**changes)
+
+
+@register.inclusion_tag("console/_chart.html")
+def chart(shown: Chart, selection: Selection, size: str = "", name: str = "") -> dict[str, Any]:
+    """A figure with its table and its CSV. `name` tells apart two charts of one kind on a page."""
+    return {"chart": shown, "selection": selection, "size": size, "id": f"chart-{name or shown.key}"}
+
+
+@register.filter
+def time_of_day(value: datetime) -> str:
+    """To the millisecond, in the zone the page is read in."""
+    return timezone.localtime(value).strftime("%H:%M:%S.%f")[:-3]
+
+
+@register.simple_tag
+def query_with(query: dict[str, str], **more: str) -> str:
+    return urlencode({**query, **more})
+
+
+_ADDRESS = ("name", "line1", "line2", "street", "postal_code", "city", "state", "region", "country")
+
+
+@register.filter
+def address_lines(address: object) -> list[str]:
+    """The parts of an address in the order of an envelope, those of unknown names last."""
+    if not isinstance(address, dict):
+        return []
+    names = [*_ADDRESS, *(name for name in address if name not in _ADDRESS)]
+    return [str(address[name]) for name in names if address.get(name)]
+
+
+_AGGREGATIONS = {
+    "sum": "the sum",
+    "unique_count": "the distinct values",
+    "max": "the highest",
+    "min": "the lowest",
+    "latest": "the latest",
+    "average": "the average",
+}
+_OPERATORS = {
+    "eq": "is",
+    "ne": "is not",
+    "in": "is one of",
+    "not_in": "is none of",
+    "gt": "over",
+    "gte": "at least",
+    "lt": "under",
+    "lte": "at most",
+    "exists": "exists:",
+}
+
+register.filter("aggregation", lambda name: _AGGREGATIONS.get(name, name))
+register.filter("operator", lambda name: _OPERATORS.get(name, name))

@@ -1,0 +1,77 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import date, datetime, timedelta
+from typing import Any
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from django.http import HttpResponseBase
+from django.shortcuts import render
+
+from console.access import page
+from console.queries.pages import PAGE
+from console.queries.tasks import DECISION, INFERENCE_CALL, TASK, TOOL_CALL, TURN
+from kernel.errors import InvalidError, NotFoundError
+from kernel.period import midnight
+from metering.facade import EventQuestion, UsageEvent, list_events
+
+#: What agents record; any other type may be asked for too.
+KNOWN_TYPES = (TASK, TURN, DECISION, TOOL_CALL, INFERENCE_CALL)
+
+_FILTERS = ("customer", "type", "agent", "task", "from", "to")
+
+
+@page()
+def events(request: Any) -> HttpResponseBase:
+    asked = {name: request.GET.get(name, "").strip() for name in _FILTERS}
+    question = EventQuestion(
+        organization_id=request.access.organization.pk,
+        customer=asked["customer"] or None,
+        type=asked["type"] or None,
+        start=_midnight(asked, "from", request.zone),
+        end=_midnight(asked, "to", request.zone, after=timedelta(days=1)),
+        data={name: value for name, value in (("agent", asked["agent"]), ("task_id", asked["task"])) if value},
+    )
+    found, following = list_events(question, limit=PAGE, cursor=request.GET.get("cursor"))
+    context = {
+        "events": found,
+        "next_cursor": following,
+        "asked": asked,
+        "is_filtered": any(asked.values()),
+        "query": {name: value for name, value in asked.items() if value},
+        "types": KNOWN_TYPES,
+    }
+    partial = request.headers.get("HX-Request") == "true"
+    return render(request, "console/_event_rows.html" if partial else "console/events.html", context)
+
+
+@page()
+def event(request: Any, identity: UUID) -> HttpResponseBase:
+    """One event as it was sent, and whether it was taken back since."""
+    found = (
+        UsageEvent.objects.filter(organization_id=request.access.organization.pk, identity=identity)
+        .select_related("correction")
+        .first()
+    )
+    if found is None:
+        raise NotFoundError("There is no such event")
+    context = {
+        "event": found,
+        "json": json.dumps(found.data, indent=2, ensure_ascii=False, default=str),
+        "correction": getattr(found, "correction", None),
+        "task_id": found.data.get("task_id") if isinstance(found.data, dict) else None,
+    }
+    return render(request, "console/event.html", context)
+
+
+def _midnight(
+    asked: Mapping[str, str], name: str, zone: ZoneInfo, *, after: timedelta = timedelta(0)
+) -> datetime | None:
+    if not asked[name]:
+        return None
+    try:
+        return midnight(date.fromisoformat(asked[name]) + after, zone)
+    except (ValueError, OverflowError):
+        raise InvalidError(f"{name} must be a day such as 2026-10-01", code=f"{name}_invalid") from None

@@ -1,0 +1,64 @@
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied
+from django.db import transaction
+from django.http import HttpResponseBase
+from django.shortcuts import redirect, render
+
+from accounts.facade import record_audit
+from billing.facade import runs_of, start_billing_run
+from billing.tasks import work_run
+from console.access import page
+from console.queries.pages import page_of
+from console.views.invoices import read_month
+from kernel.clock import system_clock
+from kernel.period import Month
+
+
+@page(methods=("GET", "HEAD", "POST"))
+def runs(request: Any) -> HttpResponseBase:
+    """The billing runs, and the form that starts one."""
+    if request.method == "POST":
+        return _close_month(request)
+    previous = Month.of(system_clock(), ZoneInfo("UTC")).previous()
+    return render(request, "console/runs.html", {**_runs(request), "previous_month": previous})
+
+
+@page()
+def run_list(request: Any) -> HttpResponseBase:
+    """The list alone, which asks for itself again while a run is under way."""
+    return render(request, "console/_runs.html", _runs(request))
+
+
+def _runs(request: Any) -> dict[str, Any]:
+    found = page_of(runs_of(request.access.organization.pk), request.GET.get("cursor"), newest_first=True)
+    return {
+        "runs": found.rows,
+        "next_cursor": found.next_cursor,
+        "is_active": any(run.status in {"queued", "running"} for run in found.rows),
+    }
+
+
+def _close_month(request: Any) -> HttpResponseBase:
+    if not request.access.may_move_money:
+        raise PermissionDenied("Your role in this organization does not allow this.")
+    organization = request.access.organization
+    month = read_month(request.POST.get("month", ""))
+    with transaction.atomic():
+        run = start_billing_run(organization=organization, month=month, now=system_clock())
+        record_audit(
+            organization_id=organization.pk,
+            actor=request.user.email,
+            action="billing_run.start",
+            target=run.pk,
+            month=str(month),
+        )
+        # Should the broker be away, the run stays queued and the schedule's next look finds it.
+        transaction.on_commit(partial(work_run.delay, run_id=run.pk), robust=True)
+    messages.success(request, f"Closing {month} has started.")
+    return redirect("console:runs")
