@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from argparse import ArgumentTypeError
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -26,17 +27,23 @@ _CONNECTION_LOST = (OperationalError, InterfaceError, psycopg.OperationalError, 
 
 def instant_argument(text: str) -> datetime:
     """ISO 8601, such as 2026-10-01T09:00:00Z; without a zone it is in UTC, a day alone is its midnight."""
-    instant = datetime.fromisoformat(text)
+    try:
+        instant = datetime.fromisoformat(text)
+    except ValueError:
+        raise ArgumentTypeError(f"{text!r} is not a time like 2026-10-01T09:00:00Z") from None
     return instant if instant.tzinfo else instant.replace(tzinfo=UTC)
 
 
 def duration_argument(text: str) -> timedelta:
-    """Such as 90s, 5m, 2h, 1d or 1h30m; `ValueError` for anything else."""
+    """Such as 90s, 5m, 2h, 1d or 1h30m."""
     found = fullmatch(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?", text.strip())
     if not text.strip() or found is None:
-        raise ValueError(text)
+        raise ArgumentTypeError(f"{text!r} is not a duration like 5m, 90s or 1h30m")
     days, hours, minutes, seconds = (int(part or 0) for part in found.groups())
-    return timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds)
+    try:
+        return timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds)
+    except OverflowError:
+        raise ArgumentTypeError(f"{text!r} is too long") from None
 
 
 def run_import(

@@ -14,6 +14,7 @@ from rich.text import Text
 
 from accounts.facade import Organization, get_organization
 from billing.api.present import money
+from billing.management.arguments import month_argument
 from billing.models import BillingRun
 from billing.queries.invoices import invoices_of
 from billing.services.runs import OnProgress, RunBusy, close_month
@@ -28,7 +29,7 @@ class Command(BaseCommand):
     help = "Close a month: issue every invoice that is due. Run again, it goes on or changes nothing."
 
     def add_arguments(self, parser: Any) -> None:
-        parser.add_argument("--month", required=True, type=Month.parse, help="YYYY-MM")
+        parser.add_argument("--month", required=True, type=month_argument, help="YYYY-MM")
         parser.add_argument("--organization", help="key or id; without it, all of them")
 
     def handle(self, *args: Any, **options: Any) -> None:

@@ -7,15 +7,15 @@ from django.core.management.base import BaseCommand, CommandError
 
 from accounts.facade import Organization, get_organization
 from billing.exports import FORMATS, export_invoices
+from billing.management.arguments import month_argument
 from kernel.errors import TaximeterError
-from kernel.period import Month
 
 
 class Command(BaseCommand):
     help = "Write a month's invoices and their lines to files, and print the paths."
 
     def add_arguments(self, parser: Any) -> None:
-        parser.add_argument("--month", required=True, type=Month.parse, help="YYYY-MM")
+        parser.add_argument("--month", required=True, type=month_argument, help="YYYY-MM")
         parser.add_argument("--format", required=True, choices=FORMATS)
         parser.add_argument("--out", required=True, type=Path, metavar="DIR", help="made if missing")
         parser.add_argument("--organization", help="key or id; without it, files for each organization")
