@@ -108,16 +108,22 @@ def price_month(subscriptions: Sequence[Subscription], month: Month) -> list[Pri
         v.meter_id: v for v in current_versions().filter(meter__organization_id=subscriptions[0].organization_id)
     }
     parts: dict[str, list[_Part]] = {}
+    broken: dict[str, TaximeterError] = {}
     for subscription in subscriptions:
         if period := periods.get(subscription.pk):
             prices = subscription.plan_version.prices.all()
-            parts[subscription.pk] = [_part(subscription, price, period, versions) for price in prices]
-    rows = _read_usage([part for of_one in parts.values() for part in of_one], versions)
-    answer: list[PricedInvoice | Unpriceable] = []
-    for subscription in subscriptions:
-        if subscription.pk in parts:
-            answer.append(_price(subscription, month, periods[subscription.pk], parts[subscription.pk], rows))
-    return answer
+            try:
+                parts[subscription.pk] = [_part(subscription, price, period, versions) for price in prices]
+            except TaximeterError as error:
+                broken[subscription.pk] = error
+    usage = _read_usage([part for of_one in parts.values() for part in of_one], versions)
+    return [
+        Unpriceable(one, broken[one.pk])
+        if one.pk in broken
+        else _price(one, month, periods[one.pk], parts[one.pk], usage)
+        for one in subscriptions
+        if one.pk in periods
+    ]
 
 
 def current_snapshot() -> str:
@@ -154,16 +160,29 @@ def terms_of(price: Price) -> PriceTerms:
     )
 
 
-_Rows = Mapping[tuple[_UsageKey, str], list[UsageRow]]
+@dataclass(frozen=True, slots=True)
+class _UsageRead:
+    """What was read for all: rows by question and customer, and the questions that have no answer."""
+
+    rows: Mapping[tuple[_UsageKey, str], list[UsageRow]]
+    failures: Mapping[_UsageKey, TaximeterError]
+
+    def of(self, part: _Part) -> list[UsageRow]:
+        """The rows of a part; raises what kept its question from being answered."""
+        assert part.usage is not None
+        if part.usage in self.failures:
+            raise self.failures[part.usage]
+        return self.rows.get((part.usage, part.subscription.customer.key), [])
 
 
-def _read_usage(parts: Sequence[_Part], versions: Mapping[str, MeterVersion]) -> _Rows:
+def _read_usage(parts: Sequence[_Part], versions: Mapping[str, MeterVersion]) -> _UsageRead:
     customers: dict[_UsageKey, set[str]] = defaultdict(set)
     for part in parts:
         if part.usage is not None:
             customers[part.usage].add(part.subscription.customer.key)
     by_id = {version.pk: version for version in versions.values()}
-    found: dict[tuple[_UsageKey, str], list[UsageRow]] = defaultdict(list)
+    rows: dict[tuple[_UsageKey, str], list[UsageRow]] = defaultdict(list)
+    failures: dict[_UsageKey, TaximeterError] = {}
     for key, names in customers.items():
         version = by_id[key.meter_version_id]
         question = UsageQuestion(
@@ -175,29 +194,34 @@ def _read_usage(parts: Sequence[_Part], versions: Mapping[str, MeterVersion]) ->
             group_by=key.group_by,
             where=dict(key.where),
         )
-        for row in usage_of_version(version, question):
+        try:
+            found = usage_of_version(version, question)
+        except TaximeterError as error:
+            failures[key] = error
+            continue
+        for row in found:
             assert row.customer is not None
-            found[key, row.customer].append(row)
-    return found
+            rows[key, row.customer].append(row)
+    return _UsageRead(rows, failures)
 
 
 def _price(
-    subscription: Subscription, month: Month, period: Period, parts: Sequence[_Part], rows: _Rows
+    subscription: Subscription, month: Month, period: Period, parts: Sequence[_Part], usage: _UsageRead
 ) -> PricedInvoice | Unpriceable:
     zone = ZoneInfo(subscription.customer.timezone)
     fraction = period_fraction(month.period(zone), zone, starts_at=subscription.starts_at, ends_at=subscription.ends_at)
     currency = subscription.plan_version.currency
     try:
-        lines = tuple(_price_line(part, rows, currency, fraction) for part in parts)
+        lines = tuple(_price_line(part, usage, currency, fraction) for part in parts)
     except TaximeterError as error:
         return Unpriceable(subscription, error)
     return PricedInvoice(subscription, currency, period, lines)
 
 
-def _price_line(part: _Part, rows: _Rows, currency: str, fraction: Fraction) -> PricedLine:
+def _price_line(part: _Part, usage: _UsageRead, currency: str, fraction: Fraction) -> PricedLine:
     events, version_id = 0, None
     if part.usage is not None:
-        found = rows.get((part.usage, part.subscription.customer.key), [])
+        found = usage.of(part)
         version_id, events = part.usage.meter_version_id, sum(row.events for row in found)
         groups = tuple(GroupUsage(group_of(row.group), row.quantity) for row in found) if part.usage.group_by else ()
         used = Usage(quantity=sum((row.quantity for row in found), ZERO), events=events, groups=groups)

@@ -5,7 +5,7 @@ from django.db import migrations
 # Reads every number that the door lets in, and NULL for any other text. Plain SQL, so that the planner can inline it.
 NUMBER = r"""
 CREATE FUNCTION metering_number(text) RETURNS numeric LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
-    SELECT CASE WHEN $1 ~ '^[+-]?[0-9]{1,255}(\.[0-9]{1,255})?([eE][+-]?[0-9]{1,2})?$' THEN $1::numeric END
+    SELECT CASE WHEN length($1) < 256 AND $1 ~ '^[+-]?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]{1,2})?$' THEN $1::numeric END
 $$;
 """
 

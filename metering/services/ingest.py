@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.db import connection, transaction
+from django.db import IntegrityError, connection, transaction
 from psycopg.adapt import Dumper
 from psycopg.errors import UniqueViolation
 from psycopg.pq import Format
@@ -102,37 +102,43 @@ def _store(organization_id: int, rows: list[LogRow], received_at: datetime, resu
 
 
 def _write_new(organization_id: int, rows: dict[UUID, LogRow], received_at: datetime) -> dict[UUID, UUID]:
-    """Write those of `rows` that the log does not have; answers the content hashes of those it had before.
-
-    COPY is the fastest way in, and stops at a row that is there already. So those are looked up first; should
-    another request bring one in the meantime, the look-up is made again, and finds one more each time.
-    """
+    """Write those of `rows` that the log does not have; answers the content hashes of those it had before."""
+    if len(rows) == 1:
+        return _write_one(organization_id, rows, received_at)
     while True:
         before = _content_hashes(list(rows))
         new = [row for identity, row in rows.items() if identity not in before]
         if not new:
             return before
-        # In order of identity, so that requests with the same events wait for each other in a line.
+        # COPY is the fastest way in and stops at a row that is there, so those were looked up. Should another
+        # request bring one in meanwhile, the look-up is made again and finds one more each time. In order of
+        # identity, so that requests with the same events wait for each other in a line.
         values = log_values(organization_id, sorted(new, key=_identity), received_at)
         try:
-            # A COPY's errors come as psycopg raises them, not as Django's.
             with transaction.atomic(), connection.cursor() as cursor:
-                if len(values) == 1:
-                    cursor.execute(_INSERT, [v.decode() if isinstance(v, bytes) else v for v in values[0]])
-                    if cursor.rowcount == 0:
-                        continue
-                else:
-                    copy_rows(cursor, values)
-        except UniqueViolation:
-            continue
+                copy_rows(cursor, values)
+        except IntegrityError as error:
+            if not isinstance(error.__cause__, UniqueViolation):
+                raise
         else:
             return before
+
+
+def _write_one(organization_id: int, rows: dict[UUID, LogRow], received_at: datetime) -> dict[UUID, UUID]:
+    [values] = log_values(organization_id, list(rows.values()), received_at)
+    with connection.cursor() as cursor:
+        cursor.execute(_INSERT, [value.decode() if isinstance(value, bytes) else value for value in values])
+        return {} if cursor.rowcount else _content_hashes(list(rows))
 
 
 def copy_rows(cursor: Any, values: list[tuple[Any, ...]], *, table: str = "metering_usageevent") -> None:
     """Binary COPY of rows of `log_values`."""
     cursor.cursor.adapters.register_dumper(bytes, JsonbBytes)
-    with cursor.copy(f"COPY {table} ({LOG_COLUMNS}) FROM STDIN (FORMAT BINARY)") as copy:
+    # A COPY goes past Django; its errors are to be Django's all the same.
+    with (
+        connection.wrap_database_errors,
+        cursor.copy(f"COPY {table} ({LOG_COLUMNS}) FROM STDIN (FORMAT BINARY)") as copy,
+    ):
         copy.set_types(_TYPES)
         for value in values:
             copy.write_row(value)

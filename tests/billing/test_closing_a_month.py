@@ -198,3 +198,15 @@ def test_the_preview_equals_the_invoice(vendor: Api, subscribe: Make, send: Make
     same = ["currency", "subtotal", "tax", "total", "amount_due"]
     assert {name: shown[name] for name in same} == {name: invoice[name] for name in same}
     assert [line["amount"] for line in shown["lines"]] == [line["amount"] for line in invoice["lines"]]
+
+
+def test_a_price_that_its_meter_no_longer_serves_stops_no_other(vendor: Api, subscribe: Make, send: Make) -> None:
+    price = {"key": "t", "kind": "usage", "meter": "turns", "filter": {"agent": "x"}}
+    model = {"type": "per_unit", "unit_amount": "1"}
+    vendor.post("plans", {"key": "by-agent", "currency": "USD", "prices": [price | {"model": model}]})
+    subscribe("bad", "by-agent")
+    subscribe("good", "seat", seats=1)
+    vendor.post("meters/turns/versions", {"event_type": "agent.turn", "aggregation": "count"})
+    run = close(vendor)
+    assert [(problem["customer"], problem["code"]) for problem in run.problems] == [("bad", "dimension_unknown")]
+    assert [(i["customer"], i["total"]) for i in invoices(vendor)] == [("good", "30.00")]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-import time
+from concurrent.futures import ThreadPoolExecutor
 
 from kernel.ids import new_id
 
@@ -16,7 +16,12 @@ def test_ids_do_not_repeat() -> None:
     assert len({new_id("cus") for _ in range(10_000)}) == 10_000
 
 
-def test_a_later_id_sorts_after_an_earlier_one() -> None:
-    earlier = new_id("cus")
-    time.sleep(0.002)
-    assert earlier < new_id("cus")
+def test_ids_sort_in_the_order_in_which_they_were_made() -> None:
+    made = [new_id("cus") for _ in range(10_000)]
+    assert made == sorted(made)
+
+
+def test_ids_of_several_threads_do_not_repeat() -> None:
+    with ThreadPoolExecutor(8) as pool:
+        made = list(pool.map(lambda _: new_id("cus"), range(20_000)))
+    assert len(set(made)) == 20_000
