@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
+from decimal import Decimal
 from types import TracebackType
 
 from rich.console import Console
@@ -9,13 +11,27 @@ from rich.panel import Panel
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from agents.demo.play import Totals
 from agents.demo.schedule import PlannedTask
 from agents.runtime.work import Step, TaskResult
 from billing.facade import Invoice
 from kernel.money import Money
 
 _OUTCOMES = {"succeeded": "green", "failed": "red", "escalated": "yellow", "cancelled": "dim"}
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """What the agents have done so far."""
+
+    tasks: int = 0
+    turns: int = 0
+    decisions: int = 0
+    compute_seconds: Decimal = Decimal(0)
+
+    def after(self, step: Step) -> Totals:
+        seconds = Decimal(step.completion.compute_seconds or 0)
+        decisions = self.decisions + (step.tool is not None)
+        return Totals(self.tasks, self.turns + 1, decisions, self.compute_seconds + seconds)
 
 
 class Display:
@@ -35,7 +51,6 @@ class Display:
             disable=not console.is_terminal,
         )
         self._bar: TaskID = self._progress.add_task("", total=total, now="", counts="")
-        self._turns_before = 0
 
     def __enter__(self) -> Display:
         self._progress.start()
@@ -50,10 +65,11 @@ class Display:
         self._show(task, 1)
 
     def turn_taken(self, task: PlannedTask, step: Step) -> None:
+        self.totals = self.totals.after(step)
         self._show(task, step.turn + 1)
 
     def task_ended(self, task: PlannedTask, result: TaskResult) -> None:
-        self.totals = self.totals.plus(result)
+        self.totals = replace(self.totals, tasks=self.totals.tasks + 1)
         colour = _OUTCOMES[result.outcome]
         steps = " → ".join(_step_text(step) for step in result.steps)
         self._progress.console.print(

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from datetime import timedelta
-from decimal import Decimal
 from typing import Protocol
 from zoneinfo import ZoneInfo
 
@@ -29,24 +27,6 @@ SOURCE = "taximeter/agents"
 
 #: How long to wait for another process that is closing the same month.
 _PATIENCE_SECONDS = 60
-
-
-@dataclass(frozen=True, slots=True)
-class Totals:
-    """What the demo's tasks add up to so far."""
-
-    tasks: int = 0
-    turns: int = 0
-    decisions: int = 0
-    compute_seconds: Decimal = Decimal(0)
-
-    def plus(self, result: TaskResult) -> Totals:
-        return Totals(
-            self.tasks + 1,
-            self.turns + len(result.steps),
-            self.decisions + result.decisions,
-            self.compute_seconds + result.compute_seconds,
-        )
 
 
 class Audience(Protocol):
