@@ -1,0 +1,181 @@
+"""Every page answers, with data and without, safely and within its organization."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from accounts.facade import create_organization, create_user
+from kernel.clock import system_clock
+from metering.facade import EventQuestion, list_events
+from tests.console.conftest import Vendor, make_vendor, signed_in, turns
+
+OCTOBER = "from=2026-10-01&to=2026-10-31"
+
+LISTS = [
+    "/",
+    f"/?{OCTOBER}",
+    "/?period=last_month&timezone=Asia/Kolkata",
+    "/?period=last_30_days&agent=desk",
+    "/?from=2025-01-01&to=2026-12-31",
+    "/customers",
+    "/customers?q=birch",
+    "/agents",
+    "/agent?agent=desk",
+    "/meters",
+    "/plans",
+    "/invoices",
+    "/invoices?month=2026-10&status=finalized&customer=birch",
+    "/events",
+    "/events?customer=birch&type=agent.turn&agent=desk&from=2026-10-01&to=2026-10-31",
+    "/runs",
+    "/runs/list",
+    "/charts/usage_by_day.csv",
+    "/charts/cost_by_day.csv",
+    "/charts/money_by_customer.csv",
+    "/charts/money_by_plan.csv",
+    "/charts/cost_by_agent.csv",
+    "/charts/usage_by_customer.csv",
+    "/charts/usage_by_agent.csv",
+    "/charts/usage_by_plan.csv",
+]
+
+
+def details(vendor: Vendor) -> list[str]:
+    """The pages of single things."""
+    invoice = vendor.invoice_of("birch")
+    line = next(line for line in invoice.lines.all() if line.events)
+    event = list_events(EventQuestion(organization_id=vendor.organization.pk), limit=1)[0][0]
+    return [
+        f"/customers/{invoice.customer_id}",
+        f"/invoices/{invoice.pk}",
+        f"/invoices/{invoice.pk}/lines/{line.pk}/events",
+        f"/events/{event.identity}",
+        "/task?id=task-birch",
+    ]
+
+
+@pytest.mark.parametrize("path", LISTS)
+def test_every_list_answers_with_data(vendor: Vendor, path: str) -> None:
+    assert vendor.client.get(path).status_code == 200
+
+
+@pytest.mark.parametrize("path", LISTS)
+def test_every_list_answers_for_an_organization_with_meters_and_nothing_else(empty: Vendor, path: str) -> None:
+    assert empty.client.get(path).status_code == 200
+
+
+@pytest.mark.parametrize("path", LISTS)
+def test_every_list_answers_for_an_organization_without_meters(db: None, path: str) -> None:
+    create_organization(name="Bare")
+    root = create_user(email="root@example.com", password="x", is_superuser=True)
+    assert signed_in(root).get(path).status_code == 200
+
+
+def test_every_page_of_a_single_thing_answers(vendor: Vendor) -> None:
+    assert [vendor.client.get(path).status_code for path in details(vendor)] == [200] * 5
+
+
+def test_the_pages_of_another_organization_are_not_found(vendor: Vendor) -> None:
+    stranger = make_vendor("Stranger")
+    assert [stranger.client.get(path).status_code for path in details(vendor)] == [404] * 5
+    invoice = vendor.invoice_of("birch")
+    assert stranger.client.post(f"/invoices/{invoice.pk}/pay").status_code == 404
+    assert vendor.invoice_of("birch").status == "finalized"
+
+
+def test_lists_hold_nothing_of_another_organization(vendor: Vendor) -> None:
+    stranger = make_vendor("Stranger")
+    for path in ["/", f"/?{OCTOBER}", "/customers", "/agents", "/invoices", "/events", "/plans", "/runs"]:
+        page = stranger.client.get(path).content.decode()
+        assert "irch" not in page, path
+        assert "INV-" not in page, path
+
+
+def test_the_first_steps_are_told_where_there_are_no_meters(db: None) -> None:
+    create_organization(name="Bare", key="bare")
+    root = create_user(email="root@example.com", password="x", is_superuser=True)
+    page = signed_in(root).get("/").content.decode()
+    assert "/api/v1/meters" in page
+    assert "manage.py create_api_key --organization bare" in page
+
+
+def test_the_first_event_is_told_where_there_is_none(empty: Vendor) -> None:
+    assert "/api/v1/events" in empty.client.get("/").content.decode()
+
+
+def test_names_are_escaped_wherever_they_stand(vendor: Vendor) -> None:
+    customer = vendor.invoice_of("acme").customer
+    for path in [f"/?{OCTOBER}", "/customers", f"/customers/{customer.pk}", "/invoices", "/plans"]:
+        page = vendor.client.get(path).content.decode()
+        assert "<script>alert" not in page, path
+        assert "Acme &lt;script&gt;alert(1)" in page or "Acme \\u003Cscript" in page, path
+
+
+def test_hostile_parameters_make_no_server_error(vendor: Vendor) -> None:
+    for path in [
+        "/?from=yesterday",
+        "/?from=2026-10-02&to=2026-10-01",
+        "/?from=0001-01-01&to=9999-12-31",
+        "/?period=%00",
+        "/?timezone=Mars/Olympus",
+        "/?customer=%27;--&agent=%25&plan=%22",
+        "/?meter=nope",
+        "/events?cursor=zzz",
+        "/events?cursor=WzFd",
+        "/events?from=9999-12-31&to=9999-12-31",
+        "/invoices?month=13",
+        "/invoices?status=lost",
+        "/invoices?cursor=WyJhIl0",
+        "/customers?cursor=WyJcdTAwMDAiXQ",
+        "/customers?q=%25_%5C",
+        "/agent",
+        "/task",
+        "/events/00000000-0000-0000-0000-000000000000",
+        "/charts/nope.csv",
+    ]:
+        assert vendor.client.get(path).status_code in {200, 404, 422}, path
+
+
+def test_pages_bring_a_policy_that_runs_no_inline_script(vendor: Vendor) -> None:
+    for path in ["/", "/sign-in", "/no-such-page"]:
+        policy = vendor.client.get(path).headers["Content-Security-Policy"]
+        assert "default-src 'none'" in policy
+        assert "script-src 'self';" in policy
+        assert "unsafe" not in policy
+    page = vendor.client.get("/").content.decode()
+    assert "style=" not in page
+    assert "onclick" not in page
+    assert "Content-Security-Policy" not in vendor.client.get("/admin/login/").headers
+
+
+def test_pages_are_not_kept_by_browsers_or_proxies(vendor: Vendor) -> None:
+    assert "no-store" in vendor.client.get("/").headers["Cache-Control"]
+
+
+def test_an_unknown_address_is_a_page_of_the_console(client: Any, db: None) -> None:
+    answer = client.get("/no-such-page")
+    assert answer.status_code == 404
+    assert "Nothing here" in answer.content.decode()
+
+
+@pytest.mark.parametrize(
+    "path", ["/", f"/?{OCTOBER}", "/customers", "/agents", "/plans", "/invoices", "/events", "/meters"]
+)
+def test_the_number_of_queries_does_not_grow_with_customers(vendor: Vendor, path: str) -> None:
+    def queries() -> int:
+        with CaptureQueriesContext(connection) as captured:
+            assert vendor.client.get(path).status_code == 200
+        return len(captured)
+
+    plan = vendor.invoice_of("acme").subscription.plan_version.plan
+    with_two = queries()
+    for i in range(18):
+        vendor.customer(f"more-{i}", plan)
+        vendor.record(turns(f"more-{i}", 2, start=system_clock(), agent=f"agent-{i}"))
+    vendor.close_october()
+    assert queries() == with_two
+    assert with_two <= 45
