@@ -56,7 +56,9 @@ class ChatCompletionsView(OpenAiView):
         if answer.status_code != 200:
             answer.read()
             return _passed_on(answer)
-        response = StreamingHttpResponse(_relay(answer, call), content_type="text/event-stream")
+        relay = _relay(answer, call)
+        next(relay)  # from here on, closing it ends the call, also where nothing was read of it
+        response = StreamingHttpResponse(relay, content_type="text/event-stream")
         response["Cache-Control"] = "no-store"
         response["X-Accel-Buffering"] = "no"
         return response
@@ -85,9 +87,13 @@ def _passed_on(answer: httpx.Response) -> HttpResponse:
 
 
 def _relay(answer: httpx.Response, call: MeteredCall) -> Iterator[bytes]:
-    """The engine's events, passed on as they come. Its last word waits until the call is recorded."""
+    """The engine's events, passed on as they come. Its last word waits until the call is recorded.
+
+    The first thing it gives is empty, so that it can be started before anything is there to be read.
+    """
     events = engine.read_events(answer)
     try:
+        yield b""
         for event, account in events:
             call.account = account or call.account
             if event and event != _DONE:

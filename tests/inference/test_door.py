@@ -168,6 +168,17 @@ def test_a_stream_that_its_client_leaves_is_counted_for_what_was_computed(langua
     assert Decimal(event.data["compute_seconds"]) > 0
 
 
+def test_a_stream_that_is_closed_before_anything_is_read_ends_and_is_counted(language_door):
+    answer = Client().post(
+        "/v1/chat/completions",
+        long_body(language_door.model),
+        content_type="application/json",
+        HTTP_AUTHORIZATION=f"Bearer {language_door.secret}",
+    )
+    answer.close()
+    assert wait_for_event(language_door).data["output_tokens"] < 100
+
+
 def wait_for_event(door: Door) -> EventView:
     deadline = time.monotonic() + 10
     while not (events := door.events()):
