@@ -1,0 +1,80 @@
+"""Recording the spans of a request, and the report of what became of each of them."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from metering.contracts import IngestResult
+from metering.decoding import MAX_EVENTS
+from metering.domain.otel import Event, SpanRefusal, map_spans
+from metering.domain.otel_spans import Span
+from metering.services.ingest import ingest
+
+logger = logging.getLogger("metering")
+
+_IGNORED = {
+    "not_genai": "are no GenAI operations",
+    "no_unit": "are steps that no unit of agent activity is made of",
+    "unanswered": "are agents within a task that failed before a model answered",
+}
+_WARNINGS = {
+    "customer_missing": "name no customer (taximeter.customer, customer.id or X-Customer); their usage is nobody's",
+    "tokens_missing": "are model calls without token counts",
+}
+_SHOWN_REFUSALS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What became of a request's spans. `message` is "" where there is nothing to say."""
+
+    rejected_spans: int
+    message: str
+
+
+def record_spans(*, organization_id: int, spans: Sequence[Span], customer: str | None, received_at: datetime) -> Report:
+    """Write the events of `spans` to the log; `customer` is for spans that name none.
+
+    When this returns, they are committed and count. Where it raises, some may be: sent again, those are duplicates.
+    """
+    mapped = map_spans(spans, customer=customer)
+    refused = {refusal.index: refusal for refusal in mapped.refused}
+    for start in range(0, len(mapped.events), MAX_EVENTS):
+        part = mapped.events[start : start + MAX_EVENTS]
+        result = ingest(organization_id=organization_id, events=[event for _, event in part], received_at=received_at)
+        for refusal in _refusals(result, part, spans):
+            refused.setdefault(refusal.index, refusal)
+    if refused:
+        logger.warning("%d of %d OTLP spans were refused: %s", len(refused), len(spans), _codes(refused.values()))
+    return Report(
+        rejected_spans=len(refused),
+        message=_message(list(refused.values()), mapped.ignored, mapped.warnings, total=len(spans)),
+    )
+
+
+def _refusals(result: IngestResult, events: Sequence[tuple[int, Event]], spans: Sequence[Span]) -> list[SpanRefusal]:
+    """The log's refusals of events, as refusals of the spans they were made of."""
+    found = []
+    for rejection in result.rejected:
+        index, _ = events[rejection.index]
+        found.append(SpanRefusal(index, spans[index].span_id, rejection.code, rejection.detail))
+    return found
+
+
+def _codes(refusals: Sequence[SpanRefusal]) -> str:
+    counts = Counter(refusal.code for refusal in refusals)
+    return ", ".join(f"{code}: {number}" for code, number in sorted(counts.items()))
+
+
+def _message(refused: Sequence[SpanRefusal], ignored: Counter[str], warnings: Counter[str], *, total: int) -> str:
+    parts = []
+    if refused:
+        shown = "; ".join(f"span {r.span_id or '?'}: {r.detail}" for r in refused[:_SHOWN_REFUSALS])
+        parts.append(f"{len(refused)} of {total} spans were refused ({_codes(refused)}): {shown}")
+    parts += [f"{ignored[code]} of {total} spans {text}" for code, text in _IGNORED.items() if ignored[code]]
+    parts += [f"{warnings[code]} of {total} spans {text}" for code, text in _WARNINGS.items() if warnings[code]]
+    return ". ".join(parts)

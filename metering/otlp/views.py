@@ -1,0 +1,96 @@
+"""The OTLP/HTTP door for traces."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+from django.http import HttpResponse
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import extend_schema
+from rest_framework.renderers import BaseRenderer
+from rest_framework.views import APIView
+
+from kernel.clock import system_clock
+from kernel.errors import InvalidError
+from metering.api.bodies import CloudEventsParser
+from metering.otlp.answers import JSON, PROTOBUF, answer, failure, success
+from metering.otlp.decoding import decode_json, decode_protobuf
+from metering.otlp.recording import record_spans
+from rest.renderers import JsonRenderer
+
+_LONGEST_CUSTOMER = 255
+
+
+class ProtobufParser(CloudEventsParser):
+    media_type = PROTOBUF
+
+
+class OtlpJsonParser(CloudEventsParser):
+    media_type = JSON
+
+
+class TracesView(APIView):
+    """Takes `ExportTraceServiceRequest` and turns its GenAI spans into usage events."""
+
+    required_scope = "ingest"
+    parser_classes = [ProtobufParser, OtlpJsonParser]
+
+    def perform_content_negotiation(self, request: Any, force: bool = False) -> tuple[BaseRenderer, str]:
+        """OTLP answers in the encoding of the request, whatever `Accept` says."""
+        return JsonRenderer(), JSON
+
+    def get_exception_handler(self) -> Callable[..., HttpResponse | None]:
+        usual = super().get_exception_handler()
+
+        def handle(error: Exception, context: dict[str, Any]) -> HttpResponse | None:
+            refusal = usual(error, context)
+            return None if refusal is None else _as_status(refusal, media_type=_media_type(context["request"]))
+
+        return handle
+
+    @extend_schema(
+        request={PROTOBUF: OpenApiTypes.BINARY, JSON: OpenApiTypes.OBJECT},
+        responses={(200, JSON): OpenApiTypes.OBJECT, (200, PROTOBUF): OpenApiTypes.BINARY},
+    )
+    def post(self, request: Any) -> HttpResponse:
+        """Traces by OTLP/HTTP in protobuf or JSON, plain or gzipped. `X-Customer` is for spans that name none."""
+        media_type = _media_type(request)
+        body = request.data if isinstance(request.data, bytes) else b""
+        spans = decode_protobuf(body) if media_type == PROTOBUF else decode_json(body)
+        report = record_spans(
+            organization_id=request.auth.organization_id,
+            spans=spans,
+            customer=_customer(request),
+            received_at=system_clock(),
+        )
+        return answer(success(report), media_type=media_type)
+
+
+def _media_type(request: Any) -> str:
+    given = (request.content_type or "").partition(";")[0].strip().lower()
+    return PROTOBUF if given == PROTOBUF else JSON
+
+
+def _customer(request: Any) -> str | None:
+    customer: str = request.headers.get("X-Customer", "").strip()
+    if len(customer) > _LONGEST_CUSTOMER or not customer.isprintable():
+        raise InvalidError(
+            f"X-Customer must be printable and at most {_LONGEST_CUSTOMER} characters", code="header_invalid"
+        )
+    return customer or None
+
+
+def _as_status(refusal: HttpResponse, *, media_type: str) -> HttpResponse:
+    """The API's usual refusal as OTLP has it; its headers (`Retry-After`, `WWW-Authenticate`) stay."""
+    problem = msgspec.json.decode(refusal.content)
+    # OTLP knows one status for a request that is wrong in itself.
+    status = 400 if refusal.status_code == 422 else refusal.status_code
+    retry_after = refusal.headers.get("Retry-After")
+    message = failure(status, problem["detail"], code=problem["code"], retry_after=retry_after)
+    response = answer(message, media_type=media_type, status=status)
+    for name, value in refusal.headers.items():
+        if name.lower() != "content-type":
+            response[name] = value
+    return response
