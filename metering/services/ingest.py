@@ -149,7 +149,7 @@ def _identity(row: LogRow) -> int:
 
 
 def log_values(organization_id: int, rows: Sequence[LogRow], received_at: datetime) -> list[tuple[Any, ...]]:
-    """The values of `LOGLOG_COLUMNS` for each row."""
+    """The values of `LOG_COLUMNS` for each row."""
     return [
         (
             row.identity,
