@@ -24,12 +24,14 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-import xllamacpp
-
 from inference.domain.chat import ChatRequest, ChatRequestError
 from inference.domain.compute import CallUsage, seconds_from_nanoseconds
 from inference.engine.model_file import ModelFile
+from inference.engine.openmp import provide_openmp
 from kernel.errors import TaximeterError
+
+provide_openmp()
+import xllamacpp  # noqa: E402 - needs the line above where the system has no OpenMP
 
 #: Prompt tokens worked on at once. It bounds how long a cancelled request goes on.
 _BATCH = 128
