@@ -1,7 +1,8 @@
 """The demo's two agents and the desks they work at.
 
 The model is very small: it follows examples better than instructions, so each turn shows it a few, and
-the last example weighs most. Of a few orders tried on texts like these, the one that did best was kept.
+the last example weighs most. Of a few sets tried on the demo's texts the best was kept: it labels half of
+them as their authors did.
 """
 
 from __future__ import annotations
@@ -82,9 +83,9 @@ class TriageDesk:
 
 
 _LABELS: list[Example] = [
-    ("Fixed a crash when the file is empty.", {"tool": "label", "kind": "bug"}),
-    ("Added an option to choose the colour.", {"tool": "label", "kind": "feature"}),
-    ("Clarified how the option works.", {"tool": "label", "kind": "documentation"}),
+    ("An error is no longer raised for empty names.", {"tool": "label", "kind": "bug"}),
+    ("The report now shows the names of the tests.", {"tool": "label", "kind": "feature"}),
+    ("The guide now explains how to set the path.", {"tool": "label", "kind": "documentation"}),
 ]
 _RATINGS: list[Example] = [
     ("bug: The program crashes at start.", {"tool": "rate", "impact": "high"}),
@@ -129,6 +130,7 @@ _ROUTES: list[Example] = [
     ("Could you move my flight to another day?", {"tool": "route", "queue": "change"}),
 ]
 _URGENCIES: list[Example] = [
+    ("This is the third time I ask, I want to talk to a manager.", {"tool": "hand_over"}),
     ("My flight leaves in an hour!", {"tool": "prioritize", "urgency": "urgent"}),
     ("I want to book a flight for next month.", {"tool": "prioritize", "urgency": "normal"}),
 ]
