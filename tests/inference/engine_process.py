@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -14,6 +15,7 @@ import httpx
 
 ROOT = Path(__file__).resolve().parents[2]
 MODELS = ROOT / "tests" / "data" / "models"
+_DIRECTORY = "taximeter-test-engine-"
 SECRET = "secret of the engine in tests"
 
 
@@ -35,13 +37,16 @@ class Engine:
             return client.post("/v1/chat/completions", json={**chat_body(self.model), **body})
 
     def stop(self) -> int:
-        """TERM; the exit status."""
+        """TERM; the exit status. Its socket's directory goes too, where `start_engine` made it."""
         self.process.terminate()
         try:
             return self.process.wait(15)
         except subprocess.TimeoutExpired:
             self.process.kill()
             raise
+        finally:
+            if self.socket.parent.name.startswith(_DIRECTORY):
+                shutil.rmtree(self.socket.parent, ignore_errors=True)
 
 
 def chat_body(model: str, **more: Any) -> dict[str, Any]:
@@ -59,7 +64,7 @@ def long_body(model: str) -> dict[str, Any]:
 
 def start_engine(model: Path | None, *options: str, socket: Path | None = None) -> Engine:
     """An engine with `model` (None: the default one), answering."""
-    socket = socket or Path(tempfile.mkdtemp(prefix="engine-")) / "engine.sock"
+    socket = socket or Path(tempfile.mkdtemp(prefix=_DIRECTORY)) / "engine.sock"
     process = start_process(socket, *(["--model", str(model)] if model else []), *options)
     assert process.stdout is not None
     line = process.stdout.readline()

@@ -199,7 +199,7 @@ def test_an_engine_killed_in_mid_stream_ends_it_with_an_error_and_counts_what_is
             threading.Timer(0.3, engine.process.kill).start()
             with pytest.raises(openai.APIError, match="not answering"):
                 list(stream)
-    engine.process.wait(10)
+    engine.stop()
     event = wait_for_event(door)
     assert event.data["finish_reason"] == "error"
     assert event.data["output_tokens"] >= 2

@@ -249,6 +249,7 @@ def test_it_ends_cleanly_in_the_middle_of_an_answer():
     notes = [json.loads(line[12:]) for line in rest if line.startswith(": taximeter ")]
     assert notes[-1]["finish_reason"] == "cancelled"
     assert not engine.socket.exists()
+    engine.stop()
 
 
 def test_a_second_engine_on_the_same_socket_is_refused_and_the_first_goes_on(engine):
