@@ -76,6 +76,7 @@ class UsageEvent(models.Model):
         indexes = [
             models.Index(fields=["organization", "xid"], name="event_by_transaction"),
             models.Index(fields=["organization", "subject", "time"], name="event_by_customer_and_time"),
+            models.Index(fields=["organization", "time"], name="event_by_time"),
         ]
 
     def __str__(self) -> str:
