@@ -9,9 +9,3 @@ class KeyTaken(ConflictError):
 
 class CurrencyMismatch(InvalidError):
     code = "currency_mismatch"
-
-
-class Unsupported(InvalidError):
-    """The contract knows this, and this version does not do it yet. Nothing is guessed in its place."""
-
-    code = "unsupported"

@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 from billing.models import BillingRun, Customer, Invoice, InvoiceLine, Plan, PlanVersion, Price, Subscription
+from billing.models.catalogue import PriceKind
 from billing.queries.late_usage import LateUsage
 from billing.queries.rating import PricedInvoice, PricedLine
 from kernel.money import round_to_currency
@@ -41,7 +42,7 @@ def price(one: Price) -> dict[str, Any]:
         "kind": one.kind,
         "meter": one.meter.key if one.meter else None,
         "filter": one.filter,
-        "bill": "in_arrears",
+        "bill": one.bill,
         "prorate": one.prorate,
         "included": one.included,
         "minimum": one.minimum,
@@ -56,10 +57,17 @@ def plan_version(one: PlanVersion) -> dict[str, Any]:
         "version": one.number,
         "currency": one.currency,
         "interval": one.interval,
-        "interval_count": 1,
-        "prices": [price(p) for p in one.prices.all()],
+        "interval_count": one.interval_count,
+        "trial_days": one.trial_days,
+        "minimum_commitment": _commitment(one),
+        "prices": [price(p) for p in one.prices.all() if p.kind != PriceKind.COMMITMENT],
         "created_at": one.created_at,
     }
+
+
+def _commitment(one: PlanVersion) -> str:
+    found = [p.model["amount"] for p in one.prices.all() if p.kind == PriceKind.COMMITMENT]
+    return found[0] if found else "0"
 
 
 def plan(one: Plan) -> dict[str, Any]:
@@ -75,7 +83,8 @@ def subscription(one: Subscription) -> dict[str, Any]:
         "plan_version": one.plan_version.number,
         "starts_at": one.starts_at,
         "ends_at": one.ends_at,
-        "anchor": "calendar",
+        "anchor": one.anchor,
+        "trial_days": one.trial_days,
         "seats": one.seats,
         "created_at": one.created_at,
     }
@@ -83,7 +92,9 @@ def subscription(one: Subscription) -> dict[str, Any]:
 
 def invoice(one: Invoice) -> dict[str, Any]:
     amounts = ["subtotal", "discount", "credits_applied", "tax", "total", "amount_due"]
-    names = "id number status currency month period_start period_end created_at finalized_at due_at paid_at voided_at"
+    names = (
+        "id kind number status currency month period_start period_end created_at finalized_at due_at paid_at voided_at"
+    )
     return (
         {name: getattr(one, name) for name in names.split()}
         | {"customer": one.customer.key, "subscription": one.subscription_id}
@@ -126,8 +137,8 @@ def _upcoming_line(line: PricedLine, one: PricedInvoice) -> dict[str, Any]:
         "unit_amount": line.rated.unit_amount,
         "amount": money(line.rated.amount, one.currency),
         "tax": money(line.tax, one.currency),
-        "period_start": one.period.start,
-        "period_end": one.period.end,
+        "period_start": line.period.start,
+        "period_end": line.period.end,
         "breakdown": [row.to_json() for row in line.rated.breakdown],
         "steps": [step.to_json() for step in line.rated.steps],
         "events": line.events,

@@ -51,6 +51,7 @@ class PriceInput(StrictSerializer):
 
 class PlanVersionInput(StrictSerializer):
     currency = CurrencyField(required=False)
+    minimum_commitment = DecimalField(required=False, low=Decimal(0))
     prices = serializers.ListField(child=PriceInput(), allow_empty=False)
 
 
@@ -59,7 +60,7 @@ class PlanInput(StrictSerializer):
     name = serializers.CharField(max_length=200, required=False)
     currency = CurrencyField()
     interval = serializers.ChoiceField(choices=["day", "week", "month", "quarter", "year"], default="month")
-    interval_count = serializers.IntegerField(min_value=1, max_value=1000, default=1)
+    interval_count = serializers.IntegerField(min_value=1, max_value=100, default=1)
     trial_days = serializers.IntegerField(min_value=0, max_value=3650, default=0)
     minimum_commitment = DecimalField(required=False, low=Decimal(0))
     prices = serializers.ListField(child=PriceInput(), allow_empty=False)
@@ -71,7 +72,7 @@ class SubscriptionInput(StrictSerializer):
     starts_at = InstantField(required=False)
     anchor = serializers.ChoiceField(choices=["calendar", "anniversary"], default="calendar")
     seats = serializers.IntegerField(min_value=0, max_value=10_000_000, default=0)
-    trial_days = serializers.IntegerField(min_value=0, max_value=3650, default=0)
+    trial_days = serializers.IntegerField(min_value=0, max_value=3650, required=False)
 
 
 class CancelInput(StrictSerializer):

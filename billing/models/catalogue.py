@@ -40,7 +40,11 @@ class Plan(models.Model):
 
 
 class Interval(models.TextChoices):
+    DAY = "day"
+    WEEK = "week"
     MONTH = "month"
+    QUARTER = "quarter"
+    YEAR = "year"
 
 
 class PlanVersion(models.Model):
@@ -51,6 +55,8 @@ class PlanVersion(models.Model):
     number = models.IntegerField(default=1)
     currency = models.CharField(max_length=3)
     interval = models.CharField(max_length=10, choices=Interval.choices, default=Interval.MONTH)
+    interval_count = models.SmallIntegerField(default=1)
+    trial_days = models.SmallIntegerField(default=0)
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
@@ -65,6 +71,13 @@ class PriceKind(models.TextChoices):
     FIXED = "fixed"
     SEAT = "seat"
     USAGE = "usage"
+    #: The plan's minimum commitment, which a true-up line fills up to.
+    COMMITMENT = "commitment"
+
+
+class Bill(models.TextChoices):
+    IN_ADVANCE = "in_advance"
+    IN_ARREARS = "in_arrears"
 
 
 class Price(models.Model):
@@ -76,6 +89,7 @@ class Price(models.Model):
     key = models.CharField(max_length=128)
     name = models.CharField(max_length=200)
     kind = models.CharField(max_length=10, choices=PriceKind.choices)
+    bill = models.CharField(max_length=10, choices=Bill.choices, default=Bill.IN_ARREARS)
     meter = models.ForeignKey("metering.Meter", on_delete=models.PROTECT, null=True)
     filter = models.JSONField(default=dict)
     prorate = models.BooleanField(default=True)
@@ -92,6 +106,10 @@ class Price(models.Model):
                 condition=models.Q(kind="usage", meter__isnull=False)
                 | (~models.Q(kind="usage") & models.Q(meter=None)),
                 name="usage_prices_have_a_meter",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(bill="in_arrears") | models.Q(kind__in=["fixed", "seat"]),
+                name="only_fees_are_billed_in_advance",
             ),
         ]
 

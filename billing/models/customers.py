@@ -44,10 +44,16 @@ class Customer(models.Model):
         return self.name
 
 
+class Anchor(models.TextChoices):
+    CALENDAR = "calendar"
+    ANNIVERSARY = "anniversary"
+
+
 class Subscription(models.Model):
     """A customer on a plan version from `starts_at` until `ends_at`, where that is set.
 
-    The day it starts and the day it ends (in the customer's time zone) both count.
+    The day it starts and the day it ends (in the customer's time zone) both count. Its first
+    `trial_days` days cost nothing.
     """
 
     id = models.CharField(max_length=30, primary_key=True, default=subscription_id, editable=False)
@@ -56,6 +62,8 @@ class Subscription(models.Model):
     plan_version = models.ForeignKey(PlanVersion, on_delete=models.PROTECT)
     starts_at = models.DateTimeField()
     ends_at = models.DateTimeField(null=True, blank=True)
+    anchor = models.CharField(max_length=11, choices=Anchor.choices, default=Anchor.CALENDAR)
+    trial_days = models.SmallIntegerField(default=0)
     seats = models.IntegerField(default=0)
     created_at = models.DateTimeField(auto_now_add=True)
 

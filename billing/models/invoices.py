@@ -78,6 +78,13 @@ class InvoiceStatus(models.TextChoices):
     VOID = "void"
 
 
+class InvoiceKind(models.TextChoices):
+    #: What a subscription owes when it begins: the fees in advance of its first period.
+    OPENING = "opening"
+    #: What it owes at the end of a period: that period in arrears, and the fees in advance of the next.
+    CYCLE = "cycle"
+
+
 class Invoice(models.Model):
     """What a customer owes for a period. Once finalized, a trigger in the database refuses every change
     but those of its `status` and what goes with it.
@@ -92,6 +99,8 @@ class Invoice(models.Model):
     billing_run = models.ForeignKey(BillingRun, on_delete=models.SET_NULL, null=True)
     number = models.CharField(max_length=40, null=True)
     status = models.CharField(max_length=15, choices=InvoiceStatus.choices, default=InvoiceStatus.DRAFT)
+    kind = models.CharField(max_length=10, choices=InvoiceKind.choices, default=InvoiceKind.CYCLE)
+    #: The month it falls due in, seen from the customer's time zone: closing that month issues it.
     month = models.CharField(max_length=7)
     currency = models.CharField(max_length=3)
     period_start = models.DateTimeField()
@@ -113,7 +122,7 @@ class Invoice(models.Model):
         ordering = ["-id"]
         constraints = [
             # No period is billed twice, whoever runs whatever how often.
-            models.UniqueConstraint(fields=["subscription", "month"], name="one_invoice_per_subscription_and_month"),
+            models.UniqueConstraint(fields=["subscription", "kind", "period_start"], name="no_period_is_billed_twice"),
             models.UniqueConstraint(fields=["organization", "number"], name="invoice_number_unique"),
             models.CheckConstraint(
                 condition=Q(status="draft", number=None) | (~Q(status="draft") & Q(number__isnull=False)),

@@ -1,4 +1,4 @@
-"""What subscriptions come to for a month: read from the meters, priced by the domain, stored nowhere.
+"""What bills come to: read from the meters, priced by the domain, stored nowhere.
 
 The preview of an open month and the issued invoice are this same function.
 """
@@ -14,12 +14,14 @@ from zoneinfo import ZoneInfo
 
 from django.db import connection
 
-from billing.domain.in_force import period_in_force
 from billing.domain.price_terms import parse_terms
-from billing.domain.pricing import GroupUsage, Matrix, Usage, group_of
+from billing.domain.pricing import BreakdownRow, GroupUsage, Matrix, Usage, group_of
 from billing.domain.proration import period_fraction
 from billing.domain.rating import PriceTerms, RatedLine, rate
 from billing.models import Price, Subscription
+from billing.models.catalogue import Bill as BillTime
+from billing.models.catalogue import PriceKind
+from billing.queries.bills import Bill, billed_from, bills_in_month, in_force, without_invoice
 from kernel.errors import TaximeterError
 from kernel.money import EXACT, round_to_currency
 from kernel.period import Month, Period
@@ -33,20 +35,31 @@ class PricedLine:
     """A price over a period, with what it was computed from."""
 
     price: Price
+    period: Period
     rated: RatedLine
     tax: Decimal
-    meter_version_id: int | None
-    events: int
+    meter_version_id: int | None = None
+    events: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class PricedInvoice:
-    """What a subscription owes for a month; amounts are rounded to the currency, per line."""
+    """What a bill comes to; amounts are rounded to the currency, per line."""
 
-    subscription: Subscription
-    currency: str
-    period: Period
+    bill: Bill
     lines: tuple[PricedLine, ...]
+
+    @property
+    def subscription(self) -> Subscription:
+        return self.bill.subscription
+
+    @property
+    def currency(self) -> str:
+        return self.bill.subscription.plan_version.currency
+
+    @property
+    def period(self) -> Period:
+        return self.bill.in_force
 
     @property
     def subtotal(self) -> Decimal:
@@ -81,48 +94,42 @@ class _UsageKey:
 
 @dataclass(frozen=True, slots=True)
 class _Part:
-    """One price of one subscription, and the usage it needs."""
+    """One price of one subscription over a whole billing period: what of it is in force, and the usage it needs."""
 
     subscription: Subscription
     price: Price
     terms: PriceTerms
+    period: Period
+    fraction: Fraction
     usage: _UsageKey | None
 
 
-def billing_period(subscription: Subscription, month: Month) -> Period | None:
-    """The days of `month`, in the customer's time zone, that the subscription is billed for."""
-    zone = ZoneInfo(subscription.customer.timezone)
-    return period_in_force(month.period(zone), zone, starts_at=subscription.starts_at, ends_at=subscription.ends_at)
-
-
 def price_month(subscriptions: Sequence[Subscription], month: Month) -> list[PricedInvoice | Unpriceable]:
-    """Each subscription's month priced, in their order; those not in force in it are left out.
+    """The bills of `month` that have no invoice yet, priced, in the order of the subscriptions and of time."""
+    bills = [bill for subscription in subscriptions for bill in bills_in_month(subscription, month)]
+    return price_bills(without_invoice(bills))
+
+
+def price_bills(bills: Sequence[Bill]) -> list[PricedInvoice | Unpriceable]:
+    """Each bill priced, in their order. All are of one organization.
 
     Usage is read with one statement per meter, period and filter, however many customers share it.
     For figures that belong together, call this in a transaction of isolation REPEATABLE READ.
     """
-    periods = {s.pk: period for s in subscriptions if (period := billing_period(s, month))}
-    if not periods:
+    if not bills:
         return []
-    versions = {
-        v.meter_id: v for v in current_versions().filter(meter__organization_id=subscriptions[0].organization_id)
-    }
-    parts: dict[str, list[_Part]] = {}
-    broken: dict[str, TaximeterError] = {}
-    for subscription in subscriptions:
-        if period := periods.get(subscription.pk):
-            prices = subscription.plan_version.prices.all()
-            try:
-                parts[subscription.pk] = [_part(subscription, price, period, versions) for price in prices]
-            except TaximeterError as error:
-                broken[subscription.pk] = error
-    usage = _read_usage([part for of_one in parts.values() for part in of_one], versions)
+    organization_id = bills[0].subscription.organization_id
+    versions = {v.meter_id: v for v in current_versions().filter(meter__organization_id=organization_id)}
+    parts: list[list[_Part] | TaximeterError] = []
+    for bill in bills:
+        try:
+            parts.append(_parts(bill, versions))
+        except TaximeterError as error:
+            parts.append(error)
+    usage = _read_usage([part for of_one in parts if isinstance(of_one, list) for part in of_one], versions)
     return [
-        Unpriceable(one, broken[one.pk])
-        if one.pk in broken
-        else _price(one, month, periods[one.pk], parts[one.pk], usage)
-        for one in subscriptions
-        if one.pk in periods
+        _price(bill, of_one, usage) if isinstance(of_one, list) else Unpriceable(bill.subscription, of_one)
+        for bill, of_one in zip(bills, parts, strict=True)
     ]
 
 
@@ -133,8 +140,20 @@ def current_snapshot() -> str:
         return str(cursor.fetchone()[0])
 
 
-def _part(subscription: Subscription, price: Price, period: Period, versions: Mapping[str, MeterVersion]) -> _Part:
+def _parts(bill: Bill, versions: Mapping[str, MeterVersion]) -> list[_Part]:
+    """What the bill charges: prices in arrears for the period behind it, in advance for the one before it."""
+    found: list[_Part] = []
+    for price in bill.subscription.plan_version.prices.all():
+        whole = bill.advance if price.bill == BillTime.IN_ADVANCE else bill.arrears
+        if whole is not None:
+            found.append(_part(bill.subscription, price, whole, versions))
+    return found
+
+
+def _part(subscription: Subscription, price: Price, whole: Period, versions: Mapping[str, MeterVersion]) -> _Part:
     terms = terms_of(price)
+    period = in_force(subscription, whole)
+    assert period is not None, "a bill has no period in which its subscription was not in force"
     key = None
     if price.meter_id is not None:
         key = _UsageKey(
@@ -143,14 +162,16 @@ def _part(subscription: Subscription, price: Price, period: Period, versions: Ma
             where=tuple(sorted(price.filter.items())),
             group_by=tuple(terms.model.dimensions) if isinstance(terms.model, Matrix) else (),
         )
-    return _Part(subscription, price, terms, key)
+    zone = ZoneInfo(subscription.customer.timezone)
+    fraction = period_fraction(whole, zone, starts_at=billed_from(subscription), ends_at=subscription.ends_at)
+    return _Part(subscription, price, terms, period, fraction, key)
 
 
 def terms_of(price: Price) -> PriceTerms:
     """A stored price as the domain reads it."""
     return parse_terms(
         {
-            "kind": price.kind,
+            "kind": "fixed" if price.kind == PriceKind.COMMITMENT else price.kind,
             "model": price.model,
             "included": format(price.included, "f"),
             "minimum": None if price.minimum is None else format(price.minimum, "f"),
@@ -205,28 +226,47 @@ def _read_usage(parts: Sequence[_Part], versions: Mapping[str, MeterVersion]) ->
     return _UsageRead(rows, failures)
 
 
-def _price(
-    subscription: Subscription, month: Month, period: Period, parts: Sequence[_Part], usage: _UsageRead
-) -> PricedInvoice | Unpriceable:
-    zone = ZoneInfo(subscription.customer.timezone)
-    fraction = period_fraction(month.period(zone), zone, starts_at=subscription.starts_at, ends_at=subscription.ends_at)
-    currency = subscription.plan_version.currency
+def _price(bill: Bill, parts: Sequence[_Part], usage: _UsageRead) -> PricedInvoice | Unpriceable:
+    currency = bill.subscription.plan_version.currency
     try:
-        lines = tuple(_price_line(part, usage, currency, fraction) for part in parts)
+        lines = [_price_line(part, usage, currency) for part in parts if part.price.kind != PriceKind.COMMITMENT]
+        for part in parts:
+            if part.price.kind == PriceKind.COMMITMENT:
+                lines += _true_up(part, lines, currency)
     except TaximeterError as error:
-        return Unpriceable(subscription, error)
-    return PricedInvoice(subscription, currency, period, lines)
+        return Unpriceable(bill.subscription, error)
+    return PricedInvoice(bill, tuple(lines))
 
 
-def _price_line(part: _Part, usage: _UsageRead, currency: str, fraction: Fraction) -> PricedLine:
-    events, version_id = 0, None
-    if part.usage is not None:
-        found = usage.of(part)
-        version_id, events = part.usage.meter_version_id, sum(row.events for row in found)
-        groups = tuple(GroupUsage(group_of(row.group), row.quantity) for row in found) if part.usage.group_by else ()
-        used = Usage(quantity=sum((row.quantity for row in found), ZERO), events=events, groups=groups)
-    else:
-        used = Usage(quantity=Decimal(part.subscription.seats if part.price.kind == "seat" else 1))
-    rated = rate(part.terms, used, currency=currency, fraction=fraction)
+def _price_line(part: _Part, usage: _UsageRead, currency: str) -> PricedLine:
+    if part.usage is None:
+        used = Usage(quantity=Decimal(part.subscription.seats if part.price.kind == PriceKind.SEAT else 1))
+        return _line(part, rate(part.terms, used, currency=currency, fraction=part.fraction), currency)
+    found = usage.of(part)
+    groups = tuple(GroupUsage(group_of(row.group), row.quantity) for row in found) if part.usage.group_by else ()
+    events = sum(row.events for row in found)
+    used = Usage(quantity=sum((row.quantity for row in found), ZERO), events=events, groups=groups)
+    rated = rate(part.terms, used, currency=currency, fraction=part.fraction)
+    return _line(part, rated, currency, meter_version_id=part.usage.meter_version_id, events=events)
+
+
+def _line(part: _Part, rated: RatedLine, currency: str, **counted: int) -> PricedLine:
     tax = round_to_currency(EXACT.multiply(rated.amount, part.subscription.customer.tax_rate), currency)
-    return PricedLine(part.price, rated, tax, version_id, events)
+    return PricedLine(part.price, part.period, rated, tax, **counted)
+
+
+def _true_up(part: _Part, lines: Sequence[PricedLine], currency: str) -> list[PricedLine]:
+    """What is missing to the commitment of a period, if anything: its fees count, also those paid in advance."""
+    one = Usage(quantity=Decimal(1))
+    committed = rate(part.terms, one, currency=currency, fraction=part.fraction)
+    charged = sum((line.rated.amount for line in lines if line.period == part.period), ZERO)
+    for price in part.subscription.plan_version.prices.all():
+        if price.bill == BillTime.IN_ADVANCE:
+            used = Usage(quantity=Decimal(part.subscription.seats)) if price.kind == PriceKind.SEAT else one
+            charged += rate(terms_of(price), used, currency=currency, fraction=part.fraction).amount
+    missing = committed.amount - charged
+    if missing <= 0:
+        return []
+    row = BreakdownRow(ZERO, Decimal(1), Decimal(1), None, missing, missing)
+    rated = RatedLine(Decimal(1), missing, missing, None, (row,), committed.steps)
+    return [_line(part, rated, currency)]

@@ -1,16 +1,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from typing import Any
 
 from django.db import IntegrityError, transaction
 
 from accounts.facade import Organization
 from billing.domain.price_terms import PriceInvalid, parse_terms
-from billing.domain.pricing import Matrix
+from billing.domain.pricing import Flat, Matrix
 from billing.domain.rating import PriceTerms
-from billing.errors import KeyTaken, Unsupported
+from billing.errors import KeyTaken
 from billing.models import Plan, PlanVersion, Price
+from billing.models.catalogue import Bill, PriceKind
 from kernel.errors import FieldError, InvalidError, NotFoundError, TaximeterError
 from metering.facade import definition_of, get_meter_version
 
@@ -33,44 +35,53 @@ def create_plan(
     prices: Sequence[Mapping[str, Any]],
     interval: str = "month",
     interval_count: int = 1,
+    trial_days: int = 0,
+    minimum_commitment: Decimal = Decimal(0),
 ) -> Plan:
     """A plan with its first version. `prices` are as in the API; nothing is stored unless all can be computed.
 
-    Raises `PlanInvalid` with a pointer to each fault, `KeyTaken`, `Unsupported`.
+    `minimum_commitment`, in the plan's currency, is the least a customer pays for a period. Raises
+    `PlanInvalid` with a pointer to each fault, `KeyTaken`.
     """
-    built = _read_prices(organization.pk, prices, interval, interval_count)
+    built = _read_prices(organization.pk, prices, minimum_commitment)
+    terms = {"interval": interval, "interval_count": interval_count, "trial_days": trial_days}
     try:
         with transaction.atomic():
             plan = Plan.objects.create(organization=organization, key=key, name=name or key)
-            _store_version(plan, 1, currency, interval, built)
+            _store_version(plan, 1, currency, terms, built)
     except IntegrityError:
         raise KeyTaken(f"There is a plan {key!r} already") from None
     return plan
 
 
-def create_plan_version(*, plan: Plan, currency: str | None = None, prices: Sequence[Mapping[str, Any]]) -> PlanVersion:
-    """A new version of a plan. Subscriptions stay on the version they have."""
-    built = _read_prices(plan.organization_id, prices, "month", 1)
+def create_plan_version(
+    *,
+    plan: Plan,
+    currency: str | None = None,
+    prices: Sequence[Mapping[str, Any]],
+    minimum_commitment: Decimal = Decimal(0),
+) -> PlanVersion:
+    """A new version of a plan. Subscriptions stay on the version they have; intervals and trials are the plan's."""
+    built = _read_prices(plan.organization_id, prices, minimum_commitment)
     with transaction.atomic():
         Plan.objects.select_for_update().get(pk=plan.pk)
         last = PlanVersion.objects.filter(plan=plan).order_by("-number").first()
         assert last is not None
-        return _store_version(plan, last.number + 1, currency or last.currency, last.interval, built)
+        terms = {name: getattr(last, name) for name in ("interval", "interval_count", "trial_days")}
+        return _store_version(plan, last.number + 1, currency or last.currency, terms, built)
 
 
-def _store_version(plan: Plan, number: int, currency: str, interval: str, prices: list[Price]) -> PlanVersion:
-    version = PlanVersion.objects.create(plan=plan, number=number, currency=currency, interval=interval)
+def _store_version(
+    plan: Plan, number: int, currency: str, terms: Mapping[str, Any], prices: list[Price]
+) -> PlanVersion:
+    version = PlanVersion.objects.create(plan=plan, number=number, currency=currency, **terms)
     for price in prices:
         price.plan_version = version
     Price.objects.bulk_create(prices)
     return version
 
 
-def _read_prices(
-    organization_id: int, prices: Sequence[Mapping[str, Any]], interval: str, interval_count: int
-) -> list[Price]:
-    if interval != "month" or interval_count != 1:
-        raise Unsupported("Plans are billed by the month so far: interval must be month, interval_count 1")
+def _read_prices(organization_id: int, prices: Sequence[Mapping[str, Any]], commitment: Decimal) -> list[Price]:
     errors: list[FieldError] = []
     if not 1 <= len(prices) <= _MAX_PRICES:
         errors.append(FieldError("/prices", "invalid", f"A plan has 1 to {_MAX_PRICES} prices"))
@@ -81,6 +92,8 @@ def _read_prices(
         except TaximeterError as error:
             faults = error.errors or (FieldError("", error.code, error.detail),)
             errors += [FieldError(f"/prices/{index}{fault.pointer}", fault.code, fault.detail) for fault in faults]
+    if commitment:
+        built.append(_commitment(len(prices), commitment))
     keys = [price.key for price in built]
     errors += [
         FieldError("/prices", "key_taken", f"Two prices have the key {key!r}")
@@ -93,9 +106,9 @@ def _read_prices(
 
 def _read_price(organization_id: int, index: int, body: Mapping[str, Any]) -> Price:
     terms = parse_terms({name: body[name] for name in _TERMS if name in body})
-    if body.get("bill", "in_arrears") != "in_arrears":
-        detail = "Prices are billed in arrears so far; in_advance is not done yet"
-        raise Unsupported(detail, errors=[FieldError("/bill", "unsupported", detail)])
+    bill = Bill(body.get("bill", Bill.IN_ARREARS))
+    if terms.kind == "usage" and bill == Bill.IN_ADVANCE:
+        raise _fault("/bill", "usage_in_advance", "Usage is only known afterwards: its prices are billed in arrears")
     meter, where = body.get("meter"), body.get("filter") or {}
     version = None
     if terms.kind == "usage":
@@ -113,6 +126,7 @@ def _read_price(organization_id: int, index: int, body: Mapping[str, Any]) -> Pr
         key=body["key"],
         name=body.get("name") or body["key"],
         kind=terms.kind,
+        bill=bill,
         meter=version.meter if version else None,
         filter=dict(where),
         prorate=terms.prorate,
@@ -120,6 +134,17 @@ def _read_price(organization_id: int, index: int, body: Mapping[str, Any]) -> Pr
         minimum=terms.minimum,
         maximum=terms.maximum,
         model=terms.model.to_json(),
+    )
+
+
+def _commitment(position: int, amount: Decimal) -> Price:
+    """The price that a true-up line belongs to."""
+    return Price(
+        position=position,
+        key="minimum_commitment",
+        name="True-up to the minimum commitment",
+        kind=PriceKind.COMMITMENT,
+        model=Flat(amount).to_json(),
     )
 
 

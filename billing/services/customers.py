@@ -8,6 +8,7 @@ from django.db import IntegrityError, transaction
 from accounts.facade import Organization
 from billing.errors import CurrencyMismatch, KeyTaken
 from billing.models import Customer, Plan, Subscription
+from billing.models.customers import Anchor
 from billing.queries.catalogue import newest_version
 from kernel.errors import ConflictError, InvalidError
 
@@ -38,8 +39,19 @@ def update_customer(*, customer: Customer, **fields: Any) -> Customer:
     return customer
 
 
-def subscribe(*, customer: Customer, plan: Plan, starts_at: datetime, seats: int = 0) -> Subscription:
+def subscribe(
+    *,
+    customer: Customer,
+    plan: Plan,
+    starts_at: datetime,
+    seats: int = 0,
+    anchor: str = Anchor.CALENDAR,
+    trial_days: int | None = None,
+) -> Subscription:
     """Put a customer on the newest version of a plan from `starts_at` on.
+
+    Its billing periods follow the calendar, or with the anchor `anniversary` begin on its first billed day.
+    A trial is as long as the plan's unless `trial_days` says otherwise.
 
     Raises `CurrencyMismatch` where the plan is in another currency than the customer, and
     `InvalidError` where the plan has a seat price and no seats are given.
@@ -56,6 +68,8 @@ def subscribe(*, customer: Customer, plan: Plan, starts_at: datetime, seats: int
         customer=customer,
         plan_version=version,
         starts_at=starts_at,
+        anchor=anchor,
+        trial_days=version.trial_days if trial_days is None else trial_days,
         seats=seats,
     )
 

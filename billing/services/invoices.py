@@ -11,7 +11,6 @@ from billing.models import BillingRun, Invoice, InvoiceLine
 from billing.models.invoices import InvoiceStatus
 from billing.queries.rating import PricedInvoice, current_snapshot
 from kernel.errors import ConflictError
-from kernel.period import Month
 
 #: Days until a finalized invoice is due.
 PAYMENT_DAYS = 30
@@ -28,7 +27,7 @@ class InvoiceStateConflict(ConflictError):
 
 
 def issue_invoices(
-    *, organization_id: int, month: Month, priced: Sequence[PricedInvoice], run: BillingRun | None, now: datetime
+    *, organization_id: int, priced: Sequence[PricedInvoice], run: BillingRun | None, now: datetime
 ) -> list[Invoice]:
     """Store and finalize priced invoices, numbered in their order without a gap.
 
@@ -38,7 +37,7 @@ def issue_invoices(
     if not priced:
         return []
     snapshot = current_snapshot()
-    invoices = [_draft(organization_id, month, one, run, snapshot, now) for one in priced]
+    invoices = [_draft(organization_id, one, run, snapshot, now) for one in priced]
     Invoice.objects.bulk_create(invoices)
     InvoiceLine.objects.bulk_create(
         [line for invoice, one in zip(invoices, priced, strict=True) for line in _lines(invoice, one)]
@@ -47,15 +46,14 @@ def issue_invoices(
     return invoices
 
 
-def _draft(
-    organization_id: int, month: Month, one: PricedInvoice, run: BillingRun | None, snapshot: str, now: datetime
-) -> Invoice:
+def _draft(organization_id: int, one: PricedInvoice, run: BillingRun | None, snapshot: str, now: datetime) -> Invoice:
     return Invoice(
         organization_id=organization_id,
         customer=one.subscription.customer,
         subscription=one.subscription,
         billing_run=run,
-        month=str(month),
+        kind=one.bill.kind,
+        month=str(one.bill.month),
         currency=one.currency,
         period_start=one.period.start,
         period_end=one.period.end,
@@ -81,8 +79,8 @@ def _lines(invoice: Invoice, one: PricedInvoice) -> list[InvoiceLine]:
             amount=line.rated.amount,
             tax_rate=one.subscription.customer.tax_rate,
             tax=line.tax,
-            period_start=one.period.start,
-            period_end=one.period.end,
+            period_start=line.period.start,
+            period_end=line.period.end,
             breakdown=[row.to_json() for row in line.rated.breakdown],
             steps=[step.to_json() for step in line.rated.steps],
             meter_version_id=line.meter_version_id,

@@ -13,10 +13,11 @@ from django.db import OperationalError, connection, transaction
 from psycopg.errors import SerializationFailure
 
 from accounts.facade import Organization
-from billing.models import BillingRun, Invoice
+from billing.models import BillingRun, Subscription
 from billing.models.invoices import RunStatus
+from billing.queries.bills import bills_in_month, without_invoice
 from billing.queries.customers import subscriptions_of
-from billing.queries.rating import PricedInvoice, Unpriceable, billing_period, price_month
+from billing.queries.rating import PricedInvoice, Unpriceable, price_bills
 from billing.services.invoices import issue_invoices
 from kernel.errors import InvalidError
 from kernel.period import Month
@@ -90,7 +91,8 @@ def work_billing_run(*, run: BillingRun, now: datetime, on_progress: OnProgress 
         due, waiting = _due(run.organization_id, month, now)
         run.status, run.total, run.done, run.invoices = RunStatus.RUNNING, len(due), 0, 0
         run.problems = [
-            _problem(s, "period_not_over", "The month is not over in the customer's time zone") for s in waiting
+            _problem(s, "period_not_over", "The billing period is not over in the customer's time zone")
+            for s in waiting
         ]
         run.save()
         for start in range(0, len(due), BATCH):
@@ -110,27 +112,18 @@ def runs_to_resume() -> list[str]:
     return list(unfinished.order_by("id").values_list("id", flat=True))
 
 
-def _due(organization_id: int, month: Month, now: datetime) -> tuple[list[str], list[Any]]:
-    """Subscriptions in force in `month` without an invoice for it: ids of those whose month is over, and the rest."""
+def _due(organization_id: int, month: Month, now: datetime) -> tuple[list[str], list[Subscription]]:
+    """Subscriptions with bills in `month` that have no invoice: ids of those with one that is due, and the
+    subscriptions that still wait for one."""
     span = month.period(ZoneInfo("UTC"))
     day = timedelta(days=1)
     candidates = (
-        subscriptions_of(organization_id)
-        .filter(starts_at__lt=span.end + day)
-        .exclude(ends_at__lt=span.start - day)
-        .exclude(invoices__month=str(month))
+        subscriptions_of(organization_id).filter(starts_at__lt=span.end + day).exclude(ends_at__lt=span.start - day)
     )
-    due: list[str] = []
-    waiting: list[Any] = []
-    for subscription in candidates:
-        if billing_period(subscription, month) is None:
-            continue
-        end = month.period(ZoneInfo(subscription.customer.timezone)).end
-        if end <= now:
-            due.append(subscription.pk)
-        else:
-            waiting.append(subscription)
-    return due, waiting
+    open_bills = without_invoice(bill for one in candidates for bill in bills_in_month(one, month))
+    due = {bill.subscription.pk: None for bill in open_bills if bill.due_at <= now}
+    waiting = {bill.subscription.pk: bill.subscription for bill in open_bills if bill.due_at > now}
+    return list(due), list(waiting.values())
 
 
 def _issue_batch(run: BillingRun, month: Month, ids: list[str], now: datetime) -> None:
@@ -154,11 +147,11 @@ def _issue(run: BillingRun, month: Month, ids: list[str], now: datetime) -> tupl
     with connection.cursor() as cursor:
         if not connection.savepoint_ids:
             cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
-    subscriptions = list(subscriptions_of(run.organization_id).filter(pk__in=ids))
-    done = set(Invoice.objects.filter(subscription__in=ids, month=str(month)).values_list("subscription_id", flat=True))
-    answers = price_month([s for s in subscriptions if s.pk not in done], month)
+    subscriptions = subscriptions_of(run.organization_id).filter(pk__in=ids)
+    bills = [bill for one in subscriptions for bill in bills_in_month(one, month) if bill.due_at <= now]
+    answers = price_bills(without_invoice(bills))
     priced = [answer for answer in answers if isinstance(answer, PricedInvoice)]
-    issue_invoices(organization_id=run.organization_id, month=month, priced=priced, run=run, now=now)
+    issue_invoices(organization_id=run.organization_id, priced=priced, run=run, now=now)
     problems = [_problem(a.subscription, a.error.code, a.error.detail) for a in answers if isinstance(a, Unpriceable)]
     return len(priced), problems
 

@@ -96,7 +96,7 @@ def _upcoming(priced: PricedInvoice, line: PricedLine, index: int) -> LineView:
         tax=line.tax,
         events=line.events,
         events_link="",
-        period=(priced.period.start, priced.period.end),
+        period=(line.period.start, line.period.end),
     )
 
 
@@ -111,7 +111,7 @@ def _view(
     period: tuple[datetime, datetime],
     **own: Any,
 ) -> LineView:
-    unit = unit_of(price) if price.kind != "fixed" else "fee"
+    unit = unit_of(price) if price.kind in {"seat", "usage"} else "fee"
     return LineView(
         kind=price.kind,
         unit=unit if own["quantity"] == 1 else plural(unit),

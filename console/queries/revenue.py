@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 from django.db.models import F, QuerySet, Sum
 
-from billing.facade import Invoice, PricedInvoice, Subscription, Unpriceable, price_month, subscriptions_of
+from billing.facade import Invoice, PricedInvoice, Unpriceable, price_month, subscriptions_of
 from kernel.period import Month
 
 ZERO = Decimal(0)
@@ -86,7 +86,7 @@ def revenue_of(
     open_month = Month.of(now, ZoneInfo("UTC"))
     for month in (open_month.previous(), open_month):
         if month in months:
-            for one in price_month(list(_not_invoiced(subscriptions, month)), month):
+            for one in price_month(list(subscriptions), month):
                 if isinstance(one, PricedInvoice):
                     rows.append(_upcoming(one))
                 else:
@@ -102,10 +102,6 @@ def _issued(invoices: QuerySet[Invoice]) -> Iterable[RevenueRow]:
     )
     for row in sums:
         yield RevenueRow(row["customer_key"], row["plan_key"], row["currency"], row["net"], ZERO, row["taxes"])
-
-
-def _not_invoiced(subscriptions: QuerySet[Subscription], month: Month) -> QuerySet[Subscription]:
-    return subscriptions.exclude(invoices__month=str(month))
 
 
 def _upcoming(one: PricedInvoice) -> RevenueRow:

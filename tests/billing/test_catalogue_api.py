@@ -21,7 +21,7 @@ Make = Callable[..., Any]
         (TURNS | {"meter": None}, "/prices/0/meter", "required"),
         (FLAT | {"meter": "turns"}, "/prices/0/meter", "not_applicable"),
         (TURNS | {"filter": {"model": "x"}}, "/prices/0/filter", "dimension_unknown"),
-        (TURNS | {"bill": "in_advance"}, "/prices/0/bill", "unsupported"),
+        (TURNS | {"bill": "in_advance"}, "/prices/0/bill", "usage_in_advance"),
         (TURNS | {"model": {"type": "secret"}}, "/prices/0/model/type", "unknown_model_type"),
         (TURNS | {"model": {"type": "per_unit"}}, "/prices/0/model/unit_amount", "required"),
         (
@@ -60,17 +60,6 @@ def test_a_price_written_as_a_json_number_is_read_digit_by_digit(vendor: Api) ->
     body += b'{"type":"per_unit","unit_amount":0.050000000001}}]}'
     made = vendor.post("plans", body)
     assert made.json()["prices"][0]["model"]["unit_amount"] == "0.050000000001"
-
-
-def test_what_this_version_does_not_do_yet_is_said(vendor: Api) -> None:
-    vendor.customer("acme")
-    answers = [
-        vendor.post("plans", {"key": "y", "currency": "USD", "interval": "year", "prices": [FLAT]}),
-        vendor.post("plans", {"key": "t", "currency": "USD", "trial_days": 14, "prices": [FLAT]}),
-        vendor.post("plans", {"key": "m", "currency": "USD", "minimum_commitment": "100", "prices": [FLAT]}),
-        vendor.post("subscriptions", {"customer": "acme", "plan": "hybrid", "anchor": "anniversary"}),
-    ]
-    assert [(answer.status_code, answer.json()["code"]) for answer in answers] == [(422, "unsupported")] * 4
 
 
 def test_a_subscription_needs_what_its_plan_needs(vendor: Api) -> None:

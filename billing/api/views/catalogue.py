@@ -9,7 +9,6 @@ from rest_framework.views import APIView
 from billing.api import present
 from billing.api.serializers import PlanInput, PlanVersionInput
 from billing.domain.calculator import calculate_price
-from billing.errors import Unsupported
 from billing.queries.catalogue import get_plan, plans_of
 from billing.services.catalogue import create_plan, create_plan_version
 from rest.idempotency import idempotent
@@ -25,10 +24,7 @@ class PlansView(APIView):
     def post(self, request: Any) -> Response:
         body = PlanInput(data=request.data)
         body.is_valid(raise_exception=True)
-        fields = dict(body.validated_data)
-        if fields.pop("trial_days") or fields.pop("minimum_commitment", 0):
-            raise Unsupported("Trials and minimum commitments are not done yet")
-        plan = create_plan(organization=request.auth.organization, **fields)
+        plan = create_plan(organization=request.auth.organization, **body.validated_data)
         shown = get_plan(organization_id=request.auth.organization_id, plan=plan.pk)
         return Response(present.plan(shown), status=201)
 

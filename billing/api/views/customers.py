@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from drf_spectacular.utils import extend_schema
 from rest_framework.response import Response
@@ -9,7 +8,7 @@ from rest_framework.views import APIView
 
 from billing.api import present
 from billing.api.serializers import CancelInput, CustomerInput, SubscriptionInput
-from billing.errors import Unsupported
+from billing.queries.bills import period_end
 from billing.queries.catalogue import get_plan
 from billing.queries.customers import customers_of, get_customer, get_subscription, subscriptions_of
 from billing.queries.rating import PricedInvoice, Unpriceable
@@ -17,7 +16,6 @@ from billing.queries.upcoming import upcoming_invoices
 from billing.services.customers import cancel_subscription, create_customer, subscribe, update_customer
 from kernel.clock import system_clock
 from kernel.errors import InvalidError, NotFoundError
-from kernel.period import Month
 from rest.idempotency import idempotent
 from rest.pagination import page
 
@@ -51,13 +49,13 @@ class CustomerView(APIView):
 
 
 class UpcomingInvoiceView(APIView):
-    """What the open month would cost if it ended now, priced by what will issue the invoice."""
+    """What the open billing period would cost if it ended now, priced by what will issue the invoice."""
 
     def get(self, request: Any, customer: str) -> Response:
         found = get_customer(organization_id=request.auth.organization_id, customer=customer)
         answers = upcoming_invoices(customer=found, now=system_clock())
         if not answers:
-            raise NotFoundError("This customer has no subscription in this month", code="no_subscription")
+            raise NotFoundError("This customer has no subscription at present", code="no_subscription")
         for answer in answers:
             if isinstance(answer, Unpriceable):
                 raise answer.error
@@ -78,14 +76,14 @@ class SubscriptionsView(APIView):
         body = SubscriptionInput(data=request.data)
         body.is_valid(raise_exception=True)
         fields = body.validated_data
-        if fields["anchor"] != "calendar" or fields["trial_days"]:
-            raise Unsupported("Anniversary anchors and trials are not done yet: anchor must be calendar")
         organization_id = request.auth.organization_id
         subscription = subscribe(
             customer=get_customer(organization_id=organization_id, customer=fields["customer"]),
             plan=get_plan(organization_id=organization_id, plan=fields["plan"]),
             starts_at=fields.get("starts_at") or system_clock(),
             seats=fields["seats"],
+            anchor=fields["anchor"],
+            trial_days=fields.get("trial_days"),
         )
         return Response(present.subscription(subscription), status=201)
 
@@ -104,6 +102,5 @@ class CancelView(APIView):
         found = get_subscription(organization_id=request.auth.organization_id, subscription=subscription)
         now = system_clock()
         if body.validated_data["when"] == "period_end":
-            zone = ZoneInfo(found.customer.timezone)
-            now = Month.of(max(now, found.starts_at), zone).period(zone).end
+            now = period_end(found, max(now, found.starts_at))
         return Response(present.subscription(cancel_subscription(subscription=found, ends_at=now)))
