@@ -1,10 +1,16 @@
 from __future__ import annotations
 
+import logging
+
 from celery import shared_task
 
+from accounts.facade import Organization
+from billing.invariants import check_all
 from billing.models import BillingRun
 from billing.services.runs import runs_to_resume, work_billing_run
 from kernel.clock import system_clock
+
+logger = logging.getLogger("billing")
 
 
 @shared_task(name="billing.work_billing_run")
@@ -21,3 +27,15 @@ def resume_billing_runs() -> int:
     for run_id in found:
         work_run.delay(run_id=run_id)
     return len(found)
+
+
+@shared_task(name="billing.check_invariants")
+def check_invariants() -> int:
+    """Check every law on every organization; what is broken is logged as an error. Returns how much is."""
+    broken = 0
+    for organization in Organization.objects.order_by("id"):
+        for law, violations in check_all(organization.pk):
+            broken += len(violations)
+            for violation in violations:
+                logger.error("%s: %s is broken: %s: %s", organization.key, law, violation.subject, violation.detail)
+    return broken

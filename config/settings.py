@@ -7,6 +7,7 @@ unsafe stops the process instead of being used.
 from __future__ import annotations
 
 import dj_database_url
+from celery.schedules import crontab
 from django.core.exceptions import ImproperlyConfigured
 
 from config import environment as env
@@ -166,6 +167,7 @@ CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 # What is due is found in PostgreSQL; the schedule only says when to look.
 CELERY_BEAT_SCHEDULE = {
     "advance projections": {"task": "metering.advance_projections", "schedule": 1.0, "options": {"expires": 2.0}},
+    "check invariants": {"task": "billing.check_invariants", "schedule": crontab(hour=3, minute=20)},
     "resume billing runs": {"task": "billing.resume_billing_runs", "schedule": 5.0, "options": {"expires": 5.0}},
 }
 # Without a file of when it last fired: a killed beat could leave it broken, and nothing depends on it.

@@ -13,7 +13,7 @@ from metering.contracts import (
 )
 from metering.directory import register_customer_directory
 from metering.models import Meter, MeterVersion, UsageEvent
-from metering.queries.events import EventQuestion, LineQuestion, line_events, list_events
+from metering.queries.events import EventQuestion, LineQuestion, line_events, line_quantity, list_events
 from metering.queries.meters import current_versions, definition_of, get_meter_version, meters_of
 from metering.queries.usage import usage, usage_of_version
 from metering.services.corrections import amend_event, void_event
@@ -46,6 +46,7 @@ __all__ = [
     "ingest",
     "ingest_body",
     "line_events",
+    "line_quantity",
     "list_events",
     "meters_of",
     "present_event",

@@ -54,14 +54,19 @@ def events_behind(
     """
     if line.meter_version_id is None:
         return [], None
-    question = LineQuestion(
+    return line_events(line_question(invoice=invoice, line=line), limit=limit, cursor=cursor)
+
+
+def line_question(*, invoice: Invoice, line: InvoiceLine) -> LineQuestion:
+    """What a usage line asked the log when it was priced."""
+    assert line.meter_version_id is not None, "only usage lines ask the log"
+    return LineQuestion(
         meter_version_id=line.meter_version_id,
         customer=invoice.customer.key,
         period=Period(line.period_start, line.period_end),
         where=line.price.filter,
         snapshot=invoice.log_snapshot,
     )
-    return line_events(question, limit=limit, cursor=cursor)
 
 
 def runs_of(organization_id: int) -> QuerySet[BillingRun]:

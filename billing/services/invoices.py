@@ -90,12 +90,17 @@ def _lines(invoice: Invoice, one: PricedInvoice) -> list[InvoiceLine]:
     ]
 
 
+def invoice_number(number: int) -> str:
+    """How the `number`th invoice of an organization is named."""
+    return f"INV-{number:06d}"
+
+
 def _finalize(organization_id: int, invoices: list[Invoice], now: datetime) -> None:
     with connection.cursor() as cursor:
         cursor.execute(_NEXT_NUMBERS, [organization_id, len(invoices)])
         first = cursor.fetchone()[0] - len(invoices) + 1
     for number, invoice in enumerate(invoices, start=first):
-        invoice.number = f"INV-{number:06d}"
+        invoice.number = invoice_number(number)
         invoice.status = InvoiceStatus.FINALIZED
         invoice.finalized_at = now
         invoice.due_at = now + timedelta(days=PAYMENT_DAYS)

@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
@@ -14,7 +15,7 @@ from psycopg import sql
 
 from kernel.errors import InvalidError
 from kernel.period import Period
-from metering.compiler import Fragment, compile_meter, json_text
+from metering.compiler import COMBINE, CompiledMeter, Fragment, compile_meter, json_text
 from metering.contracts import EventView
 from metering.models import MeterVersion
 from metering.queries.meters import definition_of
@@ -25,6 +26,14 @@ SELECT e.identity, e.event_id, e.source, e.type, e.subject, e.time, e.received_a
 FROM metering_usageevent e LEFT JOIN metering_eventcorrection c ON c.event_id = e.identity
 WHERE {where}
 ORDER BY e.time {direction}, e.identity {direction} LIMIT {limit}
+"""
+
+_LINE_QUANTITY = """
+SELECT {combine}, COUNT(*) FROM (
+    SELECT e.time AS at, e.identity AS tie, {value} AS value, 1::bigint AS events, {quantity} AS quantity
+    FROM metering_usageevent e LEFT JOIN metering_eventcorrection c ON c.event_id = e.identity
+    WHERE {where}
+) counted
 """
 
 
@@ -74,6 +83,25 @@ def line_events(question: LineQuestion, *, limit: int, cursor: str | None = None
 
     The same condition as the line's usage, on the same transactions: what came later is not among them.
     """
+    conditions, _, _ = _of_line(question)
+    return _fetch(conditions, limit=limit, cursor=cursor, newest_first=False)
+
+
+def line_quantity(question: LineQuestion) -> tuple[Decimal, int]:
+    """What those events come to by the line's meter, computed anew from the log, and how many they are."""
+    conditions, meter, aggregation = _of_line(question)
+    quantity = sql.SQL("COUNT(DISTINCT value)") if aggregation == "unique_count" else COMBINE[aggregation]
+    statement = sql.SQL(_LINE_QUANTITY).format(
+        combine=quantity, value=meter.value, quantity=meter.quantity, where=sql.SQL(" AND ").join(conditions)
+    )
+    with connection.cursor() as db:
+        db.execute(statement.as_string(db.connection))
+        found, events = db.fetchone()
+    return Decimal(found or 0), int(events)
+
+
+def _of_line(question: LineQuestion) -> tuple[list[Any], CompiledMeter, str]:
+    """The conditions on a line's events, and the meter that counted them with its aggregation."""
     version = MeterVersion.objects.select_related("meter").get(pk=question.meter_version_id)
     definition = definition_of(version)
     meter = compile_meter(definition)
@@ -91,7 +119,7 @@ def line_events(question: LineQuestion, *, limit: int, cursor: str | None = None
     conditions += [
         sql.SQL("{} = {}").format(json_text(paths[name]), sql.Literal(value)) for name, value in question.where.items()
     ]
-    return _fetch(conditions, limit=limit, cursor=cursor, newest_first=False)
+    return conditions, meter, definition.aggregation
 
 
 def _fetch(

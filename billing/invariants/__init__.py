@@ -1,0 +1,38 @@
+"""What must always hold of the books, one law a file, each read from the data as it stands.
+
+A law is a module with a `violations(organization_id)` that yields a `Violation` for whatever breaks it; its
+first docstring line says what holds. Checked every night, and by `manage.py check_invariants`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from types import ModuleType
+
+from billing.invariants import (
+    invoices_are_the_sum_of_their_lines,
+    lines_are_what_their_events_come_to,
+    no_closed_month_lacks_an_invoice,
+    no_price_is_charged_twice_for_a_day,
+    numbers_have_no_gaps,
+)
+from billing.invariants.violation import Violation
+
+LAWS: tuple[ModuleType, ...] = (
+    invoices_are_the_sum_of_their_lines,
+    lines_are_what_their_events_come_to,
+    no_closed_month_lacks_an_invoice,
+    no_price_is_charged_twice_for_a_day,
+    numbers_have_no_gaps,
+)
+
+
+def name_of(law: ModuleType) -> str:
+    """The law in words: its file's name."""
+    return law.__name__.rpartition(".")[2].replace("_", " ")
+
+
+def check_all(organization_id: int) -> Iterator[tuple[str, list[Violation]]]:
+    """Each law's name with what breaks it in an organization."""
+    for law in LAWS:
+        yield name_of(law), list(law.violations(organization_id))

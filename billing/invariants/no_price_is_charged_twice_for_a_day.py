@@ -1,0 +1,27 @@
+"""No price of a subscription is charged twice for overlapping periods, void invoices left aside."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from django.db import connection
+
+from billing.invariants.violation import Violation
+
+_OVERLAPS = """
+SELECT a.number, b.number, l.description
+FROM billing_invoiceline l
+JOIN billing_invoice a ON a.id = l.invoice_id AND a.status <> 'void'
+JOIN billing_invoice b ON b.subscription_id = a.subscription_id AND b.id > a.id AND b.status <> 'void'
+JOIN billing_invoiceline m ON m.invoice_id = b.id AND m.price_id = l.price_id
+    AND m.period_start < l.period_end AND l.period_start < m.period_end
+WHERE a.organization_id = %s
+ORDER BY 1, 2
+"""
+
+
+def violations(organization_id: int) -> Iterator[Violation]:
+    with connection.cursor() as cursor:
+        cursor.execute(_OVERLAPS, [organization_id])
+        for first, second, description in cursor.fetchall():
+            yield Violation(f"{first} and {second}", f"both charge {description!r} for the same days")
