@@ -13,13 +13,20 @@ from metering.contracts import (
 )
 from metering.directory import register_customer_directory
 from metering.models import Meter, MeterVersion, UsageEvent
+from metering.notifications import announcing
 from metering.queries.events import EventQuestion, LineQuestion, line_events, line_quantity, list_events
 from metering.queries.meters import current_versions, definition_of, get_meter_version, meters_of
 from metering.queries.usage import usage, usage_of_version
 from metering.services.corrections import amend_event, void_event
-from metering.services.ingest import ingest, ingest_body
+from metering.services.ingest import ingest as _ingest
+from metering.services.ingest import ingest_body as _ingest_body
 from metering.services.meters import MeterExists, create_meter, create_meter_version
 from metering.services.projections import advance_projections
+from metering.stream.answers import live_answer
+from metering.stream.events import event_stream
+
+ingest = announcing(_ingest)
+ingest_body = announcing(_ingest_body)
 
 __all__ = [
     "BatchRejected",
@@ -42,12 +49,14 @@ __all__ = [
     "create_meter_version",
     "current_versions",
     "definition_of",
+    "event_stream",
     "get_meter_version",
     "ingest",
     "ingest_body",
     "line_events",
     "line_quantity",
     "list_events",
+    "live_answer",
     "meters_of",
     "present_event",
     "register_customer_directory",

@@ -1,6 +1,7 @@
 from django.urls import path
 
 from metering.api import views
+from metering.api.stream import UsageStreamView
 
 urlpatterns = [
     path("events", views.EventsView.as_view()),
@@ -10,4 +11,5 @@ urlpatterns = [
     path("meters/<str:meter>", views.MeterView.as_view()),
     path("meters/<str:meter>/versions", views.MeterVersionsView.as_view()),
     path("meters/<str:meter>/usage", views.UsageView.as_view()),
+    path("meters/<str:meter>/usage/stream", UsageStreamView.as_view()),
 ]

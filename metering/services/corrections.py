@@ -12,6 +12,7 @@ from kernel.errors import InvalidError
 from metering.contracts import EventNotFound
 from metering.decoding import event_identity
 from metering.models import EventCorrection, UsageEvent
+from metering.notifications import announcing
 from metering.services.ingest import ingest
 
 
@@ -19,6 +20,7 @@ class AmendmentInvalid(InvalidError):
     code = "amendment_invalid"
 
 
+@announcing
 def void_event(*, organization_id: int, source: str, event_id: str, reason: str, at: datetime) -> EventCorrection:
     """Take an event back. It stays in the log, and counts for nothing from the moment this returns.
 
