@@ -27,6 +27,17 @@ def find(rows: QuerySet[M], reference: object, *, what: str) -> M:
     return found
 
 
+def parse_instant(text: str) -> datetime:
+    """An RFC 3339 instant between 1970 and 2999, so that no zone and no period leads out of the calendar.
+
+    `ValueError` for anything else.
+    """
+    instant = parse_rfc3339(text)
+    if not 1970 <= instant.year <= 2999:
+        raise ValueError(f"{text!r} does not lie between 1970 and 2999")
+    return instant
+
+
 def instant_parameter(parameters: Mapping[str, str], name: str) -> datetime | None:
     """The RFC 3339 instant in a query parameter, None where it is missing; `InvalidError` for anything else."""
     text = parameters.get(name)
@@ -34,8 +45,9 @@ def instant_parameter(parameters: Mapping[str, str], name: str) -> datetime | No
         return None
     try:
         # In a query string an unescaped "+" of an offset arrives as a space.
-        return parse_rfc3339(text.replace(" ", "+"))
-    except (ValueError, OverflowError):
+        return parse_instant(text.replace(" ", "+"))
+    except ValueError:
         raise InvalidError(
-            f"{name} must be an RFC 3339 time with a zone, such as 2026-10-01T00:00:00Z", code=f"{name}_invalid"
+            f"{name} must be an RFC 3339 time with a zone, such as 2026-10-01T00:00:00Z, from 1970 to 2999",
+            code=f"{name}_invalid",
         ) from None

@@ -10,8 +10,8 @@ from zoneinfo import ZoneInfo
 
 from rest_framework import serializers
 
-from kernel.clock import parse_rfc3339
 from kernel.money import decimal_from
+from rest.lookup import parse_instant
 
 #: Keys are what people name things by: they stand in addresses, files and URLs.
 KEY_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._:@+-]{0,127}\Z"
@@ -80,12 +80,14 @@ class DecimalField(serializers.Field):  # type: ignore[type-arg]
 class InstantField(serializers.Field):  # type: ignore[type-arg]
     """An instant in RFC 3339 with its zone."""
 
-    default_error_messages = {"invalid": "Write a time as RFC 3339 with a zone, such as 2026-10-01T00:00:00Z"}
+    default_error_messages = {
+        "invalid": "Write a time as RFC 3339 with a zone, such as 2026-10-01T00:00:00Z, from 1970 to 2999"
+    }
 
     def to_internal_value(self, data: Any) -> Any:
         try:
-            return parse_rfc3339(data)
-        except (TypeError, ValueError, OverflowError):
+            return parse_instant(data)
+        except (TypeError, ValueError):
             self.fail("invalid")
 
     def to_representation(self, value: Any) -> Any:
