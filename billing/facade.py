@@ -8,6 +8,7 @@ from billing.queries.late_usage import LateUsage, late_usage
 from billing.queries.rating import PricedInvoice, PricedLine, Unpriceable, price_month
 from billing.queries.upcoming import upcoming_invoices
 from billing.services.catalogue import create_plan, create_plan_version
+from billing.services.changes import change_plan, change_seats
 from billing.services.customers import cancel_subscription, create_customer, subscribe, update_customer
 from billing.services.invoices import pay_invoice, void_invoice
 from billing.services.runs import close_month, start_billing_run
@@ -26,6 +27,8 @@ __all__ = [
     "Subscription",
     "Unpriceable",
     "cancel_subscription",
+    "change_plan",
+    "change_seats",
     "close_month",
     "create_customer",
     "create_plan",

@@ -8,6 +8,7 @@ urlpatterns = [
     path("customers/<str:customer>/upcoming_invoice", customers.UpcomingInvoiceView.as_view()),
     path("subscriptions", customers.SubscriptionsView.as_view()),
     path("subscriptions/<str:subscription>", customers.SubscriptionView.as_view()),
+    path("subscriptions/<str:subscription>/change", customers.ChangeView.as_view()),
     path("subscriptions/<str:subscription>/cancel", customers.CancelView.as_view()),
     path("plans", catalogue.PlansView.as_view()),
     path("plans/<str:plan>", catalogue.PlanView.as_view()),

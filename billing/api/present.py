@@ -86,6 +86,7 @@ def subscription(one: Subscription) -> dict[str, Any]:
         "anchor": one.anchor,
         "trial_days": one.trial_days,
         "seats": one.seats,
+        "seat_changes": [{"seats": c.seats, "starts_at": c.starts_at} for c in one.seat_changes.all()],
         "created_at": one.created_at,
     }
 

@@ -75,6 +75,17 @@ class SubscriptionInput(StrictSerializer):
     trial_days = serializers.IntegerField(min_value=0, max_value=3650, required=False)
 
 
+class ChangeInput(StrictSerializer):
+    plan = serializers.CharField(required=False)
+    seats = serializers.IntegerField(min_value=0, max_value=10_000_000, required=False)
+    when = serializers.ChoiceField(choices=["now", "period_end"], default="now")
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if "plan" not in attrs and "seats" not in attrs:
+            raise serializers.ValidationError({"plan": "Say which plan or how many seats"})
+        return attrs
+
+
 class CancelInput(StrictSerializer):
     when = serializers.ChoiceField(choices=["now", "period_end"], default="period_end")
 

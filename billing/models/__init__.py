@@ -1,7 +1,7 @@
 """Billing's tables, a file for each part of it."""
 
 from billing.models.catalogue import Plan, PlanVersion, Price
-from billing.models.customers import Customer, Subscription
+from billing.models.customers import Customer, SeatChange, Subscription
 from billing.models.invoices import BillingRun, Invoice, InvoiceCounter, InvoiceLine
 
 __all__ = [
@@ -13,5 +13,6 @@ __all__ = [
     "Plan",
     "PlanVersion",
     "Price",
+    "SeatChange",
     "Subscription",
 ]

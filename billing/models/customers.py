@@ -64,6 +64,7 @@ class Subscription(models.Model):
     ends_at = models.DateTimeField(null=True, blank=True)
     anchor = models.CharField(max_length=11, choices=Anchor.choices, default=Anchor.CALENDAR)
     trial_days = models.SmallIntegerField(default=0)
+    #: At its start; later numbers are in `seat_changes`.
     seats = models.IntegerField(default=0)
     created_at = models.DateTimeField(auto_now_add=True)
 
@@ -76,3 +77,19 @@ class Subscription(models.Model):
 
     def __str__(self) -> str:
         return f"{self.customer} on {self.plan_version}"
+
+
+class SeatChange(models.Model):
+    """From the day of `starts_at` on, a subscription has `seats` seats. The day belongs to the new number."""
+
+    subscription = models.ForeignKey(Subscription, on_delete=models.CASCADE, related_name="seat_changes")
+    seats = models.IntegerField()
+    starts_at = models.DateTimeField()
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["starts_at", "id"]
+        constraints = [models.CheckConstraint(condition=Q(seats__gte=0), name="changed_seats_not_negative")]
+
+    def __str__(self) -> str:
+        return f"{self.seats} from {self.starts_at:%Y-%m-%d}"

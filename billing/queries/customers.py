@@ -26,7 +26,7 @@ def subscriptions_of(organization_id: int) -> QuerySet[Subscription]:
     return (
         Subscription.objects.filter(organization_id=organization_id)
         .select_related("customer", "plan_version__plan")
-        .prefetch_related("plan_version__prices__meter")
+        .prefetch_related("plan_version__prices__meter", "seat_changes")
         .order_by("id")
     )
 

@@ -9,19 +9,17 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from fractions import Fraction
-from zoneinfo import ZoneInfo
 
 from django.db import connection
 
-from billing.domain.price_terms import parse_terms
-from billing.domain.pricing import BreakdownRow, GroupUsage, Matrix, Usage, group_of
-from billing.domain.proration import period_fraction
-from billing.domain.rating import PriceTerms, RatedLine, rate
+from billing.domain.pricing import BreakdownRow, GroupUsage, Usage, group_of
+from billing.domain.rating import RatedLine, rate
 from billing.models import Price, Subscription
 from billing.models.catalogue import Bill as BillTime
 from billing.models.catalogue import PriceKind
-from billing.queries.bills import Bill, billed_from, bills_in_month, in_force, without_invoice
+from billing.queries.bills import Bill, bills_in_month, without_invoice
+from billing.queries.parts import Part, UsageKey, parts_of, terms_of
+from billing.queries.seats import seats_at
 from kernel.errors import TaximeterError
 from kernel.money import EXACT, round_to_currency
 from kernel.period import Month, Period
@@ -82,28 +80,6 @@ class Unpriceable:
     error: TaximeterError
 
 
-@dataclass(frozen=True, slots=True)
-class _UsageKey:
-    """What one usage statement asks for, for all customers who share it."""
-
-    meter_version_id: int
-    period: Period
-    where: tuple[tuple[str, str], ...]
-    group_by: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class _Part:
-    """One price of one subscription over a whole billing period: what of it is in force, and the usage it needs."""
-
-    subscription: Subscription
-    price: Price
-    terms: PriceTerms
-    period: Period
-    fraction: Fraction
-    usage: _UsageKey | None
-
-
 def price_month(subscriptions: Sequence[Subscription], month: Month) -> list[PricedInvoice | Unpriceable]:
     """The bills of `month` that have no invoice yet, priced, in the order of the subscriptions and of time."""
     bills = [bill for subscription in subscriptions for bill in bills_in_month(subscription, month)]
@@ -120,10 +96,10 @@ def price_bills(bills: Sequence[Bill]) -> list[PricedInvoice | Unpriceable]:
         return []
     organization_id = bills[0].subscription.organization_id
     versions = {v.meter_id: v for v in current_versions().filter(meter__organization_id=organization_id)}
-    parts: list[list[_Part] | TaximeterError] = []
+    parts: list[list[Part] | TaximeterError] = []
     for bill in bills:
         try:
-            parts.append(_parts(bill, versions))
+            parts.append(parts_of(bill, versions))
         except TaximeterError as error:
             parts.append(error)
     usage = _read_usage([part for of_one in parts if isinstance(of_one, list) for part in of_one], versions)
@@ -140,55 +116,14 @@ def current_snapshot() -> str:
         return str(cursor.fetchone()[0])
 
 
-def _parts(bill: Bill, versions: Mapping[str, MeterVersion]) -> list[_Part]:
-    """What the bill charges: prices in arrears for the period behind it, in advance for the one before it."""
-    found: list[_Part] = []
-    for price in bill.subscription.plan_version.prices.all():
-        whole = bill.advance if price.bill == BillTime.IN_ADVANCE else bill.arrears
-        if whole is not None:
-            found.append(_part(bill.subscription, price, whole, versions))
-    return found
-
-
-def _part(subscription: Subscription, price: Price, whole: Period, versions: Mapping[str, MeterVersion]) -> _Part:
-    terms = terms_of(price)
-    period = in_force(subscription, whole)
-    assert period is not None, "a bill has no period in which its subscription was not in force"
-    key = None
-    if price.meter_id is not None:
-        key = _UsageKey(
-            meter_version_id=versions[price.meter_id].pk,
-            period=period,
-            where=tuple(sorted(price.filter.items())),
-            group_by=tuple(terms.model.dimensions) if isinstance(terms.model, Matrix) else (),
-        )
-    zone = ZoneInfo(subscription.customer.timezone)
-    fraction = period_fraction(whole, zone, starts_at=billed_from(subscription), ends_at=subscription.ends_at)
-    return _Part(subscription, price, terms, period, fraction, key)
-
-
-def terms_of(price: Price) -> PriceTerms:
-    """A stored price as the domain reads it."""
-    return parse_terms(
-        {
-            "kind": "fixed" if price.kind == PriceKind.COMMITMENT else price.kind,
-            "model": price.model,
-            "included": format(price.included, "f"),
-            "minimum": None if price.minimum is None else format(price.minimum, "f"),
-            "maximum": None if price.maximum is None else format(price.maximum, "f"),
-            "prorate": price.prorate,
-        }
-    )
-
-
 @dataclass(frozen=True, slots=True)
 class _UsageRead:
     """What was read for all: rows by question and customer, and the questions that have no answer."""
 
-    rows: Mapping[tuple[_UsageKey, str], list[UsageRow]]
-    failures: Mapping[_UsageKey, TaximeterError]
+    rows: Mapping[tuple[UsageKey, str], list[UsageRow]]
+    failures: Mapping[UsageKey, TaximeterError]
 
-    def of(self, part: _Part) -> list[UsageRow]:
+    def of(self, part: Part) -> list[UsageRow]:
         """The rows of a part; raises what kept its question from being answered."""
         assert part.usage is not None
         if part.usage in self.failures:
@@ -196,14 +131,14 @@ class _UsageRead:
         return self.rows.get((part.usage, part.subscription.customer.key), [])
 
 
-def _read_usage(parts: Sequence[_Part], versions: Mapping[str, MeterVersion]) -> _UsageRead:
-    customers: dict[_UsageKey, set[str]] = defaultdict(set)
+def _read_usage(parts: Sequence[Part], versions: Mapping[str, MeterVersion]) -> _UsageRead:
+    customers: dict[UsageKey, set[str]] = defaultdict(set)
     for part in parts:
         if part.usage is not None:
             customers[part.usage].add(part.subscription.customer.key)
     by_id = {version.pk: version for version in versions.values()}
-    rows: dict[tuple[_UsageKey, str], list[UsageRow]] = defaultdict(list)
-    failures: dict[_UsageKey, TaximeterError] = {}
+    rows: dict[tuple[UsageKey, str], list[UsageRow]] = defaultdict(list)
+    failures: dict[UsageKey, TaximeterError] = {}
     for key, names in customers.items():
         version = by_id[key.meter_version_id]
         question = UsageQuestion(
@@ -226,7 +161,7 @@ def _read_usage(parts: Sequence[_Part], versions: Mapping[str, MeterVersion]) ->
     return _UsageRead(rows, failures)
 
 
-def _price(bill: Bill, parts: Sequence[_Part], usage: _UsageRead) -> PricedInvoice | Unpriceable:
+def _price(bill: Bill, parts: Sequence[Part], usage: _UsageRead) -> PricedInvoice | Unpriceable:
     currency = bill.subscription.plan_version.currency
     try:
         lines = [_price_line(part, usage, currency) for part in parts if part.price.kind != PriceKind.COMMITMENT]
@@ -238,10 +173,9 @@ def _price(bill: Bill, parts: Sequence[_Part], usage: _UsageRead) -> PricedInvoi
     return PricedInvoice(bill, tuple(lines))
 
 
-def _price_line(part: _Part, usage: _UsageRead, currency: str) -> PricedLine:
+def _price_line(part: Part, usage: _UsageRead, currency: str) -> PricedLine:
     if part.usage is None:
-        used = Usage(quantity=Decimal(part.subscription.seats if part.price.kind == PriceKind.SEAT else 1))
-        return _line(part, rate(part.terms, used, currency=currency, fraction=part.fraction), currency)
+        return _line(part, _fee(part, currency), currency)
     found = usage.of(part)
     groups = tuple(GroupUsage(group_of(row.group), row.quantity) for row in found) if part.usage.group_by else ()
     events = sum(row.events for row in found)
@@ -250,20 +184,32 @@ def _price_line(part: _Part, usage: _UsageRead, currency: str) -> PricedLine:
     return _line(part, rated, currency, meter_version_id=part.usage.meter_version_id, events=events)
 
 
-def _line(part: _Part, rated: RatedLine, currency: str, **counted: int) -> PricedLine:
+def _fee(part: Part, currency: str) -> RatedLine:
+    """A fixed or seat price; of added seats, what they make it dearer."""
+    units = Decimal(part.seats if part.price.kind == PriceKind.SEAT else 1)
+    rated = rate(part.terms, Usage(quantity=units), currency=currency, fraction=part.fraction)
+    if part.seats_before is None:
+        return rated
+    before = rate(part.terms, Usage(quantity=Decimal(part.seats_before)), currency=currency, fraction=part.fraction)
+    added, more = units - part.seats_before, rated.amount - before.amount
+    row = BreakdownRow(Decimal(part.seats_before), units, added, None, more, more)
+    return RatedLine(added, more, more, None, (row,), rated.steps)
+
+
+def _line(part: Part, rated: RatedLine, currency: str, **counted: int) -> PricedLine:
     tax = round_to_currency(EXACT.multiply(rated.amount, part.subscription.customer.tax_rate), currency)
     return PricedLine(part.price, part.period, rated, tax, **counted)
 
 
-def _true_up(part: _Part, lines: Sequence[PricedLine], currency: str) -> list[PricedLine]:
+def _true_up(part: Part, lines: Sequence[PricedLine], currency: str) -> list[PricedLine]:
     """What is missing to the commitment of a period, if anything: its fees count, also those paid in advance."""
-    one = Usage(quantity=Decimal(1))
-    committed = rate(part.terms, one, currency=currency, fraction=part.fraction)
-    charged = sum((line.rated.amount for line in lines if line.period == part.period), ZERO)
+    committed = rate(part.terms, Usage(quantity=Decimal(1)), currency=currency, fraction=part.fraction)
+    charged = sum((line.rated.amount for line in lines if line.period.end <= part.period.end), ZERO)
     for price in part.subscription.plan_version.prices.all():
         if price.bill == BillTime.IN_ADVANCE:
-            used = Usage(quantity=Decimal(part.subscription.seats)) if price.kind == PriceKind.SEAT else one
-            charged += rate(terms_of(price), used, currency=currency, fraction=part.fraction).amount
+            seats = seats_at(part.subscription, part.period.start)
+            paid = Part(part.subscription, price, terms_of(price), part.period, part.fraction, seats=seats)
+            charged += _fee(paid, currency).amount
     missing = committed.amount - charged
     if missing <= 0:
         return []

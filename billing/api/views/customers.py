@@ -7,12 +7,13 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from billing.api import present
-from billing.api.serializers import CancelInput, CustomerInput, SubscriptionInput
+from billing.api.serializers import CancelInput, ChangeInput, CustomerInput, SubscriptionInput
 from billing.queries.bills import period_end
 from billing.queries.catalogue import get_plan
 from billing.queries.customers import customers_of, get_customer, get_subscription, subscriptions_of
 from billing.queries.rating import PricedInvoice, Unpriceable
 from billing.queries.upcoming import upcoming_invoices
+from billing.services.changes import change_plan, change_seats
 from billing.services.customers import cancel_subscription, create_customer, subscribe, update_customer
 from kernel.clock import system_clock
 from kernel.errors import InvalidError, NotFoundError
@@ -92,6 +93,24 @@ class SubscriptionView(APIView):
     def get(self, request: Any, subscription: str) -> Response:
         found = get_subscription(organization_id=request.auth.organization_id, subscription=subscription)
         return Response(present.subscription(found))
+
+
+class ChangeView(APIView):
+    """Other seats or another plan, now or at the end of the period. Another plan is a new subscription."""
+
+    @extend_schema(request=ChangeInput)
+    def post(self, request: Any, subscription: str) -> Response:
+        body = ChangeInput(data=request.data)
+        body.is_valid(raise_exception=True)
+        organization_id, fields, now = request.auth.organization_id, body.validated_data, system_clock()
+        found = get_subscription(organization_id=organization_id, subscription=subscription)
+        if "plan" in fields:
+            plan = get_plan(organization_id=organization_id, plan=fields["plan"])
+            found = change_plan(subscription=found, plan=plan, when=fields["when"], now=now, seats=fields.get("seats"))
+        else:
+            change_seats(subscription=found, seats=fields["seats"], when=fields["when"], now=now)
+        shown = get_subscription(organization_id=organization_id, subscription=found.pk)
+        return Response(present.subscription(shown))
 
 
 class CancelView(APIView):
