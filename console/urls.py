@@ -1,11 +1,12 @@
 from django.urls import path
 
-from console.views import agents, catalogue, customers, events, invoices, overview, runs, sign_in
+from console.views import agents, catalogue, customers, events, invoices, live, overview, runs, sign_in
 
 app_name = "console"
 
 urlpatterns = [
     path("", overview.overview, name="overview"),
+    path("live", live.overview_live, name="live"),
     path("charts/<slug:chart>.csv", overview.chart_csv, name="chart_csv"),
     path("sign-in", sign_in.SignIn.as_view(), name="sign_in"),
     path("sign-out", sign_in.SignOut.as_view(), name="sign_out"),

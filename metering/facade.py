@@ -24,6 +24,7 @@ from metering.services.meters import MeterExists, create_meter, create_meter_ver
 from metering.services.projections import advance_projections
 from metering.stream.answers import live_answer
 from metering.stream.events import event_stream
+from metering.stream.kept import Kept
 
 ingest = announcing(_ingest)
 ingest_body = announcing(_ingest_body)
@@ -34,6 +35,7 @@ __all__ = [
     "EventQuestion",
     "EventView",
     "IngestResult",
+    "Kept",
     "LineQuestion",
     "Meter",
     "MeterExists",

@@ -13,7 +13,7 @@ from console.queries.invoices import latest_invoices
 from console.queries.tiles import overview_tiles
 from console.selection import PERIODS, read_selection
 from kernel.clock import system_clock
-from metering.facade import EventQuestion, list_events
+from metering.facade import EventQuestion, EventView, list_events
 
 _LATEST = 8
 
@@ -57,11 +57,16 @@ def filter_choices(figures: Figures, *names: str) -> dict[str, Any]:
     }
 
 
+def latest_events(organization_id: int) -> list[EventView]:
+    events, _ = list_events(EventQuestion(organization_id=organization_id), limit=_LATEST)
+    return events
+
+
 @page()
 def overview(request: Any) -> HttpResponseBase:
     figures = figures_of(request)
     organization_id = request.access.organization.pk
-    events, _ = list_events(EventQuestion(organization_id=organization_id), limit=_LATEST)
+    events = latest_events(organization_id)
     context = {
         **filter_choices(figures, "meter", "customer", "agent", "plan"),
         "events": events,

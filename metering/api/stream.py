@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import threading
-import time
 from typing import Any
 
 from django.http import HttpResponse
@@ -18,32 +16,22 @@ from rest_framework.views import APIView
 from metering.api.views import UsageView
 from metering.stream.answers import live_answer
 from metering.stream.events import event_stream
+from metering.stream.kept import Kept
 from rest.renderers import JsonRenderer, encode_json
 
 #: For so many seconds a key is not looked up again: how long a revoked one may still see usage change.
 KEPT_SECONDS = 10.0
-_MOST_KEPT = 10_000
+
+_keys: Kept[Any] = Kept(seconds=KEPT_SECONDS)
 
 
 class KeptAuthentication(BaseAuthentication):
     """The API's own authentication, asked once in `KEPT_SECONDS` for each key."""
 
-    _lock = threading.Lock()
-    _kept: dict[bytes, tuple[float, Any]] = {}
-
     def authenticate(self, request: Any) -> Any:
         given = hashlib.sha256(get_authorization_header(request)).digest()
-        now = time.monotonic()
-        until, found = self._kept.get(given, (0.0, None))
-        if now < until:
-            return found
         [authentication] = [one() for one in api_settings.DEFAULT_AUTHENTICATION_CLASSES]
-        found = authentication.authenticate(request)
-        with self._lock:
-            if len(self._kept) >= _MOST_KEPT:
-                self._kept.clear()
-            self._kept[given] = (now + KEPT_SECONDS, found)
-        return found
+        return _keys.get(given) or _keys.keep(given, authentication.authenticate(request))
 
     def authenticate_header(self, request: Any) -> str:
         return 'Bearer realm="taximeter"'
