@@ -21,6 +21,7 @@ from billing.models import (
     Plan,
     PlanVersion,
     Price,
+    SeatChange,
     Subscription,
 )
 from rest.admin import KeptAdmin, OperatorAdmin, ReadOnlyAdmin, ReadOnlyInline
@@ -76,6 +77,21 @@ class SubscriptionForm(forms.ModelForm):  # type: ignore[type-arg]
         return cleaned
 
 
+class SeatChangeInline(ReadOnlyInline):
+    model = SeatChange
+    fields = ("seats", "starts_at", "created_at")
+
+
+@admin.register(SeatChange)
+class SeatChangeAdmin(ReadOnlyAdmin):
+    """Seats that changed after a subscription's start; they are changed through the API."""
+
+    list_display = ("subscription", "seats", "starts_at", "created_at")
+    list_select_related = ("subscription__customer", "subscription__plan_version__plan")
+    search_fields = ("=subscription__id", "=subscription__customer__key")
+    ordering = ("-id",)
+
+
 @admin.register(Subscription)
 class SubscriptionAdmin(OperatorAdmin):
     """Who is on which plan. Months that are invoiced stay as they are; what changes here counts for the others."""
@@ -87,10 +103,11 @@ class SubscriptionAdmin(OperatorAdmin):
     search_fields = ("=id", "=customer__key", "customer__name")
     ordering = ("-id",)
     autocomplete_fields = ("customer", "plan_version")
-    fields = ("customer", "plan_version", "starts_at", "ends_at", "seats")
+    fields = ("customer", "plan_version", "starts_at", "ends_at", "anchor", "trial_days", "seats")
+    inlines = (SeatChangeInline,)
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
-        return ("customer", "plan_version", "starts_at") if obj else ()
+        return ("customer", "plan_version", "starts_at", "anchor", "trial_days", "seats") if obj else ()
 
     def save_model(self, request: HttpRequest, obj: Subscription, form: Any, change: bool) -> None:
         if not change:

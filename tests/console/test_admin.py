@@ -237,7 +237,9 @@ def test_a_subscription_needs_a_plan_that_fits(operator: Client) -> None:
     def add(who: Customer, whose: Organization) -> int:
         version = Subscription.objects.get(organization=whose, customer__key=f"{whose.key}-customer").plan_version
         body = {"customer": who.pk, "plan_version": version.pk, "starts_at_0": "2026-11-01", "starts_at_1": "00:00:00"}
-        return operator.post(address(Subscription, "add"), body | {"seats": "0"}).status_code
+        body |= {"anchor": "calendar", "trial_days": "0", "seats": "0"}
+        inline = {"seat_changes-TOTAL_FORMS": "0", "seat_changes-INITIAL_FORMS": "0"}
+        return operator.post(address(Subscription, "add"), body | inline).status_code
 
     assert (add(customer, other), add(euros, organization), add(customer, organization)) == (200, 200, 302)
     assert Subscription.objects.get(customer=customer).organization == organization
