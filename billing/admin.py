@@ -23,6 +23,7 @@ from billing.models import (
     Price,
     SeatChange,
     Subscription,
+    TestClock,
 )
 from rest.admin import KeptAdmin, OperatorAdmin, ReadOnlyAdmin, ReadOnlyInline
 
@@ -80,6 +81,16 @@ class SubscriptionForm(forms.ModelForm):  # type: ignore[type-arg]
 class SeatChangeInline(ReadOnlyInline):
     model = SeatChange
     fields = ("seats", "starts_at", "created_at")
+
+
+@admin.register(TestClock)
+class TestClockAdmin(ReadOnlyAdmin):
+    """Clocks of test customers; they are moved through the API."""
+
+    list_display = ("id", "organization", "now", "created_at")
+    list_filter = ("organization",)
+    list_select_related = ("organization",)
+    ordering = ("-id",)
 
 
 @admin.register(SeatChange)

@@ -1,6 +1,6 @@
 from django.urls import path, re_path
 
-from billing.api.views import catalogue, customers, invoices
+from billing.api.views import catalogue, customers, invoices, test_clocks
 
 urlpatterns = [
     path("customers", customers.CustomersView.as_view()),
@@ -19,6 +19,9 @@ urlpatterns = [
     re_path(r"^invoices/(?P<invoice>[^/]+)/(?P<action>finalize|pay|void)$", invoices.InvoiceActionView.as_view()),
     path("invoices/<str:invoice>/late_usage", invoices.LateUsageView.as_view()),
     path("invoices/<str:invoice>/lines/<str:line>/events", invoices.LineEventsView.as_view()),
+    path("test_clocks", test_clocks.TestClocksView.as_view()),
+    path("test_clocks/<str:test_clock>", test_clocks.TestClockView.as_view()),
+    path("test_clocks/<str:test_clock>/advance", test_clocks.AdvanceView.as_view()),
     path("billing_runs", invoices.RunsView.as_view()),
     path("billing_runs/<str:run>", invoices.RunView.as_view()),
 ]

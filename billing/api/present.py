@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
-from billing.models import BillingRun, Customer, Invoice, InvoiceLine, Plan, PlanVersion, Price, Subscription
+from billing.models import BillingRun, Customer, Invoice, InvoiceLine, Plan, PlanVersion, Price, Subscription, TestClock
 from billing.models.catalogue import PriceKind
 from billing.queries.late_usage import LateUsage
 from billing.queries.rating import PricedInvoice, PricedLine
@@ -31,7 +31,7 @@ def customer(one: Customer) -> dict[str, Any]:
         "metadata",
         "created_at",
     ]
-    return {name: getattr(one, name) for name in names}
+    return {name: getattr(one, name) for name in names} | {"test_clock": one.test_clock_id}
 
 
 def price(one: Price) -> dict[str, Any]:
@@ -159,3 +159,7 @@ def late_usage(one: LateUsage) -> dict[str, Any]:
         "quantity": one.now,
         "difference": one.difference,
     }
+
+
+def test_clock(one: TestClock) -> dict[str, Any]:
+    return {"id": one.id, "now": one.now, "created_at": one.created_at}

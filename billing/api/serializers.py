@@ -27,6 +27,7 @@ class CustomerInput(StrictSerializer):
     tax_rate = DecimalField(required=False, low=Decimal(0), high=Decimal(1))
     tax_id = serializers.CharField(max_length=64, required=False, allow_blank=True)
     metadata = serializers.DictField(required=False)
+    test_clock = serializers.CharField(required=False, allow_null=True)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         for name in ("address", "metadata"):
@@ -88,6 +89,14 @@ class ChangeInput(StrictSerializer):
 
 class CancelInput(StrictSerializer):
     when = serializers.ChoiceField(choices=["now", "period_end"], default="period_end")
+
+
+class TestClockInput(StrictSerializer):
+    now = InstantField()
+
+
+class AdvanceInput(StrictSerializer):
+    to = InstantField()
 
 
 class RunInput(StrictSerializer):

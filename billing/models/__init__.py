@@ -1,7 +1,7 @@
 """Billing's tables, a file for each part of it."""
 
 from billing.models.catalogue import Plan, PlanVersion, Price
-from billing.models.customers import Customer, SeatChange, Subscription
+from billing.models.customers import Customer, SeatChange, Subscription, TestClock
 from billing.models.invoices import BillingRun, Invoice, InvoiceCounter, InvoiceLine
 
 __all__ = [
@@ -15,4 +15,5 @@ __all__ = [
     "Price",
     "SeatChange",
     "Subscription",
+    "TestClock",
 ]

@@ -20,6 +20,27 @@ def subscription_id() -> str:
     return new_id("sub")
 
 
+def test_clock_id() -> str:
+    return new_id("clk")
+
+
+class TestClock(models.Model):
+    """A clock that only moves when it is told to. Customers made with it live by it."""
+
+    __test__ = False  # not a test, whatever its name says to a test runner
+
+    id = models.CharField(max_length=30, primary_key=True, default=test_clock_id, editable=False)
+    organization = models.ForeignKey("accounts.Organization", on_delete=models.CASCADE)
+    now = models.DateTimeField()
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["id"]
+
+    def __str__(self) -> str:
+        return f"{self.now:%Y-%m-%d %H:%M} UTC"
+
+
 class Customer(models.Model):
     """Who is billed. `key` is what events name in their `subject`, so it never changes."""
 
@@ -34,6 +55,7 @@ class Customer(models.Model):
     tax_rate = ExactDecimalField(default=Decimal(0))
     tax_id = models.CharField(max_length=64, blank=True)
     metadata = models.JSONField(default=dict, blank=True)
+    test_clock = models.ForeignKey(TestClock, on_delete=models.PROTECT, null=True, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:

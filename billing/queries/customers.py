@@ -8,7 +8,7 @@ from rest.lookup import find
 
 def customers_of(organization_id: int) -> QuerySet[Customer]:
     """The organization's customers in the order in which they were made."""
-    return Customer.objects.filter(organization_id=organization_id).order_by("id")
+    return Customer.objects.filter(organization_id=organization_id).select_related("test_clock").order_by("id")
 
 
 def get_customer(*, organization_id: int, customer: str) -> Customer:
@@ -25,7 +25,7 @@ def subscriptions_of(organization_id: int) -> QuerySet[Subscription]:
     """The organization's subscriptions with all that rating and showing them needs."""
     return (
         Subscription.objects.filter(organization_id=organization_id)
-        .select_related("customer", "plan_version__plan")
+        .select_related("customer__test_clock", "plan_version__plan")
         .prefetch_related("plan_version__prices__meter", "seat_changes")
         .order_by("id")
     )

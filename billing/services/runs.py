@@ -19,6 +19,7 @@ from billing.queries.bills import bills_in_month, without_invoice
 from billing.queries.customers import subscriptions_of
 from billing.queries.rating import PricedInvoice, Unpriceable, price_bills
 from billing.services.invoices import issue_invoices
+from billing.services.isolation import read_one_snapshot
 from kernel.errors import InvalidError
 from kernel.period import Month
 
@@ -118,7 +119,9 @@ def _due(organization_id: int, month: Month, now: datetime) -> tuple[list[str], 
     span = month.period(ZoneInfo("UTC"))
     day = timedelta(days=1)
     candidates = (
-        subscriptions_of(organization_id).filter(starts_at__lt=span.end + day).exclude(ends_at__lt=span.start - day)
+        subscriptions_of(organization_id)
+        .filter(customer__test_clock=None, starts_at__lt=span.end + day)
+        .exclude(ends_at__lt=span.start - day)
     )
     open_bills = without_invoice(bill for one in candidates for bill in bills_in_month(one, month))
     due = {bill.subscription.pk: None for bill in open_bills if bill.due_at <= now}
@@ -144,9 +147,7 @@ def _issue_batch(run: BillingRun, month: Month, ids: list[str], now: datetime) -
 
 
 def _issue(run: BillingRun, month: Month, ids: list[str], now: datetime) -> tuple[int, list[dict[str, str]]]:
-    with connection.cursor() as cursor:
-        if not connection.savepoint_ids:
-            cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+    read_one_snapshot()
     subscriptions = subscriptions_of(run.organization_id).filter(pk__in=ids)
     bills = [bill for one in subscriptions for bill in bills_in_month(one, month) if bill.due_at <= now]
     answers = price_bills(without_invoice(bills))

@@ -10,12 +10,12 @@ from billing.api import present
 from billing.api.serializers import CancelInput, ChangeInput, CustomerInput, SubscriptionInput
 from billing.queries.bills import period_end
 from billing.queries.catalogue import get_plan
+from billing.queries.clocks import clock_of, get_test_clock
 from billing.queries.customers import customers_of, get_customer, get_subscription, subscriptions_of
 from billing.queries.rating import PricedInvoice, Unpriceable
 from billing.queries.upcoming import upcoming_invoices
 from billing.services.changes import change_plan, change_seats
 from billing.services.customers import cancel_subscription, create_customer, subscribe, update_customer
-from kernel.clock import system_clock
 from kernel.errors import InvalidError, NotFoundError
 from rest.idempotency import idempotent
 from rest.pagination import page
@@ -30,7 +30,12 @@ class CustomersView(APIView):
     def post(self, request: Any) -> Response:
         body = CustomerInput(data=request.data)
         body.is_valid(raise_exception=True)
-        customer = create_customer(organization=request.auth.organization, **body.validated_data)
+        fields = dict(body.validated_data)
+        if fields.get("test_clock"):
+            fields["test_clock"] = get_test_clock(
+                organization_id=request.auth.organization_id, test_clock=fields["test_clock"]
+            )
+        customer = create_customer(organization=request.auth.organization, **fields)
         return Response(present.customer(customer), status=201)
 
 
@@ -46,6 +51,9 @@ class CustomerView(APIView):
         found = get_customer(organization_id=request.auth.organization_id, customer=customer)
         if body.validated_data.get("key", found.key) != found.key:
             raise InvalidError("A customer's key never changes: events name it", code="key_immutable")
+        if body.validated_data.get("test_clock", found.test_clock_id) != found.test_clock_id:
+            raise InvalidError("A customer's test clock is settled when it is made", code="test_clock_immutable")
+        body.validated_data.pop("test_clock", None)
         return Response(present.customer(update_customer(customer=found, **body.validated_data)))
 
 
@@ -54,7 +62,7 @@ class UpcomingInvoiceView(APIView):
 
     def get(self, request: Any, customer: str) -> Response:
         found = get_customer(organization_id=request.auth.organization_id, customer=customer)
-        answers = upcoming_invoices(customer=found, now=system_clock())
+        answers = upcoming_invoices(customer=found, now=clock_of(found)())
         if not answers:
             raise NotFoundError("This customer has no subscription at present", code="no_subscription")
         for answer in answers:
@@ -78,10 +86,11 @@ class SubscriptionsView(APIView):
         body.is_valid(raise_exception=True)
         fields = body.validated_data
         organization_id = request.auth.organization_id
+        customer = get_customer(organization_id=organization_id, customer=fields["customer"])
         subscription = subscribe(
-            customer=get_customer(organization_id=organization_id, customer=fields["customer"]),
+            customer=customer,
             plan=get_plan(organization_id=organization_id, plan=fields["plan"]),
-            starts_at=fields.get("starts_at") or system_clock(),
+            starts_at=fields.get("starts_at") or clock_of(customer)(),
             seats=fields["seats"],
             anchor=fields["anchor"],
             trial_days=fields.get("trial_days"),
@@ -102,8 +111,9 @@ class ChangeView(APIView):
     def post(self, request: Any, subscription: str) -> Response:
         body = ChangeInput(data=request.data)
         body.is_valid(raise_exception=True)
-        organization_id, fields, now = request.auth.organization_id, body.validated_data, system_clock()
+        organization_id, fields = request.auth.organization_id, body.validated_data
         found = get_subscription(organization_id=organization_id, subscription=subscription)
+        now = clock_of(found.customer)()
         if "plan" in fields:
             plan = get_plan(organization_id=organization_id, plan=fields["plan"])
             found = change_plan(subscription=found, plan=plan, when=fields["when"], now=now, seats=fields.get("seats"))
@@ -119,7 +129,7 @@ class CancelView(APIView):
         body = CancelInput(data=request.data)
         body.is_valid(raise_exception=True)
         found = get_subscription(organization_id=request.auth.organization_id, subscription=subscription)
-        now = system_clock()
+        now = clock_of(found.customer)()
         if body.validated_data["when"] == "period_end":
             now = period_end(found, max(now, found.starts_at))
         return Response(present.subscription(cancel_subscription(subscription=found, ends_at=now)))

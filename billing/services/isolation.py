@@ -1,0 +1,15 @@
+from __future__ import annotations
+
+from django.db import connection
+
+
+def read_one_snapshot() -> None:
+    """Let the transaction that has just begun see one snapshot of the database throughout.
+
+    Usage, invoices and the snapshot they name then belong together. Within another transaction (as in a
+    test) the isolation is that one's. PostgreSQL raises a serialization failure where a row this
+    transaction changes was changed by another meanwhile; it is to be tried again.
+    """
+    if not connection.savepoint_ids:
+        with connection.cursor() as cursor:
+            cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
