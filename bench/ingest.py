@@ -17,6 +17,10 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import UUID
+
+from psycopg.adapt import Dumper
+from psycopg.pq import Format
 
 from bench.setting import database
 
@@ -86,12 +90,25 @@ def _ingest(organization_id: int, body: bytes) -> None:
 
 
 def _rows(organization_id: int, body: bytes) -> list[tuple[Any, ...]]:
-    """The very rows that ingest would write, made beforehand."""
+    """The very rows that ingest would write, made beforehand, in the order in which it would write them."""
     from metering.decoding import decode_body, prepare  # noqa: PLC0415
-    from metering.services.ingest import log_values  # noqa: PLC0415
 
     rows, _ = prepare(organization_id=organization_id, events=decode_body(body)[0], received_at=START, numeric=())
-    return log_values(organization_id, rows, START)
+    return [
+        (
+            UUID(bytes=row.identity),
+            organization_id,
+            row.event.source,
+            row.event.id,
+            row.event.type,
+            row.event.subject,
+            row.time,
+            START,
+            row.data,
+            UUID(bytes=row.content_hash),
+        )
+        for row in sorted(rows, key=lambda row: row.identity)
+    ]
 
 
 def _copy_table() -> None:
@@ -101,13 +118,28 @@ def _copy_table() -> None:
         cursor.execute("CREATE TABLE bench_copy (LIKE metering_usageevent INCLUDING ALL)")
 
 
+class JsonbBytes(Dumper):
+    """JSON text, as bytes, in jsonb's binary form: a version byte before it."""
+
+    oid, format = 3802, Format.BINARY
+
+    def dump(self, obj: bytes) -> bytes:
+        return b"\x01" + obj
+
+
 def _copy(rows: list[tuple[Any, ...]]) -> None:
     from django.db import connection, transaction  # noqa: PLC0415
 
-    from metering.services import ingest  # noqa: PLC0415
+    from metering.services.log_format import COLUMNS  # noqa: PLC0415
 
     with transaction.atomic(), connection.cursor() as cursor:
-        ingest.copy_rows(cursor, rows, table="bench_copy")
+        cursor.cursor.adapters.register_dumper(bytes, JsonbBytes)
+        with cursor.copy(f"COPY bench_copy ({COLUMNS}) FROM STDIN (FORMAT BINARY)") as copy:
+            copy.set_types(
+                ["uuid", "int8", "text", "text", "text", "text", "timestamptz", "timestamptz", "jsonb", "uuid"]
+            )
+            for row in rows:
+                copy.write_row(row)
 
 
 if __name__ == "__main__":

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from hashlib import blake2b
 from typing import Any
-from uuid import UUID, SafeUUID
+from uuid import UUID
 
 import msgspec
 
@@ -29,16 +29,18 @@ _canonical = msgspec.json.Encoder(order="sorted")
 #: How much longer than their canonical form data may be before its numbers are looked at closely.
 _SLACK = 200
 
+_PLAIN_NUMBER = re.compile(r"[0-9]{1,18}(\.[0-9]{1,30})?")
+
 #: (event type, path below data) of every value that some meter needs as a number.
 NumericPaths = Sequence[tuple[str, tuple[str, ...]]]
 
 
 class LogRow(msgspec.Struct, frozen=True, gc=False):
-    """An event ready for the log. `index` is its place in the request."""
+    """An event ready for the log. `index` is its place in the request; both hashes have 16 bytes."""
 
     index: int
-    identity: UUID
-    content_hash: UUID
+    identity: bytes
+    content_hash: bytes
     event: CloudEvent
     time: datetime
     data: bytes
@@ -140,9 +142,12 @@ def prepare(
     """Rows for the log out of decoded events, and refusals of those whose content cannot be kept or counted."""
     rows: list[LogRow] = []
     refused: list[Rejection] = []
+    paths: dict[str, list[tuple[str, ...]]] = {}
+    for event_type, path in numeric:
+        paths.setdefault(event_type, []).append(path)
     for index, event in events:
         try:
-            rows.append(_row(organization_id, index, event, received_at, numeric))
+            rows.append(_row(organization_id, index, event, received_at, paths.get(event.type, ())))
         except _Refused as error:
             refused.append(Rejection(index, event.id, error.code, str(error)))
     return rows, refused
@@ -150,46 +155,42 @@ def prepare(
 
 def event_identity(organization_id: int, source: str, event_id: str) -> UUID:
     """What makes an event unique: 128 bits of BLAKE2b over (organization, source, id)."""
+    return UUID(bytes=_identity(organization_id, source, event_id))
+
+
+def _identity(organization_id: int, source: str, event_id: str) -> bytes:
     return _hash(f"{organization_id}:{len(source)}:{source}{event_id}".encode())
 
 
-_UNKNOWN = SafeUUID.unknown
+def _hash(content: bytes) -> bytes:
+    return blake2b(content, digest_size=16).digest()
 
 
-def _hash(content: bytes) -> UUID:
-    """128 bits of BLAKE2b. The UUID is put together by hand: its constructor's checks cost more than the hash."""
-    number = UUID.__new__(UUID)
-    object.__setattr__(number, "int", int.from_bytes(hashlib.blake2b(content, digest_size=16).digest()))
-    object.__setattr__(number, "is_safe", _UNKNOWN)
-    return number
-
-
-def _row(organization_id: int, index: int, event: CloudEvent, received_at: datetime, numeric: NumericPaths) -> LogRow:
+def _row(
+    organization_id: int, index: int, event: CloudEvent, received_at: datetime, numeric: Sequence[tuple[str, ...]]
+) -> LogRow:
     if event.specversion != "1.0":
         raise _Refused("specversion_unsupported", f"specversion must be 1.0, not {event.specversion[:20]!r}")
-    for text in (event.id, event.source, event.type, event.subject):
-        if text and "\x00" in text:
-            raise _Refused("field_invalid", "id, source, type and subject cannot hold the character U+0000")
+    if "\x00" in f"{event.id}{event.source}{event.type}{event.subject}":
+        raise _Refused("field_invalid", "id, source, type and subject cannot hold the character U+0000")
     if event.time is not None and not 1970 <= event.time.year <= 2999:
         raise _Refused("time_invalid", "time must lie between 1970 and 2999")
-    data, canonical = _checked_data(event)
-    for event_type, path in numeric:
-        if event_type == event.type:
-            _check_number(data, path)
-    content = _canonical.encode((event.type, event.subject, event.time)) + canonical
+    raw = bytes(event.data)
+    data, canonical = _checked_data(event, raw)
+    for path in numeric:
+        _check_number(data, path)
     return LogRow(
         index=index,
-        identity=event_identity(organization_id, event.source, event.id),
-        content_hash=_hash(content),
+        identity=_identity(organization_id, event.source, event.id),
+        content_hash=_hash(_canonical.encode((event.type, event.subject, event.time)) + canonical),
         event=event,
         time=event.time or received_at,
-        data=bytes(event.data),
+        data=raw,
     )
 
 
-def _checked_data(event: CloudEvent) -> tuple[dict[str, Any], bytes]:
+def _checked_data(event: CloudEvent, raw: bytes) -> tuple[dict[str, Any], bytes]:
     """The event's data as a value, and its canonical bytes: keys sorted, white space gone."""
-    raw = bytes(event.data)
     if event.data_base64 is not msgspec.UNSET:
         raise _Refused("data_invalid", "data must be a JSON object; data_base64 is not taken")
     if len(raw) > MAX_EVENT_BYTES:
@@ -241,5 +242,9 @@ def _check_number(data: dict[str, Any], path: tuple[str, ...]) -> None:
     value: Any = data
     for name in path:
         value = value.get(name) if isinstance(value, dict) else None
+    if type(value) is str and _PLAIN_NUMBER.fullmatch(
+        value
+    ):  # what nearly all are; the whole check takes four times as long
+        return
     if value is not None and not is_number(value):
         raise _Refused("value_not_a_number", f"data.{'.'.join(path)} must be a finite number: a meter counts it")

@@ -9,6 +9,7 @@ from metering.contracts import MeterNotFound
 from metering.domain.meters import NUMERIC, PROJECTED, MeterDefinition, parse_meter
 from metering.models import Meter, MeterVersion
 from rest.lookup import find
+from rest.statements import run
 
 
 def current_versions() -> QuerySet[MeterVersion]:
@@ -43,12 +44,18 @@ def definition_of(version: MeterVersion) -> MeterDefinition:
     return parse_meter(version.definition)
 
 
+_NUMERIC_PATHS = """
+SELECT DISTINCT v.definition ->> 'event_type', v.definition ->> 'value'
+FROM metering_meterversion v JOIN metering_meter m ON m.id = v.meter_id
+WHERE m.organization_id = %s AND v.definition ->> 'aggregation' = ANY(%s)
+ORDER BY 1, 2
+"""
+
+
 def numeric_paths(organization_id: int) -> list[tuple[str, tuple[str, ...]]]:
     """(event type, path below data) of each value that a meter of the organization needs as a number; one query."""
-    rows = MeterVersion.objects.filter(
-        meter__organization_id=organization_id, definition__aggregation__in=sorted(NUMERIC)
-    ).values_list("definition__event_type", "definition__value")
-    return sorted({(event_type, tuple(value.split(".")[1:])) for event_type, value in rows})
+    rows = run(_NUMERIC_PATHS, [organization_id, sorted(NUMERIC)]).fetchall()
+    return [(event_type, tuple(value.split(".")[1:])) for event_type, value in rows]
 
 
 def projection_progress(meter: Meter) -> dict[str, object]:

@@ -2,36 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
-from uuid import UUID
 
 from django.db import IntegrityError, connection, transaction
-from psycopg.adapt import Dumper
 from psycopg.errors import UniqueViolation
-from psycopg.pq import Format
 
 from metering.contracts import BatchRejected, CloudEvent, IngestResult, Rejection
 from metering.decoding import LogRow, decode_body, decode_mappings, prepare
 from metering.queries.meters import numeric_paths
-
-LOG_COLUMNS = "identity, organization_id, source, event_id, type, subject, time, received_at, data, content_hash"
-_TYPES = ["uuid", "int8", "text", "text", "text", "text", "timestamptz", "timestamptz", "jsonb", "uuid"]
+from metering.services.log_format import COLUMNS, copy_data
+from rest.statements import run
 
 _INSERT = f"""
-INSERT INTO metering_usageevent ({LOG_COLUMNS}) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s::jsonb, %s)
+INSERT INTO metering_usageevent ({COLUMNS}) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s::jsonb, %s)
 ON CONFLICT (identity) DO NOTHING
 """  # noqa: S608
-
-
-class JsonbBytes(Dumper):
-    """JSON text, as bytes, in jsonb's binary form: a version byte before it."""
-
-    oid, format = 3802, Format.BINARY
-
-    def dump(self, obj: bytes) -> bytes:
-        return b"\x01" + bytes(obj)
+_COPY = f"COPY metering_usageevent ({COLUMNS}) FROM STDIN (FORMAT BINARY)"
+_CONTENT_HASHES = """
+SELECT uuid_send(identity), uuid_send(content_hash) FROM metering_usageevent WHERE identity = ANY(%s::uuid[])
+"""
 
 
 def ingest(
@@ -68,109 +59,83 @@ def _write(
         received_at=received_at,
         numeric=numeric_paths(organization_id) if events else (),
     )
-    result = IngestResult(rejected=unreadable + refused)
-    if strict and result.rejected:
-        raise BatchRejected(result)
-    with transaction.atomic():
-        _store(organization_id, rows, received_at, result)
-        result.rejected.sort(key=lambda rejection: rejection.index)
+    refused += unreadable
+    if strict and refused:
+        raise BatchRejected(_result(rows=[], before={}, refused=refused))
+    if len(rows) == 1:
+        result = _result(rows=rows, before=_insert(organization_id, rows[0], received_at), refused=refused)
         if strict and result.rejected:
             raise BatchRejected(result)
+        return result
+    while rows:
+        before = _content_hashes(row.identity for row in rows)
+        result = _result(rows=rows, before=before, refused=refused)
+        if strict and result.rejected:
+            raise BatchRejected(result)
+        if not result.accepted or _copy(organization_id, rows, before, received_at):
+            return result
+    return _result(rows=[], before={}, refused=refused)
+
+
+def _result(*, rows: list[LogRow], before: Mapping[bytes, bytes], refused: list[Rejection]) -> IngestResult:
+    """What becomes of `rows`, where the log has the identities and content hashes `before` already."""
+    result = IngestResult(rejected=list(refused))
+    known = dict(before)
+    for row in rows:
+        content_hash = known.setdefault(row.identity, row.content_hash)
+        if content_hash is row.content_hash:  # the very object: nobody had it before
+            result.accepted += 1
+        elif content_hash == row.content_hash:
+            result.duplicates += 1
+        else:
+            detail = "This source sent other content under this id before"
+            result.rejected.append(Rejection(row.index, row.event.id, "id_conflict", detail))
+    result.rejected.sort(key=_index)
     return result
 
 
-def _store(organization_id: int, rows: list[LogRow], received_at: datetime, result: IngestResult) -> None:
-    """Write what is new and sort the rest into duplicates and conflicts; a few statements however many rows."""
-    first: dict[UUID, LogRow] = {}
-    again: list[LogRow] = []
+def _index(rejection: Rejection) -> int:
+    return rejection.index
+
+
+def _insert(organization_id: int, row: LogRow, received_at: datetime) -> dict[bytes, bytes]:
+    """Write `row` unless the log has it, by a statement of its own; answers the content hash of what it had before."""
+    event = row.event
+    values = [row.identity.hex(), organization_id, event.source, event.id, event.type, event.subject]
+    values += [row.time, received_at, row.data.decode(), row.content_hash.hex()]
+    return {} if run(_INSERT, values).rowcount else _content_hashes([row.identity])
+
+
+def _copy(organization_id: int, rows: list[LogRow], before: Mapping[bytes, bytes], received_at: datetime) -> bool:
+    """Write those of `rows` that are not in the log; whether nobody else brought one of them in since `before`.
+
+    COPY is the fastest way in and stops at a row that is there, so those were looked up. Should another
+    request bring one in meanwhile, the look-up is made again and finds one more each time. In order of
+    identity, so that requests with the same events wait for each other in a line.
+    """
+    new: dict[bytes, LogRow] = {}
     for row in rows:
-        if first.setdefault(row.identity, row) is not row:
-            again.append(row)
-    before = _write_new(organization_id, first, received_at)
-    result.accepted += len(first) - len(before)
-    again += [first[identity] for identity in before]
-    for row in again:
-        stored = before.get(row.identity)
-        if stored is None:
-            stored = first[row.identity].content_hash
-        if stored == row.content_hash:
-            result.duplicates += 1
-        else:
-            result.rejected.append(
-                Rejection(row.index, row.event.id, "id_conflict", "This source sent other content under this id before")
-            )
+        if row.identity not in before:
+            new.setdefault(row.identity, row)
+    data = copy_data(organization_id, [new[identity] for identity in sorted(new)], received_at)
+    try:
+        # A COPY goes past Django; its errors are to be Django's all the same.
+        with (
+            transaction.atomic(),
+            connection.cursor() as cursor,
+            connection.wrap_database_errors,
+            cursor.copy(_COPY) as copy,
+        ):
+            copy.write(data)
+    except IntegrityError as error:
+        if not isinstance(error.__cause__, UniqueViolation):
+            raise
+        return False
+    return True
 
 
-def _write_new(organization_id: int, rows: dict[UUID, LogRow], received_at: datetime) -> dict[UUID, UUID]:
-    """Write those of `rows` that the log does not have; answers the content hashes of those it had before."""
-    if len(rows) == 1:
-        return _write_one(organization_id, rows, received_at)
-    while True:
-        before = _content_hashes(list(rows))
-        new = [row for identity, row in rows.items() if identity not in before]
-        if not new:
-            return before
-        # COPY is the fastest way in and stops at a row that is there, so those were looked up. Should another
-        # request bring one in meanwhile, the look-up is made again and finds one more each time. In order of
-        # identity, so that requests with the same events wait for each other in a line.
-        values = log_values(organization_id, sorted(new, key=_identity), received_at)
-        try:
-            with transaction.atomic(), connection.cursor() as cursor:
-                copy_rows(cursor, values)
-        except IntegrityError as error:
-            if not isinstance(error.__cause__, UniqueViolation):
-                raise
-        else:
-            return before
-
-
-def _write_one(organization_id: int, rows: dict[UUID, LogRow], received_at: datetime) -> dict[UUID, UUID]:
-    [values] = log_values(organization_id, list(rows.values()), received_at)
-    with connection.cursor() as cursor:
-        cursor.execute(_INSERT, [value.decode() if isinstance(value, bytes) else value for value in values])
-        return {} if cursor.rowcount else _content_hashes(list(rows))
-
-
-def copy_rows(cursor: Any, values: list[tuple[Any, ...]], *, table: str = "metering_usageevent") -> None:
-    """Binary COPY of rows of `log_values`."""
-    cursor.cursor.adapters.register_dumper(bytes, JsonbBytes)
-    # A COPY goes past Django; its errors are to be Django's all the same.
-    with (
-        connection.wrap_database_errors,
-        cursor.copy(f"COPY {table} ({LOG_COLUMNS}) FROM STDIN (FORMAT BINARY)") as copy,
-    ):
-        copy.set_types(_TYPES)
-        for value in values:
-            copy.write_row(value)
-
-
-def _identity(row: LogRow) -> int:
-    return row.identity.int
-
-
-def log_values(organization_id: int, rows: Sequence[LogRow], received_at: datetime) -> list[tuple[Any, ...]]:
-    """The values of `LOG_COLUMNS` for each row."""
-    return [
-        (
-            row.identity,
-            organization_id,
-            row.event.source,
-            row.event.id,
-            row.event.type,
-            row.event.subject,
-            row.time,
-            received_at,
-            row.data,
-            row.content_hash,
-        )
-        for row in rows
-    ]
-
-
-def _content_hashes(identities: list[UUID]) -> dict[UUID, UUID]:
+def _content_hashes(identities: Iterable[bytes]) -> dict[bytes, bytes]:
     """The content hashes of those of `identities` that the log has."""
-    if not identities:
-        return {}
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT identity, content_hash FROM metering_usageevent WHERE identity = ANY(%b)", [identities])
-        return dict(cursor.fetchall())
+    wanted = "{" + ",".join(map(bytes.hex, identities)) + "}"
+    # Planned each time: a plan made while the log was small would read all of it once it is large.
+    return dict(run(_CONTENT_HASHES, [wanted], prepare=False, binary=True).fetchall())

@@ -1,0 +1,58 @@
+"""The log's rows as PostgreSQL's binary COPY takes them ("COPY", "Binary Format" in its manual), ten columns each.
+
+Put together here: with a conversion for each value, as the driver has it, a row takes three times as long.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+
+from metering.decoding import LogRow
+
+COLUMNS = "identity, organization_id, source, event_id, type, subject, time, received_at, data, content_hash"
+
+_SIGNATURE = b"PGCOPY\n\xff\r\n\0" + bytes(8)
+_END = b"\xff\xff"
+_NULL = b"\xff\xff\xff\xff"
+_JSONB = b"\x01"
+
+# The values that stand side by side, each after its length.
+_length = struct.Struct("!i").pack
+_until_source = struct.Struct("!hi16siqi").pack
+_until_data = struct.Struct("!iqiqi").pack
+_content_hash = struct.Struct("!i16s").pack
+
+#: PostgreSQL counts microseconds from here.
+_EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
+
+def copy_data(organization_id: int, rows: Iterable[LogRow], received_at: datetime) -> bytes:
+    """All that COPY reads for `rows`, in the order of `COLUMNS`."""
+    received = (received_at - _EPOCH) // _MICROSECOND
+    parts = [_SIGNATURE]
+    for row in rows:
+        event = row.event
+        source, event_id, event_type = event.source.encode(), event.id.encode(), event.type.encode()
+        parts += (
+            _until_source(10, 16, row.identity, 8, organization_id, len(source)),
+            source,
+            _length(len(event_id)),
+            event_id,
+            _length(len(event_type)),
+            event_type,
+            _NULL if event.subject is None else _text(event.subject),
+            _until_data(8, (row.time - _EPOCH) // _MICROSECOND, 8, received, len(row.data) + 1),
+            _JSONB,
+            row.data,
+            _content_hash(16, row.content_hash),
+        )
+    parts.append(_END)
+    return b"".join(parts)
+
+
+def _text(value: str) -> bytes:
+    content = value.encode()
+    return _length(len(content)) + content
