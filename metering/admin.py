@@ -93,12 +93,12 @@ class MeterVersionAdmin(ReadOnlyAdmin):
 
 @admin.register(UsageBucket)
 class UsageBucketAdmin(ReadOnlyAdmin):
-    """The projection, by meter version and hour. Rebuilt from the log, so there is nothing here to repair."""
+    """The projection, by meter version, scope and customer. Made from the log: nothing here needs repair."""
 
-    list_display = ("meter_version", "hour", "subject", "dimensions", "value", "events", "quantity")
+    list_display = ("meter_version", "scope", "day", "subject", "dimensions", "value", "events", "quantity")
     list_select_related = ("meter_version__meter",)
     search_fields = ("=meter_version__meter__id", "=subject")
     search_help_text = "A meter's id, or a customer's key, exactly"
-    ordering = ("-meter_version_id", "-hour", "-id")
+    ordering = ("-meter_version_id", "-scope", "-subject", "-day")
     sortable_by = ()
     list_per_page = 50

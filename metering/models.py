@@ -1,4 +1,4 @@
-"""The usage event log, its corrections, the meters and their hourly projection."""
+"""The usage event log, its corrections, the meters and their projection."""
 
 from __future__ import annotations
 
@@ -123,13 +123,15 @@ class Meter(models.Model):
 class MeterVersion(models.Model):
     """One immutable definition of a meter, and how far its projection has come.
 
-    All transactions below `projected_to` are in the buckets; everything from it on is the tail.
+    All transactions below `projected_to` are in the buckets; everything from it on is the tail. It only ever
+    grows. `unbounded` says that there are too many groups for buckets to be of use, so the log answers.
     """
 
     meter = models.ForeignKey(Meter, on_delete=models.CASCADE, related_name="versions")
     number = models.IntegerField(default=1)
     definition = models.JSONField()
     projected_to = Xid8Field(default=0)
+    unbounded = models.BooleanField(default=False, db_default=False)
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
@@ -139,30 +141,46 @@ class MeterVersion(models.Model):
         return f"{self.meter_id} v{self.number}"
 
 
-class UsageBucket(models.Model):
-    """The projection: what a meter version counted in one hour, for one customer and one set of dimensions.
+class Scope(models.IntegerChoices):
+    """Whose usage a bucket holds. An organization's is kept beside its customers': it has far fewer buckets."""
 
-    `dimensions` holds values in the order of the definition's names. `value` is set for unique_count
-    only: one row per distinct value, whose `events` say how often it was seen and not taken back.
+    CUSTOMER = 0
+    ORGANIZATION = 1
+
+
+class UsageBucket(models.Model):
+    """The projection: what a meter version counted on one day (of UTC) under one set of dimensions.
+
+    Every event is in one bucket of each scope. `subject` is the customer, None for events without one and for an
+    organization. `dimensions` holds values in the order of the definition's names. `value` is set for
+    unique_count only: one row per distinct value, whose `events` say how often it was seen and not taken back.
+    `group_hash` is of dimensions and value, which can be too long for an index.
+
+    The day's hours (a customer's) or quarters of an hour (an organization's) in which anything came stand in
+    three lists beside each other: when they begin, and the events and quantity of each.
     """
 
-    meter_version = models.ForeignKey(MeterVersion, on_delete=models.CASCADE, db_index=False)
+    meter_version = models.ForeignKey(MeterVersion, on_delete=models.CASCADE, db_constraint=False, db_index=False)
+    scope = models.SmallIntegerField(choices=Scope.choices)
     subject = models.TextField(null=True)
-    hour = models.DateTimeField()
+    day = models.DateTimeField()
+    group_hash = models.BinaryField()
     dimensions = ArrayField(models.TextField(null=True))
     value = models.TextField(null=True)
     events = models.BigIntegerField()
     quantity = NumericField()
+    part_starts = ArrayField(models.DateTimeField())
+    part_events = ArrayField(models.BigIntegerField())
+    part_quantities = ArrayField(NumericField())
 
     class Meta:
         constraints = [
             models.UniqueConstraint(
-                fields=["meter_version", "subject", "hour", "dimensions", "value"],
+                fields=["meter_version", "scope", "subject", "day", "group_hash"],
                 nulls_distinct=False,
-                name="one_bucket_per_hour_and_group",
+                name="one_bucket_per_day_and_group",
             )
         ]
-        indexes = [models.Index(fields=["meter_version", "hour"], name="bucket_by_hour")]
 
     def __str__(self) -> str:
-        return f"{self.hour:%Y-%m-%d %H:00} {self.subject}"
+        return f"{self.day:%Y-%m-%d} {self.subject}"

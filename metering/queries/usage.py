@@ -1,7 +1,7 @@
 """Answers about usage: the projection up to its watermark plus the tail behind it, in one statement.
 
-Where the projection cannot answer (a cut off the full hour, an aggregation that does not add up)
-the log itself is read: slower, and as exact.
+A period is put together of the largest buckets that fit between its cuts; the log itself is read for what
+is left of it, and for aggregations that do not add up: slower, and as exact.
 """
 
 from __future__ import annotations
@@ -16,18 +16,32 @@ from django.db import connection
 from psycopg import sql
 
 from kernel.errors import InvalidError
+from kernel.period import Period
 from metering.compiler import COMBINE, CompiledMeter, Fragment, compile_meter
 from metering.contracts import UsageQuestion, UsageRow
 from metering.domain.meters import PROJECTED, MeterDefinition
-from metering.domain.windows import check_window, cuts_on_the_hour, window_end
-from metering.models import MeterVersion
+from metering.domain.windows import HOUR, QUARTER, check_window, day_of, take_apart, window_end, window_start
+from metering.models import MeterVersion, Scope
 from metering.queries.meters import definition_of, get_meter_version
 
-_TAIL = """
+_ROWS = """
 SELECT e.time AS at, e.identity AS tie, e.subject, {dimensions} AS dimensions, {value} AS value,
        {sign}::bigint AS events, {sign} * {quantity} AS quantity
 FROM {source}
-WHERE {condition} AND e.time >= {start} AND e.time < {end} AND {extra}
+WHERE {condition} AND {extra}
+"""
+
+_DAYS = """
+SELECT day AS at, NULL::uuid AS tie, subject, dimensions, value, events, quantity
+FROM metering_usagebucket
+WHERE {bucket} AND day >= {first} AND day < {end} AND day <@ {periods}
+"""
+
+_PARTS = """
+SELECT part.start AS at, NULL::uuid AS tie, subject, dimensions, value, part.events, part.quantity
+FROM metering_usagebucket
+CROSS JOIN LATERAL unnest(part_starts, part_events, part_quantities) AS part (start, events, quantity)
+WHERE {bucket} AND day >= {first} AND day < {end} AND part.start <@ {periods}
 """
 
 
@@ -51,8 +65,7 @@ def usage_of_version(version: MeterVersion, question: UsageQuestion) -> list[Usa
     definition = definition_of(version)
     zone = ZoneInfo(question.timezone)
     query = _Query(version, definition, question)
-    projected = definition.aggregation in PROJECTED and cuts_on_the_hour(question.period, question.window, zone)
-    statement = query.statement(query.from_projection_and_tail() if projected else query.from_log())
+    statement = query.statement(query.rows())
     with connection.cursor() as cursor:
         cursor.execute(statement.as_string(cursor.connection))
         found = cursor.fetchall()
@@ -73,35 +86,67 @@ class _Query:
             names = ", ".join(definition.dimension_names) or "none"
             raise DimensionUnknown(f"This meter has no dimension {unknown[0]!r}; it has: {names}")
 
-    def from_projection_and_tail(self) -> Fragment:
-        """Hours up to the watermark, then the events and corrections that came after it."""
+    def rows(self) -> Fragment:
+        """What the answer adds up: buckets and events, these with +1 or -1."""
+        question = self.question
+        if self.definition.aggregation not in PROJECTED or self.version.unbounded:
+            return self._from_log((question.period,))
+        whole = question.customers is None and not question.by_customer
+        grain = QUARTER if whole else HOUR
+        pieces = take_apart(question.period, question.window, ZoneInfo(question.timezone), grain)
+        if not pieces.days and not pieces.grains:
+            return self._from_log(pieces.rest)
         watermark = sql.SQL("(SELECT projected_to FROM metering_meterversion WHERE id = {})").format(self.version.pk)
-        buckets = sql.SQL(
-            "SELECT e.hour AS at, NULL::uuid AS tie, e.subject, e.dimensions, e.value, e.events, e.quantity"
-            " FROM metering_usagebucket e"
-            " WHERE e.meter_version_id = {} AND e.hour >= {} AND e.hour < {} AND {}"
-        ).format(self.version.pk, *self._bounds(), self._customers())
-        return sql.SQL(" UNION ALL ").join(
-            [
-                buckets,
-                *signed_rows(
-                    self.meter,
-                    self._organization(),
-                    self._bounds(),
-                    sql.SQL("{table}.xid >= {watermark} AND {customers}"),
-                    watermark=watermark,
-                    customers=self._customers(),
-                ),
-            ]
+        scope = Scope.ORGANIZATION if whole else Scope.CUSTOMER
+        found = [
+            self._buckets(select, scope, periods)
+            for select, periods in ((_DAYS, pieces.days), (_PARTS, pieces.grains))
+            if periods
+        ]
+        if pieces.rest:
+            found.append(self._from_log(pieces.rest, below=watermark))
+        return sql.SQL(" UNION ALL ").join([*found, *self._tail(watermark)])
+
+    def _buckets(self, select: str, scope: Scope, periods: tuple[Period, ...]) -> Fragment:
+        """The days, or the parts of days, that lie in any of `periods`."""
+        spans = ",".join(f"[{period.start.isoformat()},{period.end.isoformat()})" for period in periods)
+        return sql.SQL(select).format(
+            bucket=sql.SQL("meter_version_id = {} AND scope = {} AND {}").format(
+                self.version.pk, scope.value, self._customers()
+            ),
+            first=_instant(day_of(periods[0].start)),
+            end=_instant(periods[-1].end),
+            periods=sql.SQL("{}::tstzmultirange").format(sql.Literal(f"{{{spans}}}")),
         )
 
-    def from_log(self) -> Fragment:
-        """Every event of the period that was not taken back."""
-        extra = sql.SQL(
-            "e.organization_id = {} AND {}"
-            " AND NOT EXISTS (SELECT FROM metering_eventcorrection c WHERE c.event_id = e.identity)"
-        ).format(self._organization(), self._customers())
-        return _rows(self.meter, sql.SQL("metering_usageevent e"), 1, self._bounds(), extra)
+    def _tail(self, watermark: Fragment) -> list[Fragment]:
+        """The events and corrections that came after the watermark.
+
+        It was no lower when the version was read. Said as a number, the planner knows how short the tail is.
+        """
+        return signed_rows(
+            self.meter,
+            self._organization(),
+            sql.SQL(
+                "{table}.xid >= {seen}::xid8 AND {table}.xid >= {watermark}"
+                " AND e.time >= {start} AND e.time < {end} AND {customers}"
+            ),
+            seen=sql.Literal(str(self.version.projected_to)),
+            watermark=watermark,
+            start=_instant(self.question.period.start),
+            end=_instant(self.question.period.end),
+            customers=self._customers(),
+        )
+
+    def _from_log(self, periods: tuple[Period, ...], below: Fragment | None = None) -> Fragment:
+        """The events of `periods` that were not taken back, of all transactions or as it was `below` one."""
+        conditions = sql.SQL("organization_id = {} AND {}").format(self._organization(), self._customers())
+        seen, corrected = sql.SQL("TRUE"), sql.SQL("c.event_id = e.identity")
+        if below is not None:
+            seen = sql.SQL("e.xid < {}").format(below)
+            corrected = sql.SQL("{} AND c.xid < {}").format(corrected, below)
+        extra = sql.SQL("{} AND NOT EXISTS (SELECT FROM metering_eventcorrection c WHERE {})").format(seen, corrected)
+        return _rows(self.meter, _within("metering_usageevent", "time", periods, conditions), 1, extra)
 
     def statement(self, source: Fragment) -> sql.Composed:
         question = self.question
@@ -132,7 +177,7 @@ class _Query:
 
     def _window_start(self) -> Fragment:
         if self.question.window == "total":
-            return sql.SQL("{}::timestamptz").format(sql.Literal(self.question.period.start))
+            return _instant(self.question.period.start)
         return sql.SQL("date_trunc({}, at, {})").format(
             sql.Literal(self.question.window), sql.Literal(self.question.timezone)
         )
@@ -140,17 +185,10 @@ class _Query:
     def _organization(self) -> Fragment:
         return sql.Literal(self.question.organization_id)
 
-    def _bounds(self) -> tuple[Fragment, Fragment]:
-        period = self.question.period
-        return (
-            sql.SQL("{}::timestamptz").format(sql.Literal(period.start)),
-            sql.SQL("{}::timestamptz").format(sql.Literal(period.end)),
-        )
-
     def _customers(self) -> Fragment:
         if self.question.customers is None:
             return sql.SQL("TRUE")
-        return sql.SQL("e.subject = ANY({})").format(sql.Literal(list(self.question.customers)))
+        return sql.SQL("subject = ANY({})").format(sql.Literal(list(self.question.customers)))
 
     def _position(self, name: str) -> Fragment:
         return sql.SQL(str(self.definition.dimension_names.index(name) + 1))
@@ -163,45 +201,57 @@ class _Query:
         return sql.SQL(" AND ").join([sql.SQL("TRUE"), *tests])
 
 
-def signed_rows(
-    meter: CompiledMeter, organization: Fragment, bounds: tuple[Fragment, Fragment], extra: sql.SQL, **parts: Fragment
-) -> list[Fragment]:
+def signed_rows(meter: CompiledMeter, organization: Fragment, extra: sql.SQL, **parts: Fragment) -> list[Fragment]:
     """Two selects: events as +1, and events taken back as -1. `extra` may name `{table}`, the side that
     carries the transaction id. Used by the live tail and by the projection alike.
     """
-    events = sql.SQL("e.organization_id = {} AND {}").format(
-        organization, extra.format(table=sql.Identifier("e"), **parts)
-    )
-    taken_back = sql.SQL("c.organization_id = {} AND {}").format(
-        organization, extra.format(table=sql.Identifier("c"), **parts)
-    )
     join = sql.SQL("metering_eventcorrection c JOIN metering_usageevent e ON e.identity = c.event_id")
     return [
-        _rows(meter, sql.SQL("metering_usageevent e"), 1, bounds, events),
-        _rows(meter, join, -1, bounds, taken_back),
+        _rows(meter, source, sign, sql.SQL("{}.organization_id = {} AND {}").format(table, organization, condition))
+        for sign, table, source in ((1, sql.SQL("e"), sql.SQL("metering_usageevent e")), (-1, sql.SQL("c"), join))
+        for condition in [extra.format(table=table, **parts)]
     ]
 
 
-def _rows(
-    meter: CompiledMeter, source: Fragment, sign: int, bounds: tuple[Fragment, Fragment], extra: Fragment
-) -> Fragment:
-    return sql.SQL(_TAIL).format(
+def _rows(meter: CompiledMeter, source: Fragment, sign: int, extra: Fragment) -> Fragment:
+    return sql.SQL(_ROWS).format(
         dimensions=meter.dimensions,
         value=meter.value,
         sign=sql.SQL(str(sign)),
         quantity=meter.quantity,
         source=source,
         condition=meter.condition,
-        start=bounds[0],
-        end=bounds[1],
         extra=extra,
     )
+
+
+def _within(table: str, column: str, periods: tuple[Period, ...], conditions: Fragment) -> Fragment:
+    """The rows of `table` in any of `periods`, as `e`. OFFSET 0 keeps the planner at one index scan per period."""
+    parts = {"table": sql.Identifier(table), "column": sql.Identifier(column), "conditions": conditions}
+    if len(periods) == 1:
+        return sql.SQL("(SELECT * FROM {table} WHERE {conditions} AND {column} >= {a} AND {column} < {b}) e").format(
+            a=_instant(periods[0].start), b=_instant(periods[0].end), **parts
+        )
+    return sql.SQL(
+        "unnest({starts}::timestamptz[], {ends}::timestamptz[]) AS span (a, b) CROSS JOIN LATERAL"
+        " (SELECT * FROM {table} WHERE {conditions} AND {column} >= span.a AND {column} < span.b OFFSET 0) e"
+    ).format(
+        starts=sql.Literal([period.start for period in periods]),
+        ends=sql.Literal([period.end for period in periods]),
+        **parts,
+    )
+
+
+def _instant(time: datetime) -> Fragment:
+    return sql.SQL("{}::timestamptz").format(sql.Literal(time))
 
 
 def _present(row: Sequence[Any], question: UsageQuestion, zone: ZoneInfo) -> UsageRow:
     start: datetime = row[0]
     end = question.period.end
     if question.window != "total":
+        # Where clocks go back over midnight, PostgreSQL names the second of the two.
+        start = window_start(start, question.window, zone)
         end = min(end, window_end(start, question.window, zone))
         start = max(start, question.period.start)
     group = dict(zip(question.group_by, row[2:-2], strict=True))

@@ -1,25 +1,33 @@
-"""Carrying the log forward into hourly buckets. Safe to run anywhere, at once and to kill."""
+"""Carrying the log forward into buckets. Safe to run anywhere, at once and to kill."""
 
 from __future__ import annotations
+
+from datetime import datetime
 
 from django.db import connection, transaction
 from psycopg import sql
 
 from metering.compiler import compile_meter
 from metering.domain.meters import PROJECTED
-from metering.models import MeterVersion
+from metering.models import MeterVersion, Scope
 from metering.queries.meters import definition_of
 from metering.queries.usage import signed_rows
 
 #: About how many events one transaction takes in; a whole transaction's events always go together.
-STEP = 200_000
+STEP = 100_000
+
+#: From this many groups (dimensions and value) a day in one organization, with fewer than `FEWEST_EVENTS` events
+#: each, buckets are hardly smaller than the log.
+MANY_GROUPS, FEWEST_EVENTS = 10_000, 4
 
 # Below this, every transaction has ended: nothing can appear there any more.
 _WATERMARK = "SELECT pg_snapshot_xmin(pg_current_snapshot())::text"
 
+# Only the newest version of a meter: an older one answers from the buckets it has and the log.
 _BEHIND = """
 SELECT v.id FROM metering_meterversion v JOIN metering_meter m ON m.id = v.meter_id
-WHERE v.definition ->> 'aggregation' = ANY(%(aggregations)s)
+WHERE v.definition ->> 'aggregation' = ANY(%(aggregations)s) AND NOT v.unbounded
+  AND NOT EXISTS (SELECT FROM metering_meterversion newer WHERE newer.meter_id = m.id AND newer.number > v.number)
   AND (EXISTS (SELECT FROM metering_usageevent e WHERE e.organization_id = m.organization_id
                AND e.xid >= v.projected_to AND e.xid < %(watermark)s::xid8)
     OR EXISTS (SELECT FROM metering_eventcorrection c WHERE c.organization_id = m.organization_id
@@ -27,54 +35,91 @@ WHERE v.definition ->> 'aggregation' = ANY(%(aggregations)s)
 ORDER BY v.id
 """
 
+# Both scopes in one reading of the events. GROUPING says which of its arguments a row is not grouped by.
 _APPLY = """
-INSERT INTO metering_usagebucket (meter_version_id, subject, hour, dimensions, value, events, quantity)
-SELECT {version}, subject, date_trunc('hour', at, 'UTC') AS hour, dimensions, value, SUM(events), SUM(quantity)
-FROM ({rows}) signed_rows
-GROUP BY subject, hour, dimensions, value
-ORDER BY subject, hour, dimensions, value
-ON CONFLICT (meter_version_id, subject, hour, dimensions, value) DO UPDATE
-SET events = metering_usagebucket.events + EXCLUDED.events,
-    quantity = metering_usagebucket.quantity + EXCLUDED.quantity
+WITH parts AS (
+    SELECT CASE GROUPING(hour, quarter) WHEN 1 THEN {customer} ELSE {organization} END AS scope,
+           subject, day, dimensions, value, COALESCE(hour, quarter) AS start,
+           SUM(events)::bigint AS events, SUM(quantity) AS quantity
+    FROM (SELECT subject, dimensions, value, events, quantity, date_bin('1 hour', at, {epoch}) AS hour,
+                 date_bin('15 minutes', at, {epoch}) AS quarter, date_bin('1 day', at, {epoch}) AS day
+          FROM ({rows}) signed_rows) signed_rows
+    GROUP BY day, dimensions, value, GROUPING SETS ((subject, hour), (quarter))
+), days AS (
+    SELECT scope, subject, day, dimensions, value, SUM(events) AS events, SUM(quantity) AS quantity,
+           ARRAY_AGG(start) AS part_starts, ARRAY_AGG(events) AS part_events, ARRAY_AGG(quantity) AS part_quantities
+    FROM parts GROUP BY scope, subject, day, dimensions, value
+), written AS (
+    INSERT INTO metering_usagebucket AS bucket
+        (meter_version_id, scope, subject, day, group_hash, dimensions, value, events, quantity,
+         part_starts, part_events, part_quantities)
+    SELECT {version}, scope, subject, day,
+           substring(sha256(convert_to(dimensions::text || COALESCE(':' || value, ''), 'UTF8')) FOR 16) AS group_hash,
+           dimensions, value, events, quantity, part_starts, part_events, part_quantities
+    FROM days
+    ORDER BY scope, subject, day, group_hash
+    ON CONFLICT (meter_version_id, scope, subject, day, group_hash) DO UPDATE
+    SET events = bucket.events + EXCLUDED.events,
+        quantity = bucket.quantity + EXCLUDED.quantity,
+        (part_starts, part_events, part_quantities) = (
+            SELECT ARRAY_AGG(start), ARRAY_AGG(events), ARRAY_AGG(quantity)
+            FROM (SELECT start, SUM(events)::bigint AS events, SUM(quantity) AS quantity
+                  FROM unnest(bucket.part_starts || EXCLUDED.part_starts, bucket.part_events || EXCLUDED.part_events,
+                              bucket.part_quantities || EXCLUDED.part_quantities) AS part (start, events, quantity)
+                  GROUP BY start) merged)
+)
+SELECT day FROM days WHERE scope = {organization} GROUP BY day ORDER BY COUNT(*) DESC LIMIT 1
 """
 
+_GROUPS = """
+SELECT COUNT(*), SUM(events) FROM (
+    SELECT events FROM metering_usagebucket
+    WHERE meter_version_id = %s AND scope = %s AND subject IS NULL AND day = %s LIMIT %s
+) groups
+"""
+
+# The transaction of the event (or correction) with which a step is full, and whether there is one at all.
 _NEXT = """
-SELECT COUNT(*), (ARRAY_AGG(step.xid ORDER BY step.xid DESC))[1]::text FROM (
-    SELECT either.xid FROM (
-        (SELECT xid FROM metering_usageevent
-         WHERE organization_id = %s AND xid >= %s::xid8 AND xid < %s::xid8 ORDER BY xid LIMIT %s)
-        UNION ALL
-        (SELECT xid FROM metering_eventcorrection
-         WHERE organization_id = %s AND xid >= %s::xid8 AND xid < %s::xid8 ORDER BY xid LIMIT %s)
-    ) either ORDER BY either.xid LIMIT %s
-) step
+SELECT LEAST(
+    (SELECT xid FROM metering_usageevent WHERE organization_id = %(organization)s AND xid >= %(low)s::xid8
+     AND xid < %(watermark)s::xid8 ORDER BY xid OFFSET %(step)s LIMIT 1),
+    (SELECT xid FROM metering_eventcorrection WHERE organization_id = %(organization)s AND xid >= %(low)s::xid8
+     AND xid < %(watermark)s::xid8 ORDER BY xid OFFSET %(step)s LIMIT 1)
+)::text,
+EXISTS (SELECT FROM metering_usageevent WHERE organization_id = %(organization)s AND xid >= %(low)s::xid8
+        AND xid < %(watermark)s::xid8)
+OR EXISTS (SELECT FROM metering_eventcorrection WHERE organization_id = %(organization)s AND xid >= %(low)s::xid8
+           AND xid < %(watermark)s::xid8)
 """
 
 
 def advance_projections() -> int:
-    """Bring every meter's projection up to the present watermark; returns how many steps were made."""
+    """Bring every meter's projection up to the present watermark; returns how many steps were made.
+
+    One step of each in turn, so that a meter with all of history to count does not hold up the others.
+    """
     with connection.cursor() as cursor:
         cursor.execute(_WATERMARK)
         watermark = cursor.fetchone()[0]
         cursor.execute(_BEHIND, {"watermark": watermark, "aggregations": sorted(PROJECTED)})
         behind = [version for (version,) in cursor.fetchall()]
     steps = 0
-    for version in behind:
-        while advance_projection(meter_version_id=version):
-            steps += 1
+    while behind:
+        behind = [version for version in behind if advance_projection(meter_version_id=version)]
+        steps += len(behind)
     return steps
 
 
 def advance_projection(*, meter_version_id: int) -> bool:
     """One step of one meter version, in one transaction: its buckets and its cursor move together.
 
-    Returns whether anything was left to do. A version that another worker holds is left to it.
+    Returns whether anything was done. A version that another worker holds is left to it.
     """
     with transaction.atomic():
         version = (
             MeterVersion.objects.select_for_update(skip_locked=True, of=("self",))
             .select_related("meter")
-            .filter(pk=meter_version_id)
+            .filter(pk=meter_version_id, unbounded=False)
             .first()
         )
         if version is None:
@@ -82,31 +127,51 @@ def advance_projection(*, meter_version_id: int) -> bool:
         upper = _upper(version)
         if upper is None:
             return False
-        forever = (sql.SQL("'-infinity'::timestamptz"), sql.SQL("'infinity'::timestamptz"))
-        within = sql.SQL("{table}.xid >= {low}::xid8 AND {table}.xid < {high}::xid8")
-        rows = signed_rows(
-            compile_meter(definition_of(version)),
-            sql.Literal(version.meter.organization_id),
-            forever,
-            within,
-            low=sql.Literal(str(version.projected_to)),
-            high=sql.Literal(str(upper)),
-        )
-        statement = sql.SQL(_APPLY).format(version=version.pk, rows=sql.SQL(" UNION ALL ").join(rows))
         with connection.cursor() as cursor:
-            cursor.execute(statement.as_string(cursor.connection))
-        MeterVersion.objects.filter(pk=version.pk).update(projected_to=upper)
+            cursor.execute("SET LOCAL work_mem = '64MB'")  # a step's groups are to fit
+            cursor.execute(_statement(version, upper).as_string(cursor.connection))
+            fullest = cursor.fetchone()
+        unbounded = fullest is not None and _is_unbounded(version, fullest[0])
+        MeterVersion.objects.filter(pk=version.pk).update(projected_to=upper, unbounded=unbounded)
     return True
+
+
+def _statement(version: MeterVersion, upper: int) -> sql.Composed:
+    rows = signed_rows(
+        compile_meter(definition_of(version)),
+        sql.Literal(version.meter.organization_id),
+        sql.SQL("{table}.xid >= {low}::xid8 AND {table}.xid < {high}::xid8"),
+        low=sql.Literal(str(version.projected_to)),
+        high=sql.Literal(str(upper)),
+    )
+    return sql.SQL(_APPLY).format(
+        version=version.pk,
+        rows=sql.SQL(" UNION ALL ").join(rows),
+        epoch=sql.SQL("'epoch'::timestamptz"),
+        customer=Scope.CUSTOMER.value,
+        organization=Scope.ORGANIZATION.value,
+    )
+
+
+def _is_unbounded(version: MeterVersion, day: datetime) -> bool:
+    """Whether `day` has so many groups with so few events that buckets are of no use, as with ids of tasks.
+
+    What was projected so far stays true up to its watermark.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(_GROUPS, [version.pk, Scope.ORGANIZATION, day, MANY_GROUPS])
+        groups, events = cursor.fetchone()
+    return groups == MANY_GROUPS and events < FEWEST_EVENTS * groups
 
 
 def _upper(version: MeterVersion) -> int | None:
     """Up to which transaction the next step may go; None where there is nothing new below the watermark."""
-    bounds = [version.meter.organization_id, str(version.projected_to)]
     with connection.cursor() as cursor:
         cursor.execute(_WATERMARK)
         watermark = cursor.fetchone()[0]
-        cursor.execute(_NEXT, [*bounds, watermark, STEP, *bounds, watermark, STEP, STEP])
-        count, last = cursor.fetchone()
-    if not count:
+        bounds = {"organization": version.meter.organization_id, "low": str(version.projected_to)}
+        cursor.execute(_NEXT, {**bounds, "watermark": watermark, "step": STEP - 1})
+        last, anything = cursor.fetchone()
+    if not anything:
         return None
-    return int(watermark) if count < STEP else int(last) + 1
+    return int(watermark) if last is None else int(last) + 1

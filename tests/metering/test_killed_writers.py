@@ -39,9 +39,11 @@ METERS: dict[str, dict[str, Any]] = {
 }
 DIMENSIONS = {"model": "data.model"}
 BUCKETS = """
-SELECT subject, hour, dimensions, value, events, quantity FROM metering_usagebucket b
+SELECT scope, subject, day, part.start, dimensions, value, b.events, b.quantity, part.events, part.quantity
+FROM metering_usagebucket b
+CROSS JOIN LATERAL unnest(part_starts, part_events, part_quantities) AS part (start, events, quantity)
 JOIN metering_meterversion v ON v.id = b.meter_version_id JOIN metering_meter m ON m.id = v.meter_id
-WHERE m.key = %s AND events <> 0 ORDER BY subject, hour, dimensions, value
+WHERE m.key = %s AND part.events <> 0 ORDER BY scope, subject, day, dimensions, value, part.start
 """
 
 

@@ -21,7 +21,16 @@ from metering.facade import UsageQuestion, advance_projections, create_meter, in
 
 NOW = datetime(2026, 12, 1, tzinfo=UTC)
 PERIOD = Period(datetime(2026, 10, 20, tzinfo=UTC), datetime(2026, 11, 5, tzinfo=UTC))
-ZONES = ["UTC", "Europe/Berlin", "Asia/Kolkata", "America/New_York", "Australia/Lord_Howe", "Asia/Kathmandu"]
+# Havana's clocks go back from 01:00 to 00:00 on 1 November: that day has two midnights.
+ZONES = [
+    "UTC",
+    "Europe/Berlin",
+    "Asia/Kolkata",
+    "America/New_York",
+    "Australia/Lord_Howe",
+    "Asia/Kathmandu",
+    "America/Havana",
+]
 _names = count()
 
 METERS: dict[str, dict[str, Any]] = {
@@ -39,7 +48,15 @@ METERS: dict[str, dict[str, Any]] = {
 }
 
 # Around the end of daylight saving time in Berlin (25 October) and New York (1 November), to the minute.
-times = st.integers(0, 16 * 24 * 12).map(lambda n: PERIOD.start + timedelta(minutes=5 * n - 300))
+# Half of all times crowd around two nights, so that they meet each other and the cuts.
+times = st.one_of(
+    st.integers(0, 16 * 24 * 12).map(lambda n: PERIOD.start + timedelta(minutes=5 * n - 300)),
+    st.builds(
+        lambda night, n: night + timedelta(minutes=5 * n),
+        st.sampled_from([datetime(2026, 10, 25, tzinfo=UTC), datetime(2026, 11, 1, tzinfo=UTC)]),
+        st.integers(-80, 80),
+    ),
+)
 events = st.fixed_dictionaries(
     {
         "id": st.sampled_from("abcdefghij"),
@@ -86,10 +103,18 @@ class Reference:
     def usage(self, question: UsageQuestion) -> dict[tuple[Any, ...], Decimal]:
         groups: dict[tuple[Any, ...], list[dict[str, Any]]] = defaultdict(list)
         for name, event in self.kept.items():
-            if name not in self.voided and event["time"] in question.period and _counts(question.meter, event):
+            if name not in self.voided and _is_asked_for(question, event) and _counts(question.meter, event):
                 key = (_window_start(event["time"], question), event["subject"] if question.by_customer else None)
                 groups[(*key, *(event["data"].get(name) for name in question.group_by))].append(event)
         return {key: _combine(question.meter, found) for key, found in groups.items()}
+
+
+def _is_asked_for(question: UsageQuestion, event: dict[str, Any]) -> bool:
+    return (
+        event["time"] in question.period
+        and (question.customers is None or event["subject"] in question.customers)
+        and all(event["data"].get(name) == value for name, value in question.where.items())
+    )
 
 
 def _counts(meter: str, event: dict[str, Any]) -> bool:
@@ -122,30 +147,35 @@ def _window_start(time: datetime, question: UsageQuestion) -> datetime:
     if question.window == "total":
         return question.period.start
     if question.window == "minute":
-        return time.replace(second=0, microsecond=0)
+        return max(time.replace(second=0, microsecond=0), question.period.start)
     if question.window == "hour":
-        return time - timedelta(minutes=local.minute)
+        return max(time - timedelta(minutes=local.minute), question.period.start)
     midnight = local.replace(hour=0, minute=0, second=0, microsecond=0, fold=0)
     start = midnight if question.window == "day" else midnight.replace(day=1)
     return max(start.astimezone(UTC), question.period.start)
 
 
 questions = st.builds(
-    lambda meter, window, zone, by_customer, grouped, shift: UsageQuestion(
+    lambda meter, window, zone, by_customer, grouped, customers, where, start, end: UsageQuestion(
         organization_id=0,
         meter=meter,
-        period=Period(PERIOD.start + timedelta(minutes=shift), PERIOD.end),
+        period=Period(PERIOD.start + timedelta(minutes=start), PERIOD.end - timedelta(minutes=end)),
         window=window,
         timezone=zone,
+        customers=customers,
         by_customer=by_customer,
         group_by=("model",) if grouped else (),
+        where=where,
     ),
     st.sampled_from(sorted(METERS)),
     st.sampled_from(["total", "month", "day", "hour", "minute"]),
     st.sampled_from(ZONES),
     st.booleans(),
     st.booleans(),
-    st.sampled_from([0, 0, 60, 90]),
+    st.sampled_from([None, None, ("acme",), ("globex", "acme"), ("nobody",)]),
+    st.sampled_from([{}, {}, {"model": "a"}, {"model": "c"}]),
+    st.sampled_from([0, 0, 60, 90, 105, 7, 6 * 1440 + 33]),
+    st.sampled_from([0, 0, 60, 45, 8, 9 * 1440]),
 )
 
 
