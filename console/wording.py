@@ -48,7 +48,7 @@ def price_in_words(price: Price, *, currency: str, interval: str) -> PriceWords:
     """Such as "$0.05 per turn"; `price.meter` should be loaded."""
     unit = unit_of(price)
     sentence = _sentence(price.model, unit, currency)
-    if price.kind == "fixed":
+    if price.kind in {"fixed", "commitment"}:
         sentence += f" per {interval}"
     elif price.kind == "seat":
         sentence += f" and {interval}"
@@ -96,9 +96,16 @@ def _conditions(price: Price, unit: str, currency: str) -> list[str]:
         found.append(f"at least {exact_money(price.minimum, currency)}")
     if price.maximum is not None:
         found.append(f"at most {exact_money(price.maximum, currency)}")
+    if price.bill == "in_advance":
+        found.append("in advance")
     if not price.prorate:
         found.append("not prorated")
     return found
+
+
+def interval_in_words(interval: str, count: int) -> str:
+    """ "month", or "3 months"."""
+    return interval if count == 1 else f"{count} {interval}s"
 
 
 def plural(unit: str) -> str:

@@ -11,7 +11,7 @@ from console.access import page
 from console.queries import figure_charts
 from console.queries.figures import Figures
 from console.views.overview import figures_of, filter_choices
-from console.wording import price_in_words
+from console.wording import interval_in_words, price_in_words
 from metering.facade import definition_of
 
 
@@ -48,7 +48,11 @@ def plans(request: Any) -> HttpResponseBase:
                 "plan": plan,
                 "version": version,
                 "prices": [
-                    price_in_words(price, currency=version.currency, interval=version.interval)
+                    price_in_words(
+                        price,
+                        currency=version.currency,
+                        interval=interval_in_words(version.interval, version.interval_count),
+                    )
                     for price in version.prices.all()
                 ],
                 "customers": sorted(

@@ -13,7 +13,7 @@ import pytest
 from console import formats
 from console.charts import OTHER, Chart, Series
 from console.selection import read_selection
-from console.wording import price_in_words, step_in_words
+from console.wording import interval_in_words, price_in_words, step_in_words
 from kernel.errors import InvalidError
 
 NOW = datetime(2026, 11, 23, 23, 30, tzinfo=UTC)
@@ -100,6 +100,7 @@ def test_a_selection_that_makes_no_sense_is_refused(parameters: dict[str, str]) 
 
 def price(model: dict[str, Any], **more: Any) -> Any:
     values = {"name": "Price", "kind": "usage", "meter": SimpleNamespace(unit="turn"), "filter": {}, "prorate": True}
+    values |= {"bill": "in_arrears"}
     values |= {"included": Decimal(0), "minimum": None, "maximum": None, "model": model}
     return SimpleNamespace(**(values | more))
 
@@ -190,3 +191,9 @@ def test_a_chart_draws_its_largest_series_and_the_rest_as_one() -> None:
         {"name": "agent-4", "values": ["4"]},
         {"name": OTHER, "values": ["6"]},  # 3 + 2 + 1
     ]
+
+
+def test_when_a_price_is_charged_and_how_often_is_said() -> None:
+    fee = price({"type": "flat", "amount": "49"}, kind="fixed", bill="in_advance", meter=None)
+    words = price_in_words(fee, currency="USD", interval=interval_in_words("month", 3))
+    assert (words.sentence, words.conditions) == ("$49.00 per 3 months", ("in advance",))
