@@ -84,7 +84,7 @@ def write(organization_id: int, seed: int, directory: Path, writer: int) -> None
     number = len(before)
     file = directory / f"writer-{writer}.jsonl"
     file.write_text("".join(json.dumps(one) + "\n" for one in before))
-    while not (directory / "stop").exists():
+    while True:
         batch = batch_of(seed, writer, number)
 
         def send(batch: Batch = batch) -> list[int]:
@@ -98,6 +98,9 @@ def write(organization_id: int, seed: int, directory: Path, writer: int) -> None
         rejected = _until_answered(send)
         with file.open("a") as notes:
             notes.write(json.dumps({"batch": number, "rejected": rejected}) + "\n")
+        # Only here: one killed before it noted a batch that was stored must send that again.
+        if (directory / "stop").exists():
+            return
         number += 1
         time.sleep(random.random() / 20)
 
