@@ -72,11 +72,11 @@ def _run(services: Services, port: int, secret: str, clients: int, seconds: int,
     cpu = _cpu(pid) - cpu
     with log.open("rb") as file:
         file.seek(start)
-        lines = [line for line in file.read().decode(errors="replace").splitlines() if _STATEMENT.search(line)]
-    usage = sum("FROM metering_usagebucket" in line for line in lines)
+        statements = _STATEMENT.split(file.read().decode(errors="replace"))[1:]
+    usage = sum("FROM metering_usagebucket" in statement for statement in statements)
     delays = sorted(seen.delays) or [float("nan")]
     print(
-        f"{clients:7,}  {way:7} {seen.replies / seconds:10,.0f} {len(lines):11,} {usage:16,}  {cpu / seconds:6.0%}"
+        f"{clients:7,}  {way:7} {seen.replies / seconds:10,.0f} {len(statements):11,} {usage:16,}  {cpu / seconds:6.0%}"
         f"  {statistics.median(delays):.1f} s, {delays[int(0.95 * (len(delays) - 1))]:.1f} s"
     )
 
