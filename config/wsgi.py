@@ -15,5 +15,7 @@ if multiprocessing.parent_process() is not None:
     die_with_parent(signal.SIGTERM)
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+# Nobody waits for a web answer longer than this; libpq reads it. Workers and commands may take their time.
+os.environ.setdefault("PGOPTIONS", "-c lock_timeout=3s -c statement_timeout=30s")
 
 application = get_wsgi_application()

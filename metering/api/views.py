@@ -10,6 +10,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from kernel.clock import system_clock
+from metering.api import relief
 from metering.api import serializers as shapes
 from metering.api.bodies import MEDIA_TYPES, read_events
 from metering.api.questions import event_question, usage_question
@@ -36,7 +37,8 @@ class EventsView(APIView):
             return super().dispatch(request, *args, **kwargs)
         # Past the framework: its way to `post` costs more than the event's INSERT.
         try:
-            return self.post(request)
+            with relief.passage():
+                return self.post(request)
         except Exception as error:
             refusal = self.get_exception_handler()(error, {"view": self, "request": request})
             if refusal is None:

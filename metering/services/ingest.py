@@ -117,7 +117,7 @@ def _copy(organization_id: int, rows: list[LogRow], before: Mapping[bytes, bytes
     for row in rows:
         if row.identity not in before:
             new.setdefault(row.identity, row)
-    data = copy_data(organization_id, [new[identity] for identity in sorted(new)], received_at)
+    ordered = [new[identity] for identity in sorted(new)]
     try:
         # A COPY goes past Django; its errors are to be Django's all the same.
         with (
@@ -126,7 +126,8 @@ def _copy(organization_id: int, rows: list[LogRow], before: Mapping[bytes, bytes
             connection.wrap_database_errors,
             cursor.copy(_COPY) as copy,
         ):
-            copy.write(data)
+            for piece in copy_data(organization_id, ordered, received_at):
+                copy.write(piece)
     except IntegrityError as error:
         if not isinstance(error.__cause__, UniqueViolation):
             raise

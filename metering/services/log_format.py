@@ -6,7 +6,7 @@ Put together here: with a conversion for each value, as the driver has it, a row
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 
 from metering.decoding import LogRow
@@ -17,6 +17,7 @@ _SIGNATURE = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 _END = b"\xff\xff"
 _NULL = b"\xff\xff\xff\xff"
 _JSONB = b"\x01"
+_PIECE = 500
 
 # The values that stand side by side, each after its length.
 _length = struct.Struct("!i").pack
@@ -29,10 +30,17 @@ _EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
 
-def copy_data(organization_id: int, rows: Iterable[LogRow], received_at: datetime) -> bytes:
-    """All that COPY reads for `rows`, in the order of `COLUMNS`."""
+def copy_data(organization_id: int, rows: Sequence[LogRow], received_at: datetime) -> Iterator[bytes]:
+    """All that COPY reads for `rows`, in the order of `COLUMNS`, in pieces: the driver keeps room for the largest."""
     received = (received_at - _EPOCH) // _MICROSECOND
-    parts = [_SIGNATURE]
+    yield _SIGNATURE
+    for start in range(0, len(rows), _PIECE):
+        yield b"".join(_values(organization_id, rows[start : start + _PIECE], received))
+    yield _END
+
+
+def _values(organization_id: int, rows: Sequence[LogRow], received: int) -> list[bytes]:
+    parts: list[bytes] = []
     for row in rows:
         event = row.event
         source, event_id, event_type = event.source.encode(), event.id.encode(), event.type.encode()
@@ -49,8 +57,7 @@ def copy_data(organization_id: int, rows: Iterable[LogRow], received_at: datetim
             row.data,
             _content_hash(16, row.content_hash),
         )
-    parts.append(_END)
-    return b"".join(parts)
+    return parts
 
 
 def _text(value: str) -> bytes:

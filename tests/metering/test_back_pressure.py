@@ -1,0 +1,78 @@
+"""The events door before a database that cannot keep up: it says so, soon, and nothing is lost or kept by halves."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, suppress
+from typing import Any
+
+import httpx
+import psycopg
+import pytest
+
+from tests.system import System
+
+Build = Callable[..., dict[str, Any]]
+Post = Callable[[Any], httpx.Response]
+
+
+@pytest.fixture
+def post(system: System) -> Iterator[Post]:
+    """Sends events to the web server of `system`, of an organization with a key."""
+    system.manage("create_organization", "Vendor")
+    secret = system.manage("create_api_key", "--organization", "vendor", "--scope", "ingest").stdout.strip()
+    system.start("web")
+    with httpx.Client(
+        base_url=system.address, headers={"Authorization": f"Bearer {secret}"}, timeout=60, trust_env=False
+    ) as client:
+        yield lambda events: client.post("/api/v1/events", json=events)
+
+
+def test_behind_a_lock_the_door_answers_busy_soon_and_takes_the_same_later(
+    system: System, post: Post, event: Build
+) -> None:
+    batches = [[event(f"{number}-{i}") for i in range(3)] for number in range(12)]
+    assert post(event("first")).json()["accepted"] == 1
+    with psycopg.connect(system.postgres_url) as other, ThreadPoolExecutor(12) as senders:
+        other.execute("LOCK TABLE metering_usageevent")
+        started = time.monotonic()
+        answers = list(senders.map(post, batches))
+        waited = time.monotonic() - started
+        assert {(a.status_code, a.json()["code"], a.headers["retry-after"]) for a in answers} == {(503, "busy", "1")}
+        # Two threads would have had six turns of three seconds each; those in line were sent away meanwhile.
+        assert waited < 10
+    time.sleep(1.1)
+    assert [post(batch).json()["accepted"] for batch in batches] == [3] * 12
+
+
+def test_without_a_free_connection_the_door_answers_busy(system: System, post: Post, event: Build) -> None:
+    with ExitStack() as taken:
+        with suppress(psycopg.OperationalError):
+            for _ in range(1000):
+                taken.enter_context(psycopg.connect(system.postgres_url))
+        refused = post(event())
+    assert (refused.status_code, refused.json()["code"], refused.headers["retry-after"]) == (503, "busy", "1")
+    time.sleep(1.1)
+    assert post(event()).json() == {"accepted": 1, "duplicates": 0, "rejected": []}
+
+
+@pytest.mark.parametrize("state", ["53100", "57014"], ids=["disk full", "statement timeout"])
+def test_what_the_database_cannot_store_is_kept_by_no_half(
+    system: System, post: Post, event: Build, state: str
+) -> None:
+    with psycopg.connect(system.postgres_url, autocommit=True) as owner:
+        owner.execute(
+            "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
+            f" IF NEW.event_id = 'last' THEN RAISE 'no more' USING ERRCODE = '{state}'; END IF; RETURN NEW; END $$"
+        )
+        owner.execute(
+            "CREATE TRIGGER full_disk AFTER INSERT ON metering_usageevent FOR EACH ROW EXECUTE FUNCTION refuse()"
+        )
+        for events in (event("last"), [event("first"), event("last")]):
+            refused = post(events)
+            assert (refused.status_code, refused.json()["code"]) == (503, "busy")
+            time.sleep(1.1)
+        owner.execute("DROP TRIGGER full_disk ON metering_usageevent")
+    assert post([event("first"), event("last")]).json() == {"accepted": 2, "duplicates": 0, "rejected": []}
