@@ -65,7 +65,7 @@ def projection_progress(meter: Meter) -> dict[str, object]:
     are exact at any progress; what is not projected yet is read from the log.
     """
     version = max(meter.versions.all(), key=lambda v: v.number)
-    if version.definition["aggregation"] not in PROJECTED:
+    if version.unbounded or version.definition["aggregation"] not in PROJECTED:
         return {"state": "from_log", "progress": None}
     with connection.cursor() as cursor:
         cursor.execute(

@@ -96,22 +96,29 @@ OR EXISTS (SELECT FROM metering_eventcorrection WHERE organization_id = %(organi
 def advance_projections() -> int:
     """Bring every meter's projection up to the present watermark; returns how many steps were made.
 
-    One step of each in turn, so that a meter with all of history to count does not hold up the others.
+    One step of each in turn, so that a meter with all of history to count does not hold up the others; and no
+    further than the watermark was at first, so that this ends while events keep coming.
     """
+    watermark = current_watermark()
     with connection.cursor() as cursor:
-        cursor.execute(_WATERMARK)
-        watermark = cursor.fetchone()[0]
-        cursor.execute(_BEHIND, {"watermark": watermark, "aggregations": sorted(PROJECTED)})
+        cursor.execute(_BEHIND, {"watermark": str(watermark), "aggregations": sorted(PROJECTED)})
         behind = [version for (version,) in cursor.fetchall()]
     steps = 0
     while behind:
-        behind = [version for version in behind if advance_projection(meter_version_id=version)]
+        behind = [version for version in behind if advance_projection(meter_version_id=version, watermark=watermark)]
         steps += len(behind)
     return steps
 
 
-def advance_projection(*, meter_version_id: int) -> bool:
-    """One step of one meter version, in one transaction: its buckets and its cursor move together.
+def current_watermark() -> int:
+    """The transaction below which all have ended."""
+    with connection.cursor() as cursor:
+        cursor.execute(_WATERMARK)
+        return int(cursor.fetchone()[0])
+
+
+def advance_projection(*, meter_version_id: int, watermark: int) -> bool:
+    """One step towards `watermark` of one meter version, in one transaction: buckets and cursor move together.
 
     Returns whether anything was done. A version that another worker holds is left to it.
     """
@@ -124,7 +131,7 @@ def advance_projection(*, meter_version_id: int) -> bool:
         )
         if version is None:
             return False
-        upper = _upper(version)
+        upper = _upper(version, watermark)
         if upper is None:
             return False
         with connection.cursor() as cursor:
@@ -164,14 +171,12 @@ def _is_unbounded(version: MeterVersion, day: datetime) -> bool:
     return groups == MANY_GROUPS and events < FEWEST_EVENTS * groups
 
 
-def _upper(version: MeterVersion) -> int | None:
+def _upper(version: MeterVersion, watermark: int) -> int | None:
     """Up to which transaction the next step may go; None where there is nothing new below the watermark."""
+    bounds = {"organization": version.meter.organization_id, "low": str(version.projected_to)}
     with connection.cursor() as cursor:
-        cursor.execute(_WATERMARK)
-        watermark = cursor.fetchone()[0]
-        bounds = {"organization": version.meter.organization_id, "low": str(version.projected_to)}
-        cursor.execute(_NEXT, {**bounds, "watermark": watermark, "step": STEP - 1})
+        cursor.execute(_NEXT, {**bounds, "watermark": str(watermark), "step": STEP - 1})
         last, anything = cursor.fetchone()
     if not anything:
         return None
-    return int(watermark) if last is None else int(last) + 1
+    return watermark if last is None else int(last) + 1

@@ -10,7 +10,15 @@ from django.db import connections, transaction
 
 from accounts.facade import create_organization
 from kernel.period import Period
-from metering.facade import UsageQuestion, advance_projections, create_meter, ingest, usage
+from metering.facade import (
+    UsageQuestion,
+    advance_projections,
+    create_meter,
+    create_meter_version,
+    ingest,
+    usage,
+    usage_of_version,
+)
 from metering.models import MeterVersion, Scope, UsageBucket, UsageEvent
 from metering.services import projections
 
@@ -100,7 +108,7 @@ def test_a_step_that_dies_leaves_nothing_half_done(organization_id: int) -> None
 
     def step_and_die() -> None:
         with transaction.atomic():
-            projections.advance_projection(meter_version_id=version.pk)
+            projections.advance_projection(meter_version_id=version.pk, watermark=projections.current_watermark())
             raise Killed
 
     with pytest.raises(Killed):
@@ -119,7 +127,7 @@ def test_a_backlog_is_taken_in_steps_and_answers_stay_exact_between_them(
         ingest(organization_id=organization_id, events=events, received_at=NOW)
     version = MeterVersion.objects.get()
     seen = []
-    while projections.advance_projection(meter_version_id=version.pk):
+    while projections.advance_projection(meter_version_id=version.pk, watermark=projections.current_watermark()):
         seen.append(projected())
         assert total(organization_id) == 10
     assert seen == [4, 8, 10]
@@ -203,3 +211,56 @@ def test_a_batch_takes_the_same_number_of_statements_however_large(
         events = [cloud_event(f"{size}-{i}") for i in range(size)]
         with django_assert_max_num_queries(7):
             ingest(organization_id=organization_id, events=events, received_at=NOW)
+
+
+def test_only_the_newest_version_of_a_meter_is_projected_and_the_old_one_still_answers(organization_id: int) -> None:
+    ingest(organization_id=organization_id, events=[cloud_event("a")], received_at=NOW)
+    advance_projections()
+    old = MeterVersion.objects.select_related("meter").get()
+    definition = {"event_type": "t", "aggregation": "sum", "value": "data.n", "dimensions": {"n": "data.n"}}
+    new = create_meter_version(meter=old.meter, definition=definition)
+    ingest(organization_id=organization_id, events=[cloud_event("b")], received_at=NOW)
+    assert advance_projections() == 1
+    seen = {version.pk: version.projected_to for version in MeterVersion.objects.all()}
+    assert seen[old.pk] == old.projected_to < seen[new.pk]
+    question = UsageQuestion(organization_id=organization_id, meter="n", period=OCTOBER)
+    assert [row.quantity for row in usage_of_version(old, question)] == [2]
+    assert total(organization_id) == 2
+
+
+def test_a_meter_with_hardly_fewer_groups_than_events_is_left_to_the_log(
+    organization_id: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(projections, "MANY_GROUPS", 5)
+    for key, dimension in (("task", "data.task"), ("agent", "data.agent")):
+        definition = {"event_type": "t", "aggregation": "count", "dimensions": {key: dimension}}
+        create_meter(organization_id=organization_id, key=key, name=key, definition=definition)
+
+    def count(meter: str) -> int:
+        return int(usage(UsageQuestion(organization_id=organization_id, meter=meter, period=OCTOBER))[0].quantity)
+
+    for batch in range(3):
+        events = [
+            cloud_event(f"{batch}-{i}", data={"n": 1, "task": f"{batch}-{i}", "agent": f"{i % 2}"}) for i in range(8)
+        ]
+        ingest(organization_id=organization_id, events=events, received_at=NOW)
+        advance_projections()
+        assert (count("task"), count("agent"), projected("task"), projected("agent")) == (
+            *(2 * [8 * batch + 8]),
+            8,
+            8 * batch + 8,
+        )
+    given_up = MeterVersion.objects.filter(unbounded=True).values_list("meter__key", flat=True)
+    assert list(given_up) == ["task"]
+
+
+def test_a_dimension_longer_than_an_index_can_hold_is_projected(organization_id: int) -> None:
+    definition = {"event_type": "t", "aggregation": "count", "dimensions": {"text": "data.text"}}
+    create_meter(organization_id=organization_id, key="texts", name="texts", definition=definition)
+    digits = "".join(f"{i * i:x}" for i in range(10_000))
+    events = [cloud_event(name, data={"n": 1, "text": digits + name}) for name in ("a", "b")]
+    ingest(organization_id=organization_id, events=events, received_at=NOW)
+    advance_projections()
+    question = UsageQuestion(organization_id=organization_id, meter="texts", period=OCTOBER, group_by=("text",))
+    assert {row.group["text"]: row.quantity for row in usage(question)} == {digits + "a": 1, digits + "b": 1}
+    assert projected("texts") == 2
