@@ -26,6 +26,10 @@ class CloudEventsParser(BaseParser):
 def read_events(request: HttpRequest) -> bytes:
     """The body of a request to the events door; raises as `read_body`, and 415 for a media type that is none of its."""
     body = read_body(request, request.headers.get("Content-Encoding", ""))
+    # The request stays until a full garbage collection, for the messages that Django hangs on it point back to it;
+    # the server's own copy of the body must not stay with it.
+    request.META.pop("wsgi.input", None)
+    request._stream = None  # type: ignore[attr-defined]
     if body and request.content_type not in MEDIA_TYPES:
         raise UnsupportedMediaType(request.content_type)
     return body
