@@ -4,7 +4,7 @@ behind steady traffic, in one run.
     python -m bench projection [EVENTS] [EVENTS_A_SECOND] [SECONDS]
 
 The events are those of `bench usage`: 1,000 customers and 10 agents, spread evenly over a month, in the order of
-time; one worker. Eight events make a task, and each has a turn of its own. Then a thread writes steadily, in
+time; one worker. About eight events make a task, and each has a turn of its own. Then a thread writes steadily, in
 requests of 500, while projections of four meters advance once a second, as Celery's beat has them do.
 """
 

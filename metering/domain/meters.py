@@ -16,7 +16,7 @@ AGGREGATIONS = ("count", "sum", "unique_count", "max", "min", "latest", "average
 #: Aggregations over numbers: an event whose value is no number is refused at the door.
 NUMERIC = frozenset({"sum", "max", "min", "latest", "average"})
 
-#: What the hourly projection can answer; the others are read from the log.
+#: What the projection can answer; the others are read from the log.
 PROJECTED = frozenset({"count", "sum", "unique_count", "average"})
 
 _COMPARISONS = ("gt", "gte", "lt", "lte")

@@ -18,6 +18,7 @@ from metering.facade import (
     ingest,
     usage,
     usage_of_version,
+    void_event,
 )
 from metering.models import MeterVersion, Scope, UsageBucket, UsageEvent
 from metering.services import projections
@@ -264,3 +265,38 @@ def test_a_dimension_longer_than_an_index_can_hold_is_projected(organization_id:
     question = UsageQuestion(organization_id=organization_id, meter="texts", period=OCTOBER, group_by=("text",))
     assert {row.group["text"]: row.quantity for row in usage(question)} == {digits + "a": 1, digits + "b": 1}
     assert projected("texts") == 2
+
+
+def test_an_event_in_an_hour_that_a_zone_cuts_counts_once_whether_projected_or_not(organization_id: int) -> None:
+    question = UsageQuestion(
+        organization_id=organization_id,
+        meter="n",
+        period=OCTOBER,
+        window="day",
+        timezone="Asia/Kolkata",
+        customers=("acme",),
+    )
+    events = [cloud_event("a", time="2026-10-03T18:10:00Z"), cloud_event("b", time="2026-10-03T18:40:00Z")]
+    ingest(organization_id=organization_id, events=events, received_at=NOW)
+    days = [(datetime(2026, 10, 2, 18, 30, tzinfo=UTC), 1), (datetime(2026, 10, 3, 18, 30, tzinfo=UTC), 1)]
+    for _ in range(2):
+        assert [(row.start, row.quantity) for row in usage(question)] == days
+        advance_projections()
+    void_event(organization_id=organization_id, source="s", event_id="a", reason="test", at=NOW)
+    for _ in range(2):
+        assert [(row.start, row.quantity) for row in usage(question)] == days[1:]
+        advance_projections()
+
+
+def test_a_day_with_two_midnights_begins_at_the_first(organization_id: int) -> None:
+    # In Havana 1 November 2026 begins at 04:00 UTC; an hour later its clocks go back to midnight.
+    ingest(organization_id=organization_id, events=[cloud_event("a", time="2026-11-01T12:00:00Z")], received_at=NOW)
+    period = Period(datetime(2026, 10, 1, tzinfo=UTC), datetime(2026, 12, 1, tzinfo=UTC))
+    question = UsageQuestion(
+        organization_id=organization_id, meter="n", period=period, window="day", timezone="America/Havana"
+    )
+    [row] = usage(question)
+    assert (row.start, row.end) == (
+        datetime(2026, 11, 1, 4, tzinfo=UTC),
+        datetime(2026, 11, 2, 5, tzinfo=UTC),
+    )

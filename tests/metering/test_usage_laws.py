@@ -48,18 +48,20 @@ METERS: dict[str, dict[str, Any]] = {
 }
 
 # Around the end of daylight saving time in Berlin (25 October) and New York (1 November), to the minute.
-# Half of all times crowd around two nights, so that they meet each other and the cuts.
+# Most times crowd around two nights, so that they meet each other and the cuts.
+_nights = st.builds(
+    lambda night, n: night + timedelta(minutes=5 * n),
+    st.sampled_from([datetime(2026, 10, 25, tzinfo=UTC), datetime(2026, 11, 1, tzinfo=UTC)]),
+    st.integers(-80, 80),
+)
 times = st.one_of(
+    _nights,
+    _nights,
     st.integers(0, 16 * 24 * 12).map(lambda n: PERIOD.start + timedelta(minutes=5 * n - 300)),
-    st.builds(
-        lambda night, n: night + timedelta(minutes=5 * n),
-        st.sampled_from([datetime(2026, 10, 25, tzinfo=UTC), datetime(2026, 11, 1, tzinfo=UTC)]),
-        st.integers(-80, 80),
-    ),
 )
 events = st.fixed_dictionaries(
     {
-        "id": st.sampled_from("abcdefghij"),
+        "id": st.sampled_from("abcdefghijklmnopqrst"),
         "time": times,
         "subject": st.sampled_from(["acme", "globex"]),
         "type": st.sampled_from(["t", "t", "t", "u"]),
@@ -74,12 +76,13 @@ events = st.fixed_dictionaries(
 )
 steps = st.lists(
     st.one_of(
-        st.lists(events, min_size=1, max_size=6),
-        st.sampled_from("abcdefghij").map(lambda name: ("void", name)),
+        st.lists(events, min_size=4, max_size=10),
+        st.lists(events, min_size=4, max_size=10),
+        st.sampled_from("abcdefghijklmnopqrst").map(lambda name: ("void", name)),
         st.just("project"),
         st.sampled_from(sorted(METERS)).map(lambda name: ("meter", name)),
     ),
-    min_size=1,
+    min_size=4,
     max_size=12,
 )
 
@@ -168,14 +171,14 @@ questions = st.builds(
         where=where,
     ),
     st.sampled_from(sorted(METERS)),
-    st.sampled_from(["total", "month", "day", "hour", "minute"]),
+    st.sampled_from(["total", "month", "day", "day", "hour", "minute"]),
     st.sampled_from(ZONES),
     st.booleans(),
     st.booleans(),
-    st.sampled_from([None, None, ("acme",), ("globex", "acme"), ("nobody",)]),
-    st.sampled_from([{}, {}, {"model": "a"}, {"model": "c"}]),
-    st.sampled_from([0, 0, 60, 90, 105, 7, 6 * 1440 + 33]),
-    st.sampled_from([0, 0, 60, 45, 8, 9 * 1440]),
+    st.sampled_from([None, None, ("acme",), ("globex", "acme"), ("globex", "nobody")]),
+    st.sampled_from([{}, {}, {}, {"model": "a"}]),
+    st.sampled_from([0, 0, 60, 90, 105, 7, 4 * 1440 + 1123]),
+    st.sampled_from([0, 0, 60, 45, 8, 3 * 1440 + 343]),
 )
 
 
