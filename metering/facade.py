@@ -13,21 +13,16 @@ from metering.contracts import (
 )
 from metering.directory import register_customer_directory
 from metering.models import Meter, MeterVersion, UsageEvent
-from metering.notifications import announcing
 from metering.queries.events import EventQuestion, LineQuestion, line_events, line_quantity, list_events
 from metering.queries.meters import current_versions, definition_of, get_meter_version, meters_of
 from metering.queries.usage import usage, usage_of_version
 from metering.services.corrections import amend_event, void_event
-from metering.services.ingest import ingest as _ingest
-from metering.services.ingest import ingest_body as _ingest_body
+from metering.services.ingest import ingest, ingest_body
 from metering.services.meters import MeterExists, create_meter, create_meter_version
 from metering.services.projections import advance_projections
 from metering.stream.answers import live_answer
 from metering.stream.events import event_stream
 from metering.stream.kept import Kept
-
-ingest = announcing(_ingest)
-ingest_body = announcing(_ingest_body)
 
 __all__ = [
     "BatchRejected",

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
 from billing.models import Invoice, InvoiceLine
-from kernel.period import Period
+from billing.queries.invoices import line_question
 from metering.facade import UsageQuestion, usage_of_version
 
 
@@ -28,23 +27,19 @@ def late_usage(invoice: Invoice) -> list[LateUsage]:
     """The lines of `invoice` whose usage has changed since it was issued, by the meter version they were
     counted with. The invoice stays as it is."""
     found: list[LateUsage] = []
-    for line in _usage_lines(invoice.lines.select_related("price", "meter_version__meter")):
-        version = line.meter_version
+    for line in invoice.lines.filter(meter_version__isnull=False).select_related("price", "meter_version__meter"):
+        version, asked = line.meter_version, line_question(invoice=invoice, line=line)
         assert version is not None
         [row] = usage_of_version(
             version,
             UsageQuestion(
                 organization_id=invoice.organization_id,
                 meter=version.meter.key,
-                period=Period(line.period_start, line.period_end),
-                customers=(invoice.customer.key,),
-                where=dict(line.price.filter),
+                period=asked.period,
+                customers=(asked.customer,),
+                where=dict(asked.where),
             ),
         )
         if row.quantity != line.quantity:
             found.append(LateUsage(line, line.quantity, row.quantity))
     return found
-
-
-def _usage_lines(lines: Sequence[InvoiceLine]) -> list[InvoiceLine]:
-    return [line for line in lines if line.meter_version_id is not None]

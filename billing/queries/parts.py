@@ -15,7 +15,7 @@ from billing.models import Price, Subscription
 from billing.models.catalogue import Bill as BillTime
 from billing.models.catalogue import PriceKind
 from billing.queries.bills import Bill, billed_from, in_force
-from billing.queries.seats import seat_spans, seats_at
+from billing.queries.seats import SeatSpan, seat_spans, seats_at
 from kernel.period import Period
 from metering.facade import MeterVersion
 
@@ -50,43 +50,42 @@ def parts_of(bill: Bill, versions: Mapping[str, MeterVersion]) -> list[Part]:
     seats that were added to a period already paid for."""
     found: list[Part] = []
     for price in bill.subscription.plan_version.prices.all():
-        in_advance = price.bill == BillTime.IN_ADVANCE
-        whole = bill.advance if in_advance else bill.arrears
         if price.kind == PriceKind.SEAT:
             found += _seat_parts(bill, price)
-        elif whole is not None:
+        elif (whole := bill.advance if price.bill == BillTime.IN_ADVANCE else bill.arrears) is not None:
             found.append(_part(bill.subscription, price, whole, versions))
     return found
 
 
 def _seat_parts(bill: Bill, price: Price) -> Iterator[Part]:
-    """A seat price's spans. In advance: the coming period by the seats it begins with, and of the period behind
-    it what was added after it began."""
+    """A seat price's spans. In advance: of the period behind the bill what was added after it began, and the
+    coming period by the seats it begins with."""
     subscription, terms = bill.subscription, terms_of(price)
     in_advance = price.bill == BillTime.IN_ADVANCE
     if bill.arrears is not None:
         for span in seat_spans(subscription, bill.arrears):
             if not in_advance:
                 yield Part(subscription, price, terms, span.period, span.fraction, seats=span.seats)
-        if in_advance:
-            yield from _added_seats(subscription, price, terms, bill.arrears)
+            elif span.before is not None and span.seats > span.before:
+                yield _added_seats(subscription, price, terms, bill.arrears, span)
     if in_advance and bill.advance is not None:
-        period = in_force(subscription, bill.advance)
-        assert period is not None, "a bill has no period in which its subscription was not in force"
+        period = _in_force(subscription, bill.advance)
         seats = seats_at(subscription, period.start)
-        fraction = _fraction(subscription, bill.advance)
-        yield Part(subscription, price, terms, period, fraction, seats=seats)
+        yield Part(subscription, price, terms, period, _fraction(subscription, bill.advance), seats=seats)
 
 
-def _added_seats(subscription: Subscription, price: Price, terms: PriceTerms, whole: Period) -> Iterator[Part]:
-    for span in seat_spans(subscription, whole):
-        if span.before is not None and span.seats > span.before:
-            end = in_force(subscription, whole)
-            assert end is not None
-            zone = ZoneInfo(subscription.customer.timezone)
-            rest = Period(span.period.start, end.end)
-            fraction = period_fraction(whole, zone, starts_at=rest.start, ends_at=subscription.ends_at)
-            yield Part(subscription, price, terms, rest, fraction, seats=span.seats, seats_before=span.before)
+def _added_seats(subscription: Subscription, price: Price, terms: PriceTerms, whole: Period, span: SeatSpan) -> Part:
+    """What a span has more seats than the one before it, from its first day to the end of the period."""
+    rest = Period(span.period.start, _in_force(subscription, whole).end)
+    zone = ZoneInfo(subscription.customer.timezone)
+    fraction = period_fraction(whole, zone, starts_at=rest.start, ends_at=subscription.ends_at)
+    return Part(subscription, price, terms, rest, fraction, seats=span.seats, seats_before=span.before)
+
+
+def _in_force(subscription: Subscription, whole: Period) -> Period:
+    period = in_force(subscription, whole)
+    assert period is not None, "a bill has no period in which its subscription was not in force"
+    return period
 
 
 def _fraction(subscription: Subscription, whole: Period) -> Fraction:
@@ -96,8 +95,7 @@ def _fraction(subscription: Subscription, whole: Period) -> Fraction:
 
 def _part(subscription: Subscription, price: Price, whole: Period, versions: Mapping[str, MeterVersion]) -> Part:
     terms = terms_of(price)
-    period = in_force(subscription, whole)
-    assert period is not None, "a bill has no period in which its subscription was not in force"
+    period = _in_force(subscription, whole)
     key = None
     if price.meter_id is not None:
         key = UsageKey(

@@ -33,28 +33,22 @@ def rounded(value: Decimal | int) -> str:
 @register.filter
 def instant(value: datetime | None) -> SafeString | str:
     """A time in the zone the page is read in, to the second."""
-    if value is None:
-        return formats.NOTHING
-    local = timezone.localtime(value)
-    return format_html(
-        '<time datetime="{}" title="{}">{}</time>',
-        value.isoformat(),
-        local.strftime("%Y-%m-%d %H:%M:%S.%f %Z"),
-        local.strftime("%-d %b %Y, %H:%M:%S"),
-    )
+    return _time(value, shown="%-d %b %Y, %H:%M:%S", title="%Y-%m-%d %H:%M:%S.%f %Z")
 
 
 @register.filter
 def moment(value: datetime | None) -> SafeString | str:
     """A time to the minute, without its year in the present one."""
+    return _time(value, shown="%-d %b, %H:%M", title="%Y-%m-%d %H:%M:%S %Z")
+
+
+def _time(value: datetime | None, *, shown: str, title: str) -> SafeString | str:
+    """A `time` element in the zone the page is read in, in two `strftime` formats."""
     if value is None:
         return formats.NOTHING
     local = timezone.localtime(value)
     return format_html(
-        '<time datetime="{}" title="{}">{}</time>',
-        value.isoformat(),
-        local.strftime("%Y-%m-%d %H:%M:%S %Z"),
-        local.strftime("%-d %b, %H:%M"),
+        '<time datetime="{}" title="{}">{}</time>', value.isoformat(), local.strftime(title), local.strftime(shown)
     )
 
 

@@ -15,11 +15,11 @@ from metering.api import serializers as shapes
 from metering.api.bodies import MEDIA_TYPES, read_events
 from metering.api.questions import event_question, usage_question
 from metering.contracts import BatchRejected
-from metering.facade import ingest_body
 from metering.queries.events import list_events
 from metering.queries.meters import get_meter, meters_of, projection_progress
 from metering.queries.usage import usage
 from metering.services.corrections import amend_event, void_event
+from metering.services.ingest import ingest_body
 from metering.services.meters import create_meter, create_meter_version
 from rest.idempotency import idempotent
 from rest.pagination import limit_of, page

@@ -12,7 +12,7 @@ from metering.contracts import IngestResult
 from metering.decoding import MAX_EVENTS
 from metering.domain.otel import Event, SpanRefusal, map_spans
 from metering.domain.otel_spans import Span
-from metering.facade import ingest
+from metering.services.ingest import ingest
 
 logger = logging.getLogger("metering")
 

@@ -11,6 +11,7 @@ from psycopg.errors import UniqueViolation
 
 from metering.contracts import BatchRejected, CloudEvent, IngestResult, Rejection
 from metering.decoding import LogRow, decode_body, decode_mappings, prepare
+from metering.notifications import announcing
 from metering.queries.meters import numeric_paths
 from metering.services.log_format import COLUMNS, copy_data
 from rest.statements import run
@@ -25,6 +26,7 @@ SELECT uuid_send(identity), uuid_send(content_hash) FROM metering_usageevent WHE
 """
 
 
+@announcing
 def ingest(
     *,
     organization_id: int,
@@ -41,6 +43,7 @@ def ingest(
     return _write(organization_id, *decode_mappings(events), received_at, strict)
 
 
+@announcing
 def ingest_body(*, organization_id: int, body: bytes, received_at: datetime, strict: bool = False) -> IngestResult:
     """The same for a JSON body with one event or an array; raises as `decode_body` does."""
     return _write(organization_id, *decode_body(body), received_at, strict)

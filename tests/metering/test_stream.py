@@ -18,7 +18,6 @@ from accounts.facade import ApiKey, revoke_api_key
 from launcher import process
 from metering.facade import ingest, void_event
 from metering.notifications import CHANNEL
-from metering.services.ingest import ingest as silently
 from metering.stream import answers, changes
 from metering.stream.events import LATEST, MOST_REPLIES, SOONEST, Pace
 from tests.api import Api, make_api
@@ -89,6 +88,7 @@ def test_a_hundred_replies_without_news_ask_the_database_nothing(committing_api:
 def test_a_missed_announcement_only_delays(committing_api: Api, event: Build, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(changes, "RECHECK", 1.0)
     _, nothing, _ = stream(committing_api)
+    silently = ingest.__wrapped__
     silently(organization_id=committing_api.organization.pk, events=[event()], received_at=NOW)
     assert '"quantity":"1"' in next_event(committing_api, nothing)[1]
 
