@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Annotated, Any
 
@@ -110,3 +110,11 @@ class EventView:
     received_at: datetime
     data: dict[str, Any]
     voided: bool
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class ChangedDay:
+    """A day of UTC on which the usage of a customer, named by the key in its events, is not what it was."""
+
+    subject: str
+    day: date

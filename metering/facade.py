@@ -3,6 +3,7 @@
 from metering.api.serializers import present_event
 from metering.contracts import (
     BatchRejected,
+    ChangedDay,
     CloudEvent,
     EventView,
     IngestResult,
@@ -13,6 +14,7 @@ from metering.contracts import (
 )
 from metering.directory import register_customer_directory
 from metering.models import Meter, MeterVersion, UsageEvent
+from metering.queries.changes import changed_periods
 from metering.queries.events import EventQuestion, LineQuestion, line_events, line_quantity, list_events
 from metering.queries.meters import current_versions, definition_of, get_meter_version, meters_of
 from metering.queries.usage import usage, usage_of_version
@@ -26,6 +28,7 @@ from metering.stream.kept import Kept
 
 __all__ = [
     "BatchRejected",
+    "ChangedDay",
     "CloudEvent",
     "EventQuestion",
     "EventView",
@@ -42,6 +45,7 @@ __all__ = [
     "UsageRow",
     "advance_projections",
     "amend_event",
+    "changed_periods",
     "create_meter",
     "create_meter_version",
     "current_versions",
