@@ -10,238 +10,444 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('accounts', '0001_initial'),
-        ('metering', '0001_initial'),
+        ("accounts", "0001_initial"),
+        ("metering", "0001_initial"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='InvoiceCounter',
+            name="InvoiceCounter",
             fields=[
-                ('organization', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, primary_key=True, serialize=False, to='accounts.organization')),
-                ('last', models.BigIntegerField(default=0)),
+                (
+                    "organization",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        primary_key=True,
+                        serialize=False,
+                        to="accounts.organization",
+                    ),
+                ),
+                ("last", models.BigIntegerField(default=0)),
             ],
         ),
         migrations.CreateModel(
-            name='BillingRun',
+            name="BillingRun",
             fields=[
-                ('id', models.CharField(default=billing.models.invoices.billing_run_id, editable=False, max_length=30, primary_key=True, serialize=False)),
-                ('month', models.CharField(max_length=7)),
-                ('status', models.CharField(choices=[('queued', 'Queued'), ('running', 'Running'), ('succeeded', 'Succeeded'), ('failed', 'Failed')], default='queued', max_length=10)),
-                ('total', models.IntegerField(default=0)),
-                ('done', models.IntegerField(default=0)),
-                ('invoices', models.IntegerField(default=0)),
-                ('problems', models.JSONField(default=list)),
-                ('created_at', models.DateTimeField()),
-                ('finished_at', models.DateTimeField(null=True)),
-                ('organization', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, to='accounts.organization')),
+                (
+                    "id",
+                    models.CharField(
+                        default=billing.models.invoices.billing_run_id,
+                        editable=False,
+                        max_length=30,
+                        primary_key=True,
+                        serialize=False,
+                    ),
+                ),
+                ("month", models.CharField(max_length=7)),
+                (
+                    "status",
+                    models.CharField(
+                        choices=[
+                            ("queued", "Queued"),
+                            ("running", "Running"),
+                            ("succeeded", "Succeeded"),
+                            ("failed", "Failed"),
+                        ],
+                        default="queued",
+                        max_length=10,
+                    ),
+                ),
+                ("total", models.IntegerField(default=0)),
+                ("done", models.IntegerField(default=0)),
+                ("invoices", models.IntegerField(default=0)),
+                ("problems", models.JSONField(default=list)),
+                ("created_at", models.DateTimeField()),
+                ("finished_at", models.DateTimeField(null=True)),
+                (
+                    "organization",
+                    models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, to="accounts.organization"),
+                ),
             ],
             options={
-                'ordering': ['-id'],
+                "ordering": ["-id"],
             },
         ),
         migrations.CreateModel(
-            name='Customer',
+            name="Customer",
             fields=[
-                ('id', models.CharField(default=billing.models.customers.customer_id, editable=False, max_length=30, primary_key=True, serialize=False)),
-                ('key', models.CharField(max_length=128)),
-                ('name', models.CharField(max_length=200)),
-                ('email', models.EmailField(blank=True, max_length=254)),
-                ('currency', models.CharField(default='USD', max_length=3)),
-                ('timezone', models.CharField(default='UTC', max_length=64)),
-                ('address', models.JSONField(blank=True, default=dict)),
-                ('tax_rate', billing.models.fields.ExactDecimalField(decimal_places=200, default=0, max_digits=1000)),
-                ('tax_id', models.CharField(blank=True, max_length=64)),
-                ('metadata', models.JSONField(blank=True, default=dict)),
-                ('created_at', models.DateTimeField(auto_now_add=True)),
-                ('organization', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, to='accounts.organization')),
+                (
+                    "id",
+                    models.CharField(
+                        default=billing.models.customers.customer_id,
+                        editable=False,
+                        max_length=30,
+                        primary_key=True,
+                        serialize=False,
+                    ),
+                ),
+                ("key", models.CharField(max_length=128)),
+                ("name", models.CharField(max_length=200)),
+                ("email", models.EmailField(blank=True, max_length=254)),
+                ("currency", models.CharField(default="USD", max_length=3)),
+                ("timezone", models.CharField(default="UTC", max_length=64)),
+                ("address", models.JSONField(blank=True, default=dict)),
+                ("tax_rate", billing.models.fields.ExactDecimalField(decimal_places=200, default=0, max_digits=1000)),
+                ("tax_id", models.CharField(blank=True, max_length=64)),
+                ("metadata", models.JSONField(blank=True, default=dict)),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
+                (
+                    "organization",
+                    models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, to="accounts.organization"),
+                ),
             ],
             options={
-                'ordering': ['id'],
+                "ordering": ["id"],
             },
         ),
         migrations.CreateModel(
-            name='Invoice',
+            name="Invoice",
             fields=[
-                ('id', models.CharField(default=billing.models.invoices.invoice_id, editable=False, max_length=30, primary_key=True, serialize=False)),
-                ('number', models.CharField(max_length=40, null=True)),
-                ('status', models.CharField(choices=[('draft', 'Draft'), ('finalized', 'Finalized'), ('paid', 'Paid'), ('uncollectible', 'Uncollectible'), ('void', 'Void')], default='draft', max_length=15)),
-                ('month', models.CharField(max_length=7)),
-                ('currency', models.CharField(max_length=3)),
-                ('period_start', models.DateTimeField()),
-                ('period_end', models.DateTimeField()),
-                ('subtotal', billing.models.fields.ExactDecimalField(decimal_places=200, max_digits=1000)),
-                ('discount', billing.models.fields.ExactDecimalField(decimal_places=200, default=0, max_digits=1000)),
-                ('credits_applied', billing.models.fields.ExactDecimalField(decimal_places=200, default=0, max_digits=1000)),
-                ('tax', billing.models.fields.ExactDecimalField(decimal_places=200, max_digits=1000)),
-                ('total', billing.models.fields.ExactDecimalField(decimal_places=200, max_digits=1000)),
-                ('amount_due', billing.models.fields.ExactDecimalField(decimal_places=200, max_digits=1000)),
-                ('log_snapshot', models.TextField()),
-                ('created_at', models.DateTimeField()),
-                ('finalized_at', models.DateTimeField(null=True)),
-                ('due_at', models.DateTimeField(null=True)),
-                ('paid_at', models.DateTimeField(null=True)),
-                ('voided_at', models.DateTimeField(null=True)),
-                ('billing_run', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, to='billing.billingrun')),
-                ('customer', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='invoices', to='billing.customer')),
-                ('organization', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, to='accounts.organization')),
+                (
+                    "id",
+                    models.CharField(
+                        default=billing.models.invoices.invoice_id,
+                        editable=False,
+                        max_length=30,
+                        primary_key=True,
+                        serialize=False,
+                    ),
+                ),
+                ("number", models.CharField(max_length=40, null=True)),
+                (
+                    "status",
+                    models.CharField(
+                        choices=[
+                            ("draft", "Draft"),
+                            ("finalized", "Finalized"),
+                            ("paid", "Paid"),
+                            ("uncollectible", "Uncollectible"),
+                            ("void", "Void"),
+                        ],
+                        default="draft",
+                        max_length=15,
+                    ),
+                ),
+                ("month", models.CharField(max_length=7)),
+                ("currency", models.CharField(max_length=3)),
+                ("period_start", models.DateTimeField()),
+                ("period_end", models.DateTimeField()),
+                ("subtotal", billing.models.fields.ExactDecimalField(decimal_places=200, max_digits=1000)),
+                ("discount", billing.models.fields.ExactDecimalField(decimal_places=200, default=0, max_digits=1000)),
+                (
+                    "credits_applied",
+                    billing.models.fields.ExactDecimalField(decimal_places=200, default=0, max_digits=1000),
+                ),
+                ("tax", billing.models.fields.ExactDecimalField(decimal_places=200, max_digits=1000)),
+                ("total", billing.models.fields.ExactDecimalField(decimal_places=200, max_digits=1000)),
+                ("amount_due", billing.models.fields.ExactDecimalField(decimal_places=200, max_digits=1000)),
+                ("log_snapshot", models.TextField()),
+                ("created_at", models.DateTimeField()),
+                ("finalized_at", models.DateTimeField(null=True)),
+                ("due_at", models.DateTimeField(null=True)),
+                ("paid_at", models.DateTimeField(null=True)),
+                ("voided_at", models.DateTimeField(null=True)),
+                (
+                    "billing_run",
+                    models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, to="billing.billingrun"),
+                ),
+                (
+                    "customer",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="invoices", to="billing.customer"
+                    ),
+                ),
+                (
+                    "organization",
+                    models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, to="accounts.organization"),
+                ),
             ],
             options={
-                'ordering': ['-id'],
+                "ordering": ["-id"],
             },
         ),
         migrations.CreateModel(
-            name='Plan',
+            name="Plan",
             fields=[
-                ('id', models.CharField(default=billing.models.catalogue.plan_id, editable=False, max_length=30, primary_key=True, serialize=False)),
-                ('key', models.CharField(max_length=128)),
-                ('name', models.CharField(max_length=200)),
-                ('created_at', models.DateTimeField(auto_now_add=True)),
-                ('organization', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, to='accounts.organization')),
+                (
+                    "id",
+                    models.CharField(
+                        default=billing.models.catalogue.plan_id,
+                        editable=False,
+                        max_length=30,
+                        primary_key=True,
+                        serialize=False,
+                    ),
+                ),
+                ("key", models.CharField(max_length=128)),
+                ("name", models.CharField(max_length=200)),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
+                (
+                    "organization",
+                    models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, to="accounts.organization"),
+                ),
             ],
             options={
-                'ordering': ['id'],
+                "ordering": ["id"],
             },
         ),
         migrations.CreateModel(
-            name='PlanVersion',
+            name="PlanVersion",
             fields=[
-                ('id', models.CharField(default=billing.models.catalogue.plan_version_id, editable=False, max_length=30, primary_key=True, serialize=False)),
-                ('number', models.IntegerField(default=1)),
-                ('currency', models.CharField(max_length=3)),
-                ('interval', models.CharField(choices=[('month', 'Month')], default='month', max_length=10)),
-                ('created_at', models.DateTimeField(auto_now_add=True)),
-                ('plan', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='versions', to='billing.plan')),
+                (
+                    "id",
+                    models.CharField(
+                        default=billing.models.catalogue.plan_version_id,
+                        editable=False,
+                        max_length=30,
+                        primary_key=True,
+                        serialize=False,
+                    ),
+                ),
+                ("number", models.IntegerField(default=1)),
+                ("currency", models.CharField(max_length=3)),
+                ("interval", models.CharField(choices=[("month", "Month")], default="month", max_length=10)),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
+                (
+                    "plan",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="versions", to="billing.plan"
+                    ),
+                ),
             ],
             options={
-                'ordering': ['number'],
+                "ordering": ["number"],
             },
         ),
         migrations.CreateModel(
-            name='Price',
+            name="Price",
             fields=[
-                ('id', models.CharField(default=billing.models.catalogue.price_id, editable=False, max_length=30, primary_key=True, serialize=False)),
-                ('position', models.SmallIntegerField()),
-                ('key', models.CharField(max_length=128)),
-                ('name', models.CharField(max_length=200)),
-                ('kind', models.CharField(choices=[('fixed', 'Fixed'), ('seat', 'Seat'), ('usage', 'Usage')], max_length=10)),
-                ('filter', models.JSONField(default=dict)),
-                ('prorate', models.BooleanField(default=True)),
-                ('included', billing.models.fields.ExactDecimalField(decimal_places=200, default=0, max_digits=1000)),
-                ('minimum', billing.models.fields.ExactDecimalField(decimal_places=200, max_digits=1000, null=True)),
-                ('maximum', billing.models.fields.ExactDecimalField(decimal_places=200, max_digits=1000, null=True)),
-                ('model', models.JSONField()),
-                ('meter', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, to='metering.meter')),
-                ('plan_version', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='prices', to='billing.planversion')),
+                (
+                    "id",
+                    models.CharField(
+                        default=billing.models.catalogue.price_id,
+                        editable=False,
+                        max_length=30,
+                        primary_key=True,
+                        serialize=False,
+                    ),
+                ),
+                ("position", models.SmallIntegerField()),
+                ("key", models.CharField(max_length=128)),
+                ("name", models.CharField(max_length=200)),
+                (
+                    "kind",
+                    models.CharField(choices=[("fixed", "Fixed"), ("seat", "Seat"), ("usage", "Usage")], max_length=10),
+                ),
+                ("filter", models.JSONField(default=dict)),
+                ("prorate", models.BooleanField(default=True)),
+                ("included", billing.models.fields.ExactDecimalField(decimal_places=200, default=0, max_digits=1000)),
+                ("minimum", billing.models.fields.ExactDecimalField(decimal_places=200, max_digits=1000, null=True)),
+                ("maximum", billing.models.fields.ExactDecimalField(decimal_places=200, max_digits=1000, null=True)),
+                ("model", models.JSONField()),
+                (
+                    "meter",
+                    models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, to="metering.meter"),
+                ),
+                (
+                    "plan_version",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="prices", to="billing.planversion"
+                    ),
+                ),
             ],
             options={
-                'ordering': ['position'],
+                "ordering": ["position"],
             },
         ),
         migrations.CreateModel(
-            name='InvoiceLine',
+            name="InvoiceLine",
             fields=[
-                ('id', models.CharField(default=billing.models.invoices.invoice_line_id, editable=False, max_length=30, primary_key=True, serialize=False)),
-                ('position', models.SmallIntegerField()),
-                ('kind', models.CharField(max_length=10)),
-                ('description', models.TextField()),
-                ('quantity', billing.models.fields.ExactDecimalField(decimal_places=200, max_digits=1000)),
-                ('unit_amount', billing.models.fields.ExactDecimalField(decimal_places=200, max_digits=1000, null=True)),
-                ('amount', billing.models.fields.ExactDecimalField(decimal_places=200, max_digits=1000)),
-                ('tax_rate', billing.models.fields.ExactDecimalField(decimal_places=200, default=0, max_digits=1000)),
-                ('tax', billing.models.fields.ExactDecimalField(decimal_places=200, default=0, max_digits=1000)),
-                ('period_start', models.DateTimeField()),
-                ('period_end', models.DateTimeField()),
-                ('breakdown', models.JSONField()),
-                ('steps', models.JSONField()),
-                ('events', models.BigIntegerField(default=0)),
-                ('invoice', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='lines', to='billing.invoice')),
-                ('meter_version', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, to='metering.meterversion')),
-                ('price', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, to='billing.price')),
+                (
+                    "id",
+                    models.CharField(
+                        default=billing.models.invoices.invoice_line_id,
+                        editable=False,
+                        max_length=30,
+                        primary_key=True,
+                        serialize=False,
+                    ),
+                ),
+                ("position", models.SmallIntegerField()),
+                ("kind", models.CharField(max_length=10)),
+                ("description", models.TextField()),
+                ("quantity", billing.models.fields.ExactDecimalField(decimal_places=200, max_digits=1000)),
+                (
+                    "unit_amount",
+                    billing.models.fields.ExactDecimalField(decimal_places=200, max_digits=1000, null=True),
+                ),
+                ("amount", billing.models.fields.ExactDecimalField(decimal_places=200, max_digits=1000)),
+                ("tax_rate", billing.models.fields.ExactDecimalField(decimal_places=200, default=0, max_digits=1000)),
+                ("tax", billing.models.fields.ExactDecimalField(decimal_places=200, default=0, max_digits=1000)),
+                ("period_start", models.DateTimeField()),
+                ("period_end", models.DateTimeField()),
+                ("breakdown", models.JSONField()),
+                ("steps", models.JSONField()),
+                ("events", models.BigIntegerField(default=0)),
+                (
+                    "invoice",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="lines", to="billing.invoice"
+                    ),
+                ),
+                (
+                    "meter_version",
+                    models.ForeignKey(
+                        null=True, on_delete=django.db.models.deletion.PROTECT, to="metering.meterversion"
+                    ),
+                ),
+                ("price", models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, to="billing.price")),
             ],
             options={
-                'ordering': ['position'],
+                "ordering": ["position"],
             },
         ),
         migrations.CreateModel(
-            name='Subscription',
+            name="Subscription",
             fields=[
-                ('id', models.CharField(default=billing.models.customers.subscription_id, editable=False, max_length=30, primary_key=True, serialize=False)),
-                ('starts_at', models.DateTimeField()),
-                ('ends_at', models.DateTimeField(blank=True, null=True)),
-                ('seats', models.IntegerField(default=0)),
-                ('created_at', models.DateTimeField(auto_now_add=True)),
-                ('customer', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='subscriptions', to='billing.customer')),
-                ('organization', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, to='accounts.organization')),
-                ('plan_version', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, to='billing.planversion')),
+                (
+                    "id",
+                    models.CharField(
+                        default=billing.models.customers.subscription_id,
+                        editable=False,
+                        max_length=30,
+                        primary_key=True,
+                        serialize=False,
+                    ),
+                ),
+                ("starts_at", models.DateTimeField()),
+                ("ends_at", models.DateTimeField(blank=True, null=True)),
+                ("seats", models.IntegerField(default=0)),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
+                (
+                    "customer",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="subscriptions", to="billing.customer"
+                    ),
+                ),
+                (
+                    "organization",
+                    models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, to="accounts.organization"),
+                ),
+                (
+                    "plan_version",
+                    models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, to="billing.planversion"),
+                ),
             ],
             options={
-                'ordering': ['id'],
+                "ordering": ["id"],
             },
         ),
         migrations.AddField(
-            model_name='invoice',
-            name='subscription',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='invoices', to='billing.subscription'),
+            model_name="invoice",
+            name="subscription",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.PROTECT, related_name="invoices", to="billing.subscription"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='billingrun',
-            constraint=models.UniqueConstraint(condition=models.Q(('status__in', ['queued', 'running'])), fields=('organization', 'month'), name='one_active_run_per_month'),
+            model_name="billingrun",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("status__in", ["queued", "running"])),
+                fields=("organization", "month"),
+                name="one_active_run_per_month",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='customer',
-            constraint=models.UniqueConstraint(fields=('organization', 'key'), name='customer_key_unique'),
+            model_name="customer",
+            constraint=models.UniqueConstraint(fields=("organization", "key"), name="customer_key_unique"),
         ),
         migrations.AddConstraint(
-            model_name='plan',
-            constraint=models.UniqueConstraint(fields=('organization', 'key'), name='plan_key_unique'),
+            model_name="plan",
+            constraint=models.UniqueConstraint(fields=("organization", "key"), name="plan_key_unique"),
         ),
         migrations.AddConstraint(
-            model_name='planversion',
-            constraint=models.UniqueConstraint(fields=('plan', 'number'), name='plan_version_number_unique'),
+            model_name="planversion",
+            constraint=models.UniqueConstraint(fields=("plan", "number"), name="plan_version_number_unique"),
         ),
         migrations.AddConstraint(
-            model_name='price',
-            constraint=models.UniqueConstraint(fields=('plan_version', 'key'), name='price_key_unique_in_version'),
+            model_name="price",
+            constraint=models.UniqueConstraint(fields=("plan_version", "key"), name="price_key_unique_in_version"),
         ),
         migrations.AddConstraint(
-            model_name='price',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('kind', 'usage'), ('meter__isnull', False)), models.Q(models.Q(('kind', 'usage'), _negated=True), ('meter', None)), _connector='OR'), name='usage_prices_have_a_meter'),
+            model_name="price",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("kind", "usage"), ("meter__isnull", False)),
+                    models.Q(models.Q(("kind", "usage"), _negated=True), ("meter", None)),
+                    _connector="OR",
+                ),
+                name="usage_prices_have_a_meter",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='invoiceline',
-            constraint=models.UniqueConstraint(fields=('invoice', 'position'), name='line_position_unique'),
+            model_name="invoiceline",
+            constraint=models.UniqueConstraint(fields=("invoice", "position"), name="line_position_unique"),
         ),
         migrations.AddConstraint(
-            model_name='subscription',
-            constraint=models.CheckConstraint(condition=models.Q(('seats__gte', 0)), name='seats_not_negative'),
+            model_name="subscription",
+            constraint=models.CheckConstraint(condition=models.Q(("seats__gte", 0)), name="seats_not_negative"),
         ),
         migrations.AddConstraint(
-            model_name='subscription',
-            constraint=models.CheckConstraint(condition=models.Q(('ends_at', None), ('ends_at__gte', models.F('starts_at')), _connector='OR'), name='ends_after_start'),
+            model_name="subscription",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("ends_at", None), ("ends_at__gte", models.F("starts_at")), _connector="OR"),
+                name="ends_after_start",
+            ),
         ),
         migrations.AddIndex(
-            model_name='invoice',
-            index=models.Index(fields=['organization', 'month'], name='invoice_by_month'),
+            model_name="invoice",
+            index=models.Index(fields=["organization", "month"], name="invoice_by_month"),
         ),
         migrations.AddConstraint(
-            model_name='invoice',
-            constraint=models.UniqueConstraint(fields=('subscription', 'month'), name='one_invoice_per_subscription_and_month'),
+            model_name="invoice",
+            constraint=models.UniqueConstraint(
+                fields=("subscription", "month"), name="one_invoice_per_subscription_and_month"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='invoice',
-            constraint=models.UniqueConstraint(fields=('organization', 'number'), name='invoice_number_unique'),
+            model_name="invoice",
+            constraint=models.UniqueConstraint(fields=("organization", "number"), name="invoice_number_unique"),
         ),
         migrations.AddConstraint(
-            model_name='invoice',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('number', None), ('status', 'draft')), models.Q(models.Q(('status', 'draft'), _negated=True), ('number__isnull', False)), _connector='OR'), name='only_drafts_have_no_number'),
+            model_name="invoice",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("number", None), ("status", "draft")),
+                    models.Q(models.Q(("status", "draft"), _negated=True), ("number__isnull", False)),
+                    _connector="OR",
+                ),
+                name="only_drafts_have_no_number",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='invoice',
-            constraint=models.CheckConstraint(condition=models.Q(('total', django.db.models.expressions.CombinedExpression(django.db.models.expressions.CombinedExpression(models.F('subtotal'), '-', models.F('discount')), '+', models.F('tax')))), name='total_is_the_sum_of_its_parts'),
+            model_name="invoice",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    (
+                        "total",
+                        django.db.models.expressions.CombinedExpression(
+                            django.db.models.expressions.CombinedExpression(
+                                models.F("subtotal"), "-", models.F("discount")
+                            ),
+                            "+",
+                            models.F("tax"),
+                        ),
+                    )
+                ),
+                name="total_is_the_sum_of_its_parts",
+            ),
         ),
     ]

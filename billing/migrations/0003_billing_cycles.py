@@ -4,64 +4,89 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('accounts', '0001_initial'),
-        ('billing', '0002_finalized_invoices_never_change'),
-        ('metering', '0003_event_by_time'),
+        ("accounts", "0001_initial"),
+        ("billing", "0002_finalized_invoices_never_change"),
+        ("metering", "0003_event_by_time"),
     ]
 
     operations = [
         migrations.RemoveConstraint(
-            model_name='invoice',
-            name='one_invoice_per_subscription_and_month',
+            model_name="invoice",
+            name="one_invoice_per_subscription_and_month",
         ),
         migrations.AddField(
-            model_name='invoice',
-            name='kind',
-            field=models.CharField(choices=[('opening', 'Opening'), ('cycle', 'Cycle')], default='cycle', max_length=10),
+            model_name="invoice",
+            name="kind",
+            field=models.CharField(
+                choices=[("opening", "Opening"), ("cycle", "Cycle")], default="cycle", max_length=10
+            ),
         ),
         migrations.AddField(
-            model_name='planversion',
-            name='interval_count',
+            model_name="planversion",
+            name="interval_count",
             field=models.SmallIntegerField(default=1),
         ),
         migrations.AddField(
-            model_name='planversion',
-            name='trial_days',
+            model_name="planversion",
+            name="trial_days",
             field=models.SmallIntegerField(default=0),
         ),
         migrations.AddField(
-            model_name='price',
-            name='bill',
-            field=models.CharField(choices=[('in_advance', 'In Advance'), ('in_arrears', 'In Arrears')], default='in_arrears', max_length=10),
+            model_name="price",
+            name="bill",
+            field=models.CharField(
+                choices=[("in_advance", "In Advance"), ("in_arrears", "In Arrears")],
+                default="in_arrears",
+                max_length=10,
+            ),
         ),
         migrations.AddField(
-            model_name='subscription',
-            name='anchor',
-            field=models.CharField(choices=[('calendar', 'Calendar'), ('anniversary', 'Anniversary')], default='calendar', max_length=11),
+            model_name="subscription",
+            name="anchor",
+            field=models.CharField(
+                choices=[("calendar", "Calendar"), ("anniversary", "Anniversary")], default="calendar", max_length=11
+            ),
         ),
         migrations.AddField(
-            model_name='subscription',
-            name='trial_days',
+            model_name="subscription",
+            name="trial_days",
             field=models.SmallIntegerField(default=0),
         ),
         migrations.AlterField(
-            model_name='planversion',
-            name='interval',
-            field=models.CharField(choices=[('day', 'Day'), ('week', 'Week'), ('month', 'Month'), ('quarter', 'Quarter'), ('year', 'Year')], default='month', max_length=10),
+            model_name="planversion",
+            name="interval",
+            field=models.CharField(
+                choices=[
+                    ("day", "Day"),
+                    ("week", "Week"),
+                    ("month", "Month"),
+                    ("quarter", "Quarter"),
+                    ("year", "Year"),
+                ],
+                default="month",
+                max_length=10,
+            ),
         ),
         migrations.AlterField(
-            model_name='price',
-            name='kind',
-            field=models.CharField(choices=[('fixed', 'Fixed'), ('seat', 'Seat'), ('usage', 'Usage'), ('commitment', 'Commitment')], max_length=10),
+            model_name="price",
+            name="kind",
+            field=models.CharField(
+                choices=[("fixed", "Fixed"), ("seat", "Seat"), ("usage", "Usage"), ("commitment", "Commitment")],
+                max_length=10,
+            ),
         ),
         migrations.AddConstraint(
-            model_name='invoice',
-            constraint=models.UniqueConstraint(fields=('subscription', 'kind', 'period_start'), name='no_period_is_billed_twice'),
+            model_name="invoice",
+            constraint=models.UniqueConstraint(
+                fields=("subscription", "kind", "period_start"), name="no_period_is_billed_twice"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='price',
-            constraint=models.CheckConstraint(condition=models.Q(('bill', 'in_arrears'), ('kind__in', ['fixed', 'seat']), _connector='OR'), name='only_fees_are_billed_in_advance'),
+            model_name="price",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("bill", "in_arrears"), ("kind__in", ["fixed", "seat"]), _connector="OR"),
+                name="only_fees_are_billed_in_advance",
+            ),
         ),
     ]

@@ -5,24 +5,32 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('billing', '0003_billing_cycles'),
+        ("billing", "0003_billing_cycles"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='SeatChange',
+            name="SeatChange",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('seats', models.IntegerField()),
-                ('starts_at', models.DateTimeField()),
-                ('created_at', models.DateTimeField(auto_now_add=True)),
-                ('subscription', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='seat_changes', to='billing.subscription')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("seats", models.IntegerField()),
+                ("starts_at", models.DateTimeField()),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
+                (
+                    "subscription",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="seat_changes",
+                        to="billing.subscription",
+                    ),
+                ),
             ],
             options={
-                'ordering': ['starts_at', 'id'],
-                'constraints': [models.CheckConstraint(condition=models.Q(('seats__gte', 0)), name='changed_seats_not_negative')],
+                "ordering": ["starts_at", "id"],
+                "constraints": [
+                    models.CheckConstraint(condition=models.Q(("seats__gte", 0)), name="changed_seats_not_negative")
+                ],
             },
         ),
     ]

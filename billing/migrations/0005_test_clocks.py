@@ -6,28 +6,41 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('accounts', '0001_initial'),
-        ('billing', '0004_seat_changes'),
+        ("accounts", "0001_initial"),
+        ("billing", "0004_seat_changes"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='TestClock',
+            name="TestClock",
             fields=[
-                ('id', models.CharField(default=billing.models.customers.test_clock_id, editable=False, max_length=30, primary_key=True, serialize=False)),
-                ('now', models.DateTimeField()),
-                ('created_at', models.DateTimeField(auto_now_add=True)),
-                ('organization', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, to='accounts.organization')),
+                (
+                    "id",
+                    models.CharField(
+                        default=billing.models.customers.test_clock_id,
+                        editable=False,
+                        max_length=30,
+                        primary_key=True,
+                        serialize=False,
+                    ),
+                ),
+                ("now", models.DateTimeField()),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
+                (
+                    "organization",
+                    models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, to="accounts.organization"),
+                ),
             ],
             options={
-                'ordering': ['id'],
+                "ordering": ["id"],
             },
         ),
         migrations.AddField(
-            model_name='customer',
-            name='test_clock',
-            field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, to='billing.testclock'),
+            model_name="customer",
+            name="test_clock",
+            field=models.ForeignKey(
+                blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, to="billing.testclock"
+            ),
         ),
     ]

@@ -1,19 +1,50 @@
 """Billing's tables, a file for each part of it."""
 
-from billing.models.catalogue import Plan, PlanVersion, Price
-from billing.models.customers import Customer, SeatChange, Subscription, TestClock
+from billing.models.catalogue import Plan, PlanVersion, Price, PricingUnit
+from billing.models.charges import OneOffCharge
+from billing.models.coupons import Coupon, CouponRedemption, InvoiceDiscount
+from billing.models.credits import CreditGrant, CreditMovement
+from billing.models.customers import (
+    Customer,
+    PlanChange,
+    SeatChange,
+    Subscription,
+    SubscriptionAddOn,
+    SubscriptionPause,
+    TestClock,
+)
 from billing.models.invoices import BillingRun, Invoice, InvoiceCounter, InvoiceLine
+from billing.models.late import LateUsage, LateUsageMark
+from billing.models.payments import CreditNote, CreditNoteCounter, CreditNoteLine, Payment
+from billing.models.policy import BillingPolicy
 
 __all__ = [
+    "BillingPolicy",
     "BillingRun",
+    "Coupon",
+    "CouponRedemption",
+    "CreditGrant",
+    "CreditMovement",
+    "CreditNote",
+    "CreditNoteCounter",
+    "CreditNoteLine",
     "Customer",
     "Invoice",
     "InvoiceCounter",
+    "InvoiceDiscount",
     "InvoiceLine",
+    "LateUsage",
+    "LateUsageMark",
+    "OneOffCharge",
+    "Payment",
     "Plan",
+    "PlanChange",
     "PlanVersion",
     "Price",
+    "PricingUnit",
     "SeatChange",
     "Subscription",
+    "SubscriptionAddOn",
+    "SubscriptionPause",
     "TestClock",
 ]

@@ -22,13 +22,42 @@ def price_id() -> str:
     return new_id("prc")
 
 
+def pricing_unit_id() -> str:
+    return new_id("pun")
+
+
+class PricingUnit(models.Model):
+    """A named credit that prices may be in: one is worth `rate` of `currency`. A price keeps the rate it was made
+    with."""
+
+    id = models.CharField(max_length=30, primary_key=True, default=pricing_unit_id, editable=False)
+    organization = models.ForeignKey("accounts.Organization", on_delete=models.CASCADE)
+    key = models.CharField(max_length=128)
+    name = models.CharField(max_length=200)
+    currency = models.CharField(max_length=3)
+    rate = ExactDecimalField()
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["id"]
+        constraints = [
+            models.UniqueConstraint(fields=["organization", "key"], name="pricing_unit_key_unique"),
+            models.CheckConstraint(condition=models.Q(rate__gt=0), name="pricing_unit_is_worth_something"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
 class Plan(models.Model):
-    """A named set of prices. What it charges stands in its versions."""
+    """A named set of prices. What it charges stands in its versions. An add-on is a plan that is charged beside
+    another one."""
 
     id = models.CharField(max_length=30, primary_key=True, default=plan_id, editable=False)
     organization = models.ForeignKey("accounts.Organization", on_delete=models.CASCADE)
     key = models.CharField(max_length=128)
     name = models.CharField(max_length=200)
+    add_on = models.BooleanField(default=False)
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
@@ -48,7 +77,10 @@ class Interval(models.TextChoices):
 
 
 class PlanVersion(models.Model):
-    """One version of a plan. It never changes; another price is another version."""
+    """One version of a plan. It never changes; another price is another version.
+
+    With a `customer` it is that customer's own: the version it is `based_on`, with some prices overridden.
+    """
 
     id = models.CharField(max_length=30, primary_key=True, default=plan_version_id, editable=False)
     plan = models.ForeignKey(Plan, on_delete=models.CASCADE, related_name="versions")
@@ -57,6 +89,10 @@ class PlanVersion(models.Model):
     interval = models.CharField(max_length=10, choices=Interval.choices, default=Interval.MONTH)
     interval_count = models.SmallIntegerField(default=1)
     trial_days = models.SmallIntegerField(default=0)
+    #: Open usage of this much is invoiced before its period ends.
+    invoice_threshold = ExactDecimalField(null=True)
+    customer = models.ForeignKey("Customer", on_delete=models.CASCADE, null=True, related_name="own_versions")
+    based_on = models.ForeignKey("self", on_delete=models.PROTECT, null=True)
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
@@ -97,6 +133,11 @@ class Price(models.Model):
     minimum = ExactDecimalField(null=True)
     maximum = ExactDecimalField(null=True)
     model = models.JSONField()
+    #: Where set, the price is in these units, `unit_rate` of the plan's currency each.
+    pricing_unit = models.ForeignKey(PricingUnit, on_delete=models.PROTECT, null=True)
+    unit_rate = ExactDecimalField(null=True)
+    #: Taxed at this rate instead of the customer's.
+    tax_rate = ExactDecimalField(null=True)
 
     class Meta:
         ordering = ["position"]

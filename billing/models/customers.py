@@ -20,6 +20,10 @@ def subscription_id() -> str:
     return new_id("sub")
 
 
+def add_on_id() -> str:
+    return new_id("sad")
+
+
 def test_clock_id() -> str:
     return new_id("clk")
 
@@ -41,6 +45,13 @@ class TestClock(models.Model):
         return f"{self.now:%Y-%m-%d %H:%M} UTC"
 
 
+class TaxTreatment(models.TextChoices):
+    STANDARD = "standard"
+    EXEMPT = "exempt"
+    #: The customer owes the tax; the invoice says so and charges none.
+    REVERSE_CHARGE = "reverse_charge"
+
+
 class Customer(models.Model):
     """Who is billed. `key` is what events name in their `subject`, so it never changes."""
 
@@ -54,6 +65,7 @@ class Customer(models.Model):
     address = models.JSONField(default=dict, blank=True)
     tax_rate = ExactDecimalField(default=Decimal(0))
     tax_id = models.CharField(max_length=64, blank=True)
+    tax_treatment = models.CharField(max_length=15, choices=TaxTreatment.choices, default=TaxTreatment.STANDARD)
     metadata = models.JSONField(default=dict, blank=True)
     test_clock = models.ForeignKey(TestClock, on_delete=models.PROTECT, null=True, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
@@ -75,7 +87,8 @@ class Subscription(models.Model):
     """A customer on a plan version from `starts_at` until `ends_at`, where that is set.
 
     The day it starts and the day it ends (in the customer's time zone) both count. Its first
-    `trial_days` days cost nothing.
+    `trial_days` days cost nothing. The version and the seats are those at its start: later ones are in
+    `plan_changes` and `seat_changes`.
     """
 
     id = models.CharField(max_length=30, primary_key=True, default=subscription_id, editable=False)
@@ -86,7 +99,6 @@ class Subscription(models.Model):
     ends_at = models.DateTimeField(null=True, blank=True)
     anchor = models.CharField(max_length=11, choices=Anchor.choices, default=Anchor.CALENDAR)
     trial_days = models.SmallIntegerField(default=0)
-    #: At its start; later numbers are in `seat_changes`.
     seats = models.IntegerField(default=0)
     created_at = models.DateTimeField(auto_now_add=True)
 
@@ -115,3 +127,61 @@ class SeatChange(models.Model):
 
     def __str__(self) -> str:
         return f"{self.seats} from {self.starts_at:%Y-%m-%d}"
+
+
+class PlanChange(models.Model):
+    """From the day of `starts_at` on, a subscription is on `plan_version`. The day belongs to the new version."""
+
+    subscription = models.ForeignKey(Subscription, on_delete=models.CASCADE, related_name="plan_changes")
+    plan_version = models.ForeignKey(PlanVersion, on_delete=models.PROTECT)
+    starts_at = models.DateTimeField()
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["starts_at", "id"]
+
+    def __str__(self) -> str:
+        return f"{self.plan_version} from {self.starts_at:%Y-%m-%d}"
+
+
+class SubscriptionPause(models.Model):
+    """Days on which a subscription costs nothing: those between the day it is paused and the day it is resumed,
+    which both count."""
+
+    subscription = models.ForeignKey(Subscription, on_delete=models.CASCADE, related_name="pauses")
+    starts_at = models.DateTimeField()
+    ends_at = models.DateTimeField(null=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["starts_at", "id"]
+        constraints = [
+            models.UniqueConstraint(fields=["subscription"], condition=Q(ends_at=None), name="one_open_pause"),
+            models.CheckConstraint(condition=Q(ends_at=None) | Q(ends_at__gte=F("starts_at")), name="pause_in_order"),
+        ]
+
+    def __str__(self) -> str:
+        return f"paused from {self.starts_at:%Y-%m-%d}"
+
+
+class SubscriptionAddOn(models.Model):
+    """An add-on charged beside a subscription's plan, from the day of `starts_at` to that of `ends_at`; both count.
+    Its seat prices are charged for `quantity` units."""
+
+    id = models.CharField(max_length=30, primary_key=True, default=add_on_id, editable=False)
+    subscription = models.ForeignKey(Subscription, on_delete=models.CASCADE, related_name="add_ons")
+    plan_version = models.ForeignKey(PlanVersion, on_delete=models.PROTECT)
+    quantity = models.IntegerField(default=1)
+    starts_at = models.DateTimeField()
+    ends_at = models.DateTimeField(null=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["starts_at", "id"]
+        constraints = [
+            models.CheckConstraint(condition=Q(quantity__gte=1), name="add_on_of_something"),
+            models.CheckConstraint(condition=Q(ends_at=None) | Q(ends_at__gte=F("starts_at")), name="add_on_in_order"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.quantity} x {self.plan_version}"

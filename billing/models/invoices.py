@@ -8,7 +8,7 @@ from django.db import models
 from django.db.models import Q
 
 from billing.models.catalogue import Price
-from billing.models.customers import Customer, Subscription
+from billing.models.customers import Customer, Subscription, TaxTreatment
 from billing.models.fields import ExactDecimalField
 from kernel.ids import new_id
 
@@ -76,6 +76,8 @@ class InvoiceStatus(models.TextChoices):
     PAID = "paid"
     UNCOLLECTIBLE = "uncollectible"
     VOID = "void"
+    #: Nothing was owed, and the organization's policy is to send no invoice over nothing. It has no number.
+    SKIPPED = "skipped"
 
 
 class InvoiceKind(models.TextChoices):
@@ -83,6 +85,24 @@ class InvoiceKind(models.TextChoices):
     OPENING = "opening"
     #: What it owes at the end of a period: that period in arrears, and the fees in advance of the next.
     CYCLE = "cycle"
+    #: Open usage that passed the plan's threshold before its period ended.
+    THRESHOLD = "threshold"
+    #: Charges made by hand, with no subscription.
+    ONE_OFF = "one_off"
+
+
+class LineRole(models.TextChoices):
+    """Why a line is there."""
+
+    #: A price over days of a period.
+    CHARGE = "charge"
+    #: What a period that was paid for in advance came to, less what was charged for it then.
+    SETTLEMENT = "settlement"
+    #: What threshold invoices have charged of this period already.
+    BILLED_BEFORE = "billed_before"
+    #: What late, corrected or reversed usage changes about a line of an earlier invoice.
+    ADJUSTMENT = "adjustment"
+    ONE_OFF = "one_off"
 
 
 class Invoice(models.Model):
@@ -95,7 +115,7 @@ class Invoice(models.Model):
     id = models.CharField(max_length=30, primary_key=True, default=invoice_id, editable=False)
     organization = models.ForeignKey("accounts.Organization", on_delete=models.CASCADE)
     customer = models.ForeignKey(Customer, on_delete=models.PROTECT, related_name="invoices")
-    subscription = models.ForeignKey(Subscription, on_delete=models.PROTECT, related_name="invoices")
+    subscription = models.ForeignKey(Subscription, on_delete=models.PROTECT, related_name="invoices", null=True)
     billing_run = models.ForeignKey(BillingRun, on_delete=models.SET_NULL, null=True)
     number = models.CharField(max_length=40, null=True)
     status = models.CharField(max_length=15, choices=InvoiceStatus.choices, default=InvoiceStatus.DRAFT)
@@ -111,8 +131,11 @@ class Invoice(models.Model):
     tax = ExactDecimalField()
     total = ExactDecimalField()
     amount_due = ExactDecimalField()
+    tax_treatment = models.CharField(max_length=15, choices=TaxTreatment.choices, default=TaxTreatment.STANDARD)
     log_snapshot = models.TextField()
     created_at = models.DateTimeField()
+    #: When a draft's grace period ends.
+    finalize_at = models.DateTimeField(null=True)
     finalized_at = models.DateTimeField(null=True)
     due_at = models.DateTimeField(null=True)
     paid_at = models.DateTimeField(null=True)
@@ -125,7 +148,8 @@ class Invoice(models.Model):
             models.UniqueConstraint(fields=["subscription", "kind", "period_start"], name="no_period_is_billed_twice"),
             models.UniqueConstraint(fields=["organization", "number"], name="invoice_number_unique"),
             models.CheckConstraint(
-                condition=Q(status="draft", number=None) | (~Q(status="draft") & Q(number__isnull=False)),
+                condition=Q(status__in=["draft", "skipped"], number=None)
+                | (~Q(status__in=["draft", "skipped"]) & Q(number__isnull=False)),
                 name="only_drafts_have_no_number",
             ),
             models.CheckConstraint(
@@ -133,7 +157,10 @@ class Invoice(models.Model):
                 name="total_is_the_sum_of_its_parts",
             ),
         ]
-        indexes = [models.Index(fields=["organization", "month"], name="invoice_by_month")]
+        indexes = [
+            models.Index(fields=["organization", "month"], name="invoice_by_month"),
+            models.Index(fields=["organization", "finalize_at"], condition=Q(status="draft"), name="invoice_drafts"),
+        ]
 
     def __str__(self) -> str:
         return self.number or "draft"
@@ -145,12 +172,19 @@ class InvoiceLine(models.Model):
     id = models.CharField(max_length=30, primary_key=True, default=invoice_line_id, editable=False)
     invoice = models.ForeignKey(Invoice, on_delete=models.CASCADE, related_name="lines")
     position = models.SmallIntegerField()
-    price = models.ForeignKey(Price, on_delete=models.PROTECT)
+    #: None for what no price says: one-off charges.
+    price = models.ForeignKey(Price, on_delete=models.PROTECT, null=True)
+    role = models.CharField(max_length=15, choices=LineRole.choices, default=LineRole.CHARGE)
+    #: The line of an earlier invoice that this one adjusts, or (billed before) repeats with the other sign.
+    adjusts = models.ForeignKey("self", on_delete=models.PROTECT, null=True, related_name="adjustments")
     kind = models.CharField(max_length=10)
     description = models.TextField()
     quantity = ExactDecimalField()
     unit_amount = ExactDecimalField(null=True)
+    #: What the line's price came to in its pricing unit, where it has one, less what grants of units paid.
+    units = ExactDecimalField(null=True)
     amount = ExactDecimalField()
+    discount = ExactDecimalField(default=Decimal(0))
     tax_rate = ExactDecimalField(default=Decimal(0))
     tax = ExactDecimalField(default=Decimal(0))
     period_start = models.DateTimeField()

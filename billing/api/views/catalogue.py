@@ -6,16 +6,19 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from billing.api import present
+from billing.api import answers, present
 from billing.api.serializers import PlanInput, PlanVersionInput
 from billing.domain.calculator import calculate_price
 from billing.queries.catalogue import get_plan, plans_of
 from billing.services.catalogue import create_plan, create_plan_version
 from rest.idempotency import idempotent
 from rest.pagination import page
+from rest.schema import page_of
 
 
 class PlansView(APIView):
+    answers = {"GET": page_of(answers.Plan), "POST": answers.Plan}
+
     def get(self, request: Any) -> Response:
         return Response(page(plans_of(request.auth.organization_id), request.query_params, present.plan))
 
@@ -30,6 +33,8 @@ class PlansView(APIView):
 
 
 class PlanView(APIView):
+    answers = {"GET": answers.PlanWithVersions}
+
     def get(self, request: Any, plan: str) -> Response:
         found = get_plan(organization_id=request.auth.organization_id, plan=plan)
         versions = sorted(found.versions.all(), key=lambda version: version.number)
@@ -37,6 +42,8 @@ class PlanView(APIView):
 
 
 class PlanVersionsView(APIView):
+    answers = {"POST": answers.Plan}
+
     @extend_schema(request=PlanVersionInput)
     @idempotent
     def post(self, request: Any, plan: str) -> Response:

@@ -6,7 +6,7 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from billing.api import present
+from billing.api import answers, present
 from billing.api.serializers import CancelInput, ChangeInput, CustomerInput, SubscriptionInput
 from billing.queries.bills import period_end
 from billing.queries.catalogue import get_plan
@@ -19,9 +19,12 @@ from billing.services.customers import cancel_subscription, create_customer, sub
 from kernel.errors import InvalidError, NotFoundError
 from rest.idempotency import idempotent
 from rest.pagination import page
+from rest.schema import page_of
 
 
 class CustomersView(APIView):
+    answers = {"GET": page_of(answers.Customer), "POST": answers.Customer}
+
     def get(self, request: Any) -> Response:
         return Response(page(customers_of(request.auth.organization_id), request.query_params, present.customer))
 
@@ -40,6 +43,8 @@ class CustomersView(APIView):
 
 
 class CustomerView(APIView):
+    answers = {"GET": answers.Customer, "PATCH": answers.Customer}
+
     def get(self, request: Any, customer: str) -> Response:
         found = get_customer(organization_id=request.auth.organization_id, customer=customer)
         return Response(present.customer(found))
@@ -60,6 +65,8 @@ class CustomerView(APIView):
 class UpcomingInvoiceView(APIView):
     """What the open billing period would cost if it ended now, priced by what will issue the invoice."""
 
+    answers = {"GET": answers.UpcomingInvoices}
+
     def get(self, request: Any, customer: str) -> Response:
         found = get_customer(organization_id=request.auth.organization_id, customer=customer)
         answers = upcoming_invoices(customer=found, now=clock_of(found)())
@@ -73,6 +80,9 @@ class UpcomingInvoiceView(APIView):
 
 
 class SubscriptionsView(APIView):
+    answers = {"GET": page_of(answers.Subscription), "POST": answers.Subscription}
+    filters = ("customer",)
+
     def get(self, request: Any) -> Response:
         rows = subscriptions_of(request.auth.organization_id)
         if customer := request.query_params.get("customer"):
@@ -99,6 +109,8 @@ class SubscriptionsView(APIView):
 
 
 class SubscriptionView(APIView):
+    answers = {"GET": answers.Subscription}
+
     def get(self, request: Any, subscription: str) -> Response:
         found = get_subscription(organization_id=request.auth.organization_id, subscription=subscription)
         return Response(present.subscription(found))
@@ -106,6 +118,8 @@ class SubscriptionView(APIView):
 
 class ChangeView(APIView):
     """Other seats or another plan, now or at the end of the period. Another plan is a new subscription."""
+
+    answers = {"POST": answers.Subscription}
 
     @extend_schema(request=ChangeInput)
     def post(self, request: Any, subscription: str) -> Response:
@@ -124,6 +138,8 @@ class ChangeView(APIView):
 
 
 class CancelView(APIView):
+    answers = {"POST": answers.Subscription}
+
     @extend_schema(request=CancelInput)
     def post(self, request: Any, subscription: str) -> Response:
         body = CancelInput(data=request.data)

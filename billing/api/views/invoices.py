@@ -9,7 +9,7 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from billing.api import present
+from billing.api import answers, present
 from billing.api.serializers import RunInput
 from billing.models.invoices import InvoiceStatus
 from billing.queries.customers import get_customer
@@ -21,10 +21,11 @@ from billing.tasks import work_run
 from kernel.clock import system_clock
 from kernel.errors import InvalidError
 from kernel.period import Month
-from metering.facade import present_event
+from metering.facade import EventAnswer, present_event
 from rest.idempotency import idempotent
 from rest.lookup import find
 from rest.pagination import limit_of, page
+from rest.schema import page_of
 
 
 def month_of(text: str) -> Month:
@@ -36,6 +37,9 @@ def month_of(text: str) -> Month:
 
 
 class InvoicesView(APIView):
+    answers = {"GET": page_of(answers.Invoice)}
+    filters = ("customer", "status", "month")
+
     def get(self, request: Any) -> Response:
         parameters, organization_id = request.query_params, request.auth.organization_id
         status, month, customer = (parameters.get(name) for name in ("status", "month", "customer"))
@@ -51,12 +55,16 @@ class InvoicesView(APIView):
 
 
 class InvoiceView(APIView):
+    answers = {"GET": answers.Invoice}
+
     def get(self, request: Any, invoice: str) -> Response:
         return Response(present.invoice(get_invoice(organization_id=request.auth.organization_id, invoice=invoice)))
 
 
 class InvoiceActionView(APIView):
     """`finalize`, `pay` and `void`."""
+
+    answers = {"POST": answers.Invoice}
 
     @extend_schema(request=None)
     def post(self, request: Any, invoice: str, action: str) -> Response:
@@ -70,6 +78,8 @@ class InvoiceActionView(APIView):
 
 class LineEventsView(APIView):
     """The usage events behind a line."""
+
+    answers = {"GET": page_of(EventAnswer)}
 
     def get(self, request: Any, invoice: str, line: str) -> Response:
         found = get_invoice(organization_id=request.auth.organization_id, invoice=invoice)
@@ -85,12 +95,16 @@ class LineEventsView(APIView):
 class LateUsageView(APIView):
     """Lines whose usage has changed since the invoice was issued; the invoice itself never does."""
 
+    answers = {"GET": answers.LateUsageList}
+
     def get(self, request: Any, invoice: str) -> Response:
         found = get_invoice(organization_id=request.auth.organization_id, invoice=invoice)
         return Response({"data": [present.late_usage(late) for late in late_usage(found)]})
 
 
 class RunsView(APIView):
+    answers = {"GET": page_of(answers.BillingRun), "POST": answers.BillingRun}
+
     def get(self, request: Any) -> Response:
         return Response(page(runs_of(request.auth.organization_id), request.query_params, present.run))
 
@@ -111,5 +125,7 @@ class RunsView(APIView):
 
 
 class RunView(APIView):
+    answers = {"GET": answers.BillingRun}
+
     def get(self, request: Any, run: str) -> Response:
         return Response(present.run(find(runs_of(request.auth.organization_id), run, what="billing_run")))

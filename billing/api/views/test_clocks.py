@@ -6,16 +6,18 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from billing.api import present
+from billing.api import answers, present
 from billing.api.serializers import AdvanceInput, TestClockInput
 from billing.queries.clocks import get_test_clock, test_clocks_of
 from billing.services.test_clocks import advance_test_clock, create_test_clock
 from rest.idempotency import idempotent
 from rest.pagination import page
+from rest.schema import page_of
 
 
 class TestClocksView(APIView):
     __test__ = False
+    answers = {"GET": page_of(answers.TestClock), "POST": answers.TestClock}
 
     def get(self, request: Any) -> Response:
         return Response(page(test_clocks_of(request.auth.organization_id), request.query_params, present.test_clock))
@@ -31,6 +33,7 @@ class TestClocksView(APIView):
 
 class TestClockView(APIView):
     __test__ = False
+    answers = {"GET": answers.TestClock}
 
     def get(self, request: Any, test_clock: str) -> Response:
         found = get_test_clock(organization_id=request.auth.organization_id, test_clock=test_clock)
@@ -39,6 +42,8 @@ class TestClockView(APIView):
 
 class AdvanceView(APIView):
     """Moves a clock forward and issues every invoice that falls due on the way."""
+
+    answers = {"POST": answers.AdvancedTestClock}
 
     @extend_schema(request=AdvanceInput)
     def post(self, request: Any, test_clock: str) -> Response:

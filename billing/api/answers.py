@@ -1,0 +1,194 @@
+"""The shapes of billing's answers for the API's description: `present` fills them, a test holds the two together."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rest_framework.serializers import (
+    BooleanField,
+    CharField,
+    DictField,
+    IntegerField,
+    JSONField,
+    ListField,
+    Serializer,
+)
+
+from rest.serializers import DecimalField, InstantField
+
+
+def _maybe(field: type[Any], **options: Any) -> Any:
+    return field(allow_null=True, **options)
+
+
+class Customer(Serializer):  # type: ignore[type-arg]
+    id = CharField()
+    key = CharField()
+    name = CharField()
+    email = CharField()
+    currency = CharField()
+    timezone = CharField()
+    address = JSONField()
+    tax_rate = DecimalField()
+    tax_id = CharField()
+    metadata = DictField()
+    test_clock = _maybe(CharField)
+    created_at = InstantField()
+
+
+class Price(Serializer):  # type: ignore[type-arg]
+    id = CharField()
+    key = CharField()
+    name = CharField()
+    kind = CharField()
+    meter = _maybe(CharField)
+    filter = DictField()
+    bill = CharField()
+    prorate = BooleanField()
+    included = DecimalField()
+    minimum = _maybe(DecimalField)
+    maximum = _maybe(DecimalField)
+    model = DictField()
+
+
+class PlanVersion(Serializer):  # type: ignore[type-arg]
+    id = CharField()
+    version = IntegerField()
+    currency = CharField()
+    interval = CharField()
+    interval_count = IntegerField()
+    trial_days = IntegerField()
+    minimum_commitment = DecimalField()
+    prices = Price(many=True)
+    created_at = InstantField()
+
+
+class Plan(PlanVersion):
+    """A plan as its newest version has it."""
+
+    key = CharField()
+    name = CharField()
+
+
+class PlanWithVersions(Plan):
+    versions = PlanVersion(many=True)
+
+
+class SeatChange(Serializer):  # type: ignore[type-arg]
+    seats = IntegerField()
+    starts_at = InstantField()
+
+
+class Subscription(Serializer):  # type: ignore[type-arg]
+    id = CharField()
+    customer = CharField()
+    plan = CharField()
+    plan_version = IntegerField()
+    starts_at = InstantField()
+    ends_at = _maybe(InstantField)
+    anchor = CharField()
+    trial_days = IntegerField()
+    seats = IntegerField()
+    seat_changes = SeatChange(many=True)
+    created_at = InstantField()
+
+
+class UpcomingLine(Serializer):  # type: ignore[type-arg]
+    price = CharField()
+    kind = CharField()
+    description = CharField()
+    quantity = DecimalField()
+    unit_amount = _maybe(DecimalField)
+    amount = DecimalField()
+    tax = DecimalField()
+    period_start = InstantField()
+    period_end = InstantField()
+    breakdown = ListField(child=DictField())
+    steps = ListField(child=DictField())
+    events = IntegerField()
+
+
+class InvoiceLine(UpcomingLine):
+    id = CharField()
+    tax_rate = DecimalField()
+
+
+class UpcomingInvoice(Serializer):  # type: ignore[type-arg]
+    customer = CharField()
+    subscription = CharField()
+    status = CharField()
+    currency = CharField()
+    period_start = InstantField()
+    period_end = InstantField()
+    subtotal = DecimalField()
+    tax = DecimalField()
+    total = DecimalField()
+    amount_due = DecimalField()
+    lines = UpcomingLine(many=True)
+
+
+class UpcomingInvoices(UpcomingInvoice):
+    """The first of the customer's subscriptions, with those of the `others` where there are several."""
+
+    others = UpcomingInvoice(many=True, required=False)
+
+
+class Invoice(Serializer):  # type: ignore[type-arg]
+    id = CharField()
+    kind = CharField()
+    number = _maybe(CharField)
+    customer = CharField()
+    subscription = CharField()
+    status = CharField()
+    currency = CharField()
+    month = CharField()
+    period_start = InstantField()
+    period_end = InstantField()
+    subtotal = DecimalField()
+    discount = DecimalField()
+    credits_applied = DecimalField()
+    tax = DecimalField()
+    total = DecimalField()
+    amount_due = DecimalField()
+    created_at = InstantField()
+    finalized_at = _maybe(InstantField)
+    due_at = _maybe(InstantField)
+    paid_at = _maybe(InstantField)
+    voided_at = _maybe(InstantField)
+    lines = InvoiceLine(many=True)
+
+
+class LateUsage(Serializer):  # type: ignore[type-arg]
+    line = CharField()
+    price = CharField()
+    billed_quantity = DecimalField()
+    quantity = DecimalField()
+    difference = DecimalField()
+
+
+class LateUsageList(Serializer):  # type: ignore[type-arg]
+    data = LateUsage(many=True)
+
+
+class BillingRun(Serializer):  # type: ignore[type-arg]
+    id = CharField()
+    month = CharField()
+    status = CharField()
+    total = IntegerField()
+    done = IntegerField()
+    invoices = IntegerField()
+    problems = ListField(child=DictField())
+    created_at = InstantField()
+    finished_at = _maybe(InstantField)
+
+
+class TestClock(Serializer):  # type: ignore[type-arg]
+    __test__ = False
+
+    id = CharField()
+    now = InstantField()
+    created_at = InstantField()
+
+
+class AdvancedTestClock(TestClock):
+    invoices = IntegerField()
