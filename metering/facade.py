@@ -1,6 +1,6 @@
 """What other rooms may use of metering."""
 
-from metering.api.serializers import present_event
+from metering.api.serializers import EventAnswer, present_event
 from metering.contracts import (
     BatchRejected,
     ChangedDay,
@@ -30,6 +30,7 @@ __all__ = [
     "BatchRejected",
     "ChangedDay",
     "CloudEvent",
+    "EventAnswer",
     "EventQuestion",
     "EventView",
     "IngestResult",

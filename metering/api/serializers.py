@@ -7,7 +7,7 @@ from rest_framework import serializers
 from metering.contracts import EventView, UsageRow
 from metering.domain.meters import AGGREGATIONS
 from metering.models import Meter
-from rest.serializers import KeyField, StrictSerializer
+from rest.serializers import AnyField, DecimalField, InstantField, KeyField, StrictSerializer
 
 
 class DefinitionInput(StrictSerializer):
@@ -40,6 +40,63 @@ class IngestAnswer(serializers.Serializer):  # type: ignore[type-arg]
     accepted = serializers.IntegerField()
     duplicates = serializers.IntegerField()
     rejected = serializers.ListField(child=serializers.DictField())
+
+
+class MeterAnswer(serializers.Serializer):  # type: ignore[type-arg]
+    """What `present_meter` gives."""
+
+    id = serializers.CharField()
+    key = serializers.CharField()
+    name = serializers.CharField()
+    unit = serializers.CharField()
+    version = serializers.IntegerField()
+    event_type = serializers.CharField()
+    aggregation = serializers.CharField()
+    value = serializers.CharField(allow_null=True)
+    filters = serializers.ListField(child=serializers.DictField())
+    dimensions = serializers.DictField(child=serializers.CharField())
+    created_at = InstantField()
+
+
+class MeterWithProjection(MeterAnswer):
+    projection = serializers.DictField()
+
+
+class EventAnswer(serializers.Serializer):  # type: ignore[type-arg]
+    """What `present_event` gives."""
+
+    specversion = serializers.CharField()
+    id = serializers.CharField()
+    source = serializers.CharField()
+    type = serializers.CharField()
+    subject = serializers.CharField(allow_null=True)
+    time = InstantField()
+    received_at = InstantField()
+    data = AnyField()
+    voided = serializers.BooleanField()
+
+
+class UsageRowAnswer(serializers.Serializer):  # type: ignore[type-arg]
+    """What `present_usage` gives; `customer` and `group` are there where the question asked by them."""
+
+    start = InstantField()
+    end = InstantField()
+    customer = serializers.CharField(required=False, allow_null=True)
+    group = serializers.DictField(child=AnyField(), required=False)
+    quantity = DecimalField(allow_null=True)
+
+
+class UsageAnswer(serializers.Serializer):  # type: ignore[type-arg]
+    def get_fields(self) -> dict[str, Any]:
+        """`from` is no name a class can have."""
+        return {
+            "meter": serializers.CharField(),
+            "from": InstantField(),
+            "to": InstantField(),
+            "window": serializers.CharField(),
+            "timezone": serializers.CharField(),
+            "data": UsageRowAnswer(many=True),
+        }
 
 
 def present_meter(meter: Meter) -> dict[str, Any]:

@@ -25,12 +25,15 @@ from rest.idempotency import idempotent
 from rest.pagination import limit_of, page
 from rest.problems import problem_of
 from rest.renderers import encode_json
+from rest.schema import page_of
 
 
 class EventsView(APIView):
     """The door for CloudEvents, and the list of what came through it."""
 
     required_scope = {"POST": "ingest", "GET": "read"}
+    answers = {"GET": page_of(shapes.EventAnswer)}
+    filters = ("customer", "type", "agent", "task_id", "from", "to")
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         if request.method != "POST":
@@ -118,6 +121,8 @@ class AmendView(APIView):
 
 
 class MetersView(APIView):
+    answers = {"GET": page_of(shapes.MeterAnswer), "POST": shapes.MeterAnswer}
+
     def get(self, request: Any) -> Response:
         return Response(page(meters_of(request.auth.organization_id), request.query_params, shapes.present_meter))
 
@@ -138,6 +143,8 @@ class MetersView(APIView):
 
 
 class MeterView(APIView):
+    answers = {"GET": shapes.MeterWithProjection}
+
     def get(self, request: Any, meter: str) -> Response:
         found = get_meter(organization_id=request.auth.organization_id, meter=meter)
         return Response(shapes.present_meter(found) | {"projection": projection_progress(found)})
@@ -145,6 +152,8 @@ class MeterView(APIView):
 
 class MeterVersionsView(APIView):
     """Changes what a meter computes, from its first event on."""
+
+    answers = {"POST": shapes.MeterAnswer}
 
     @extend_schema(request=shapes.DefinitionInput)
     @idempotent
@@ -159,6 +168,9 @@ class MeterVersionsView(APIView):
 
 class UsageView(APIView):
     """A meter's quantities: exact the moment ingest has answered."""
+
+    answers = {"GET": shapes.UsageAnswer}
+    filters = ("from", "to", "window", "timezone", "customer", "group_by")
 
     def get(self, request: Any, meter: str) -> Response:
         found = get_meter(organization_id=request.auth.organization_id, meter=meter)
