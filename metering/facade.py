@@ -16,6 +16,7 @@ from metering.directory import register_customer_directory
 from metering.models import Meter, MeterVersion, UsageEvent
 from metering.queries.changes import changed_periods
 from metering.queries.events import EventQuestion, LineQuestion, line_events, line_quantity, list_events
+from metering.queries.log_changes import LogChange, LogPosition, changes_in_log, events_of_task, organizations_behind
 from metering.queries.meters import current_versions, definition_of, get_meter_version, meters_of
 from metering.queries.usage import usage, usage_of_version
 from metering.services.corrections import amend_event, void_event
@@ -36,6 +37,8 @@ __all__ = [
     "IngestResult",
     "Kept",
     "LineQuestion",
+    "LogChange",
+    "LogPosition",
     "Meter",
     "MeterExists",
     "MeterNotFound",
@@ -47,11 +50,13 @@ __all__ = [
     "advance_projections",
     "amend_event",
     "changed_periods",
+    "changes_in_log",
     "create_meter",
     "create_meter_version",
     "current_versions",
     "definition_of",
     "event_stream",
+    "events_of_task",
     "get_meter_version",
     "ingest",
     "ingest_body",
@@ -60,6 +65,7 @@ __all__ = [
     "list_events",
     "live_answer",
     "meters_of",
+    "organizations_behind",
     "present_event",
     "register_customer_directory",
     "usage",
