@@ -11,7 +11,11 @@ class TaximeterError(Exception):
 
 
 class OutcomeError(TaximeterError):
-    """A task was given a second outcome, or a turn after its end."""
+    """A task was given a second outcome, or something was to be recorded in it after its end."""
+
+
+class PropagationError(TaximeterError):
+    """Headers that were to continue a task say nothing of one."""
 
 
 class DeliveryError(TaximeterError):
@@ -21,3 +25,11 @@ class DeliveryError(TaximeterError):
         super().__init__(reason)
         self.events = list(events)
         self.status = status
+
+
+class SpoolError(TaximeterError):
+    """The spool's directory cannot be used: it cannot be made or written, or holds another format."""
+
+
+class SpoolFull(TaximeterError):
+    """No room for an event, in the spool, in memory or on the disk, and the policy is to raise."""

@@ -6,6 +6,25 @@ from typing import Any
 
 from taximeter.events import Exact, exact, measured
 
+#: Names under which frameworks hand over what was said. Such fields are left out of every activity event unless the
+#: meter was made with `records_content=True`: prompts and answers do not leave the process by accident.
+CONTENT_FIELDS = frozenset(
+    {
+        "answer", "answers", "argument", "arguments", "body", "completion", "completions", "content",
+        "contents", "document", "documents", "input", "input_messages", "inputs", "instructions", "message",
+        "messages", "observation", "output", "output_messages", "outputs", "prompt", "prompts", "query",
+        "question", "response", "responses", "result", "results", "system_instructions", "system_prompt",
+        "text", "thought"
+    }
+)  # fmt: skip
+
+
+def without_content(data: dict[str, Any]) -> dict[str, Any]:
+    """`data` less the fields that carry what was said."""
+    if CONTENT_FIELDS.isdisjoint(data):
+        return data
+    return {name: value for name, value in data.items() if name not in CONTENT_FIELDS}
+
 
 def agent_fields(agent: str) -> dict[str, str]:
     """`support@3` as `agent` and `agent_version`; without an `@` there is no version."""

@@ -1,213 +1,262 @@
-"""A task with its turns: what happens in them is kept here until the task ends."""
+"""A task: what an agent was asked to do for a customer, with one outcome at its end."""
 
 from __future__ import annotations
 
+import asyncio
 import logging
-from collections import Counter
-from collections.abc import Sequence
+import threading
+from collections.abc import Mapping, MutableMapping
+from contextvars import Token
 from datetime import datetime
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from taximeter import events as kinds
-from taximeter.errors import DeliveryError, OutcomeError
-from taximeter.events import Event, Exact, build_event, measured, milliseconds
-from taximeter.fields import inference_fields
-from taximeter.identity import event_id
+from taximeter.context import task_variable, turn_variable
+from taximeter.errors import OutcomeError
+from taximeter.events import Event, build_event
+from taximeter.identity import event_id, shortened
+from taximeter.propagation import carrier_of
+from taximeter.turn import Turn
 
 if TYPE_CHECKING:
     from taximeter.meter import Meter
 
 logger = logging.getLogger("taximeter")
 
+#: What is called off, not failed: a cancelled asyncio task, a generator nobody reads on.
+_CANCELLATIONS = (asyncio.CancelledError, GeneratorExit)
+
 
 class Task:
-    """A goal given to an agent, with one terminal outcome. Made by `Meter.task`, used in a `with` block.
+    """A goal given to an agent, with one terminal outcome. Made by `Meter.task`, used in `with` or `async with`.
 
-    All its events are sent as one batch when the block is left. An exception ends the task as failed and
-    is raised on; `KeyboardInterrupt` and its like send nothing, as though the process had been killed.
+    When its events leave depends on the transport (`Meter.holds_tasks`): one by one as they are recorded, or all
+    as one batch when the block is left. What leaves the block decides how the task ends:
+
+    - nothing: as the outcome that was said, `failed` where none was
+    - an exception: `failed`, and it is raised on
+    - `asyncio.CancelledError` or `GeneratorExit`: `cancelled`, and it is raised on
+    - `KeyboardInterrupt`, `SystemExit`: nothing is said of the task, as though the process had been killed; its
+      work can be taken up again, as another attempt
+
+    Safe to use from several threads.
     """
 
-    def __init__(self, *, meter: Meter, goal: str, customer: str, fields: dict[str, Any], attempt: int) -> None:
+    def __init__(
+        self,
+        *,
+        meter: Meter,
+        goal: str,
+        customer: str,
+        fields: Mapping[str, Any],
+        attempt: int = 1,
+        scope: tuple[str, ...] | None = None,
+        ends: bool = True,
+        started_at: datetime | None = None,
+        turns: int = 0,
+        decisions: int = 0,
+    ) -> None:
         self.task_id: str = fields["task_id"]
         self.goal = goal
         self.customer = customer
+        self.attempt = attempt
+        self.fields = fields
+        self.meter = meter
         self.outcome: str | None = None
         self.outcome_source: str | None = None
-        self.turns = 0
-        self.decisions = 0
-        self._meter = meter
-        self._fields = fields
-        self._scope = [self.task_id] if attempt == 1 else [self.task_id, f"attempt-{attempt}"]
-        self._events: list[Event] = []
-        self._places: Counter[str] = Counter()
-        self._closed = False
-        self._started_at = meter.clock()
+        self.turns = turns
+        self.decisions = decisions
+        #: Whether this process ends the task; a process that only takes part does not.
+        self.ends = ends
+        #: Guards counters: a task may be worked by several threads.
+        self.lock = threading.RLock()
+        self.places: dict[str, dict[str, int]] = {}
+        self._scope = scope or ((self.task_id,) if attempt == 1 else (self.task_id, f"attempt-{attempt}"))
+        self._held: list[Event] | None = [] if meter.holds_tasks else None
+        self._turns_begun = 0
+        self._parts = 0
+        self._is_closed = False
+        self._stopwatch = meter.stopwatch(started_at)
+        self._tokens: list[tuple[Token[Any], Token[Any]]] = []
+
+    @property
+    def closed(self) -> bool:
+        """Whether the task has ended here: nothing more can be recorded in it."""
+        return self._is_closed
+
+    @property
+    def started_at(self) -> datetime:
+        return self._stopwatch.started_at
 
     def turn(self, turn_id: str | None = None, *, initiator: str | None = None, channel: str | None = None) -> Turn:
-        """The next turn, for a `with` block. A `turn_id` given again is a retry of that turn, not another one."""
-        if self._closed or self.outcome is not None:
-            raise OutcomeError(f"task {self.task_id} has ended; it can take no further turn")
+        """The next turn, for a `with` block. A `turn_id` given again is a retry of that turn, not another one.
+
+        `initiator` is who began it (`human`, `schedule`, `agent`), `channel` where it came in.
+        """
+        if self._is_closed or self.outcome is not None:
+            self.meter.misused(OutcomeError(f"task {self.task_id} has ended; it can take no further turn"))
         if turn_id is None:
-            self._places["turn"] += 1
-            turn_id = event_id(*self._scope, f"turn-{self._places['turn']}")
-        return Turn(self, turn_id, {"initiator": initiator, "channel": channel})
+            with self.lock:
+                self._turns_begun += 1
+                turn_id = shortened("/".join((*self._scope, f"turn-{self._turns_begun}")))
+        return Turn(self, turn_id, initiator=initiator, channel=channel)
 
     def succeed(self, *, source: str = "agent") -> None:
         """The goal was reached. `source` is who says so: `agent`, `check`, `person` or `customer`."""
-        self._end("succeeded", source)
+        self.end("succeeded", source=source)
 
     def fail(self, *, source: str = "agent") -> None:
         """The goal was not reached."""
-        self._end("failed", source)
+        self.end("failed", source=source)
 
     def escalate(self, *, source: str = "agent") -> None:
-        """The task was handed over to somebody else."""
-        self._end("escalated", source)
+        """The task was handed over to a person."""
+        self.end("escalated", source=source)
 
     def cancel(self, *, source: str = "agent") -> None:
         """The task was called off."""
-        self._end("cancelled", source)
+        self.end("cancelled", source=source)
+
+    def time_out(self, *, source: str = "agent") -> None:
+        """The task ran out of the time it was given."""
+        self.end("timed_out", source=source)
+
+    def block(self, *, source: str = "agent") -> None:
+        """The task was stopped before it ran, by a policy or a budget."""
+        self.end("blocked", source=source)
+
+    def end(self, outcome: str, *, source: str = "agent") -> None:
+        """Says the outcome by its name. It is said once; it leaves when the block is left or `close` is called."""
+        with self.lock:
+            if not self.ends:
+                problem = f"task {self.task_id} is ended by the process that began it, or that it was handed over to"
+            elif self.outcome is not None:
+                problem = f"task {self.task_id} has already {self.outcome}; an outcome is said once"
+            elif self._is_closed:
+                problem = f"task {self.task_id} has ended"
+            else:
+                self.outcome, self.outcome_source = outcome, source
+                return
+        self.meter.misused(OutcomeError(problem))
 
     def discard(self) -> None:
-        """Forgets the task: nothing is sent and its id is free again. For when the platform failed, not the agent."""
-        self._closed = True
-        self._events.clear()
+        """Leaves the task without an outcome. For when the platform failed, not the agent.
+
+        Where tasks are held, nothing was sent and the id is free again. Where events leave one by one, what
+        was recorded stays; work the task again as another `attempt`.
+        """
+        with self.lock:
+            self._is_closed = True
+            if self._held:
+                self._held.clear()
+
+    def inject(self, carrier: MutableMapping[str, str] | None = None) -> MutableMapping[str, str]:
+        """Headers (`traceparent`, `baggage`) with which another process takes part: see `Meter.continue_task`.
+
+        The other process records turns in this task; this one ends it. `carrier` is added to and returned.
+        """
+        return carrier_of(self, carrier, part=self._next_part(), hands_over=False)
+
+    def hand_over(self, carrier: MutableMapping[str, str] | None = None) -> MutableMapping[str, str]:
+        """The same, and the task's end goes along: whoever continues it says its outcome, here it only stops."""
+        headers = carrier_of(self, carrier, part=self._next_part(), hands_over=True)
+        self.ends = False
+        return headers
 
     def close(self) -> None:
-        """Ends the task, as failed where no outcome was said, and sends its events. Further calls do nothing."""
-        if self._closed:
-            return
-        self._closed = True
-        now = self._meter.clock()
-        data = {
-            "goal": self.goal,
-            "outcome": self.outcome or "failed",
-            "outcome_source": self.outcome_source or "agent",
-            "turns": self.turns,
-            "decisions": self.decisions,
-            "started_at": self._started_at,
-            "duration_ms": milliseconds(now - self._started_at),
-        }
-        self._append(kinds.TASK, event_id(self.task_id, "task"), now, data)
-        self._meter.send(self._events)
+        """Ends the task, as failed where no outcome was said. Further calls do nothing."""
+        with self.lock:
+            if self._is_closed:
+                return
+            if self.ends:
+                now, duration_ms = self._stopwatch.read()
+                data = {
+                    "goal": self.goal,
+                    "outcome": self.outcome or "failed",
+                    "outcome_source": self.outcome_source or "agent",
+                    "turns": self.turns,
+                    "decisions": self.decisions,
+                    "started_at": self._stopwatch.started_at,
+                    "duration_ms": duration_ms,
+                }
+                try:
+                    self.record(kinds.TASK, event_id(self.task_id, "task"), now, data)
+                finally:
+                    self._is_closed = True
+            self._is_closed = True
+            held, self._held = self._held, None
+        if held:
+            self.meter.send(held)
+
+    def record(self, type: str, id: str, time: datetime, data: Mapping[str, Any]) -> bool:
+        """One event of this task. Whether it could be: after the end it cannot."""
+        if self._is_closed:
+            self.meter.misused(OutcomeError(f"task {self.task_id} has ended; nothing more can be recorded in it"))
+            return False
+        event = build_event(
+            id=id,
+            source=self.meter.source,
+            type=type,
+            time=time,
+            customer=self.customer,
+            data={**self.fields, **data},
+        )
+        if self._held is None:
+            self.meter.send([event])
+        else:
+            self._held.append(event)
+        return True
+
+    def prefix(self, turn_id: str) -> str:
+        """What the ids of a turn's events begin with."""
+        return turn_id if turn_id.startswith(f"{self.task_id}/") else "/".join((*self._scope, turn_id))
+
+    def turn_event_id(self, turn_id: str) -> str:
+        """The id of a turn's own event."""
+        return turn_id if turn_id.startswith(f"{self.task_id}/") else event_id(*self._scope, "turn", turn_id)
 
     def __enter__(self) -> Task:
+        self._tokens.append((task_variable.set(self), turn_variable.set(None)))
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._leave_context()
         if error is None:
             self.close()
             return
-        if not isinstance(error, Exception):
+        if isinstance(error, (KeyboardInterrupt, SystemExit)):
             self.discard()
-        if self._closed:
+        if self._is_closed:
             return
-        if self.outcome is None:
-            self.fail()
+        if self.ends and self.outcome is None:
+            self.end("cancelled" if isinstance(error, _CANCELLATIONS) else "failed")
         try:
             self.close()
-        except DeliveryError:
+        except Exception:  # what went wrong in the agent is what it must see
             logger.exception("the events of task %s were not delivered", self.task_id)
 
-    def _end(self, outcome: str, source: str) -> None:
-        if self.outcome is not None:
-            raise OutcomeError(f"task {self.task_id} has already {self.outcome}; an outcome is said once")
-        self.outcome, self.outcome_source = outcome, source
+    async def __aenter__(self) -> Task:
+        return self.__enter__()
 
-    def _append(self, type: str, id: str, time: datetime, data: dict[str, Any]) -> None:
-        self._events.append(
-            build_event(
-                id=id,
-                source=self._meter.source,
-                type=type,
-                time=time,
-                customer=self.customer,
-                data={**self._fields, **data},
-            )
-        )
-
-    def _place(self, turn_id: str, kind: str) -> str:
-        """The id of the next event of `kind` in a turn. Retries of the turn go on counting."""
-        self._places[f"{turn_id}/{kind}"] += 1
-        within = [] if turn_id.startswith(f"{self.task_id}/") else self._scope
-        return event_id(*within, turn_id, f"{kind}-{self._places[f'{turn_id}/{kind}']}")
-
-
-class Turn:
-    """One accepted input through to one model response. Made by `Task.turn`, used in a `with` block.
-
-    A turn that an exception leaves counts if the model had answered, which is to say if anything was
-    recorded in it.
-    """
-
-    def __init__(self, task: Task, turn_id: str, fields: dict[str, Any]) -> None:
-        self.turn_id = turn_id
-        self._task = task
-        self._fields = fields
-        self._recorded = False
-        self._started_at = task._meter.clock()
-
-    def inference(self, *, model: str, input_tokens: int, output_tokens: int, **fields: Any) -> str:
-        """One request to a model; fields as in `taximeter.fields.inference_fields`. Returns its event's id."""
-        data = inference_fields(model=model, input_tokens=input_tokens, output_tokens=output_tokens, **fields)
-        return self._leaf(kinds.INFERENCE_CALL, "inference", data)
-
-    def decision(
-        self,
-        kind: str,
-        *,
-        choice: str,
-        options: Sequence[str] = (),
-        probability: Exact | float | None = None,
-        **fields: Any,
-    ) -> str:
-        """One committed choice that has an effect: a tool, a route, an approval. Returns its `decision_id`."""
-        decision_id = self._task._place(self.turn_id, "decision")
-        data = {"kind": kind, "choice": choice, "options": list(options) or None, "probability": measured(probability)}
-        self._task.decisions += 1
-        return self._leaf(kinds.DECISION, "decision", {**data, "decision_id": decision_id, **fields}, id=decision_id)
-
-    def tool_call(
-        self,
-        tool: str,
-        *,
-        error: str | None = None,
-        decision_id: str | None = None,
-        duration_ms: int | None = None,
-        **fields: Any,
-    ) -> str:
-        """One execution of a tool. `error` names what went wrong, as a class or code, without content."""
-        data = {"tool": tool, "error": error, "decision_id": decision_id, "duration_ms": duration_ms, **fields}
-        return self._leaf(kinds.TOOL_CALL, "tool-call", data)
-
-    def _leaf(self, type: str, kind: str, data: dict[str, Any], *, id: str | None = None) -> str:
-        id = id or self._task._place(self.turn_id, kind)
-        self._recorded = True
-        self._task._append(type, id, self._task._meter.clock(), {"turn_id": self.turn_id, **data})
-        return id
-
-    def __enter__(self) -> Turn:
-        return self
-
-    def __exit__(
+    async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if error is not None and not self._recorded:
+        self.__exit__(kind, error, trace)
+
+    def _leave_context(self) -> None:
+        if not self._tokens:
             return
-        task = self._task
-        if task._places[f"{self.turn_id}/turn"]:
-            return  # a retry of a turn that is recorded already
-        task._places[f"{self.turn_id}/turn"] += 1
-        task.turns += 1
-        now = task._meter.clock()
-        within = [] if self.turn_id.startswith(f"{task.task_id}/") else [*task._scope, "turn"]
-        data = {
-            "turn_id": self.turn_id,
-            **self._fields,
-            "started_at": self._started_at,
-            "duration_ms": milliseconds(now - self._started_at),
-        }
-        task._append(kinds.TURN, event_id(*within, self.turn_id), now, data)
+        task_token, turn_token = self._tokens.pop()
+        try:
+            turn_variable.reset(turn_token)
+            task_variable.reset(task_token)
+        except ValueError:
+            pass  # entered in another context, as generators are: there is nothing of ours in this one
+
+    def _next_part(self) -> str:
+        with self.lock:
+            self._parts += 1
+            return "/".join((*self._scope, f"part-{self._parts}"))
