@@ -10,7 +10,7 @@ from billing.queries.upcoming import upcoming_invoices
 from billing.services.catalogue import create_plan, create_plan_version
 from billing.services.changes import change_plan, change_seats
 from billing.services.customers import cancel_subscription, create_customer, subscribe, update_customer
-from billing.services.invoices import pay_invoice, void_invoice
+from billing.services.payments import pay_invoice, void_invoice
 from billing.services.runs import close_month, start_billing_run
 
 __all__ = [

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from django.db import connection, transaction
+from django.db import connection
 
 from billing.models import BillingRun, Invoice, InvoiceLine
 from billing.models.invoices import InvoiceStatus
@@ -105,27 +105,3 @@ def _finalize(organization_id: int, invoices: list[Invoice], now: datetime) -> N
         invoice.finalized_at = now
         invoice.due_at = now + timedelta(days=PAYMENT_DAYS)
     Invoice.objects.bulk_update(invoices, ["number", "status", "finalized_at", "due_at"])
-
-
-def pay_invoice(*, invoice: Invoice, now: datetime) -> Invoice:
-    """Note that a finalized invoice was paid in full. Paying a paid one again changes nothing."""
-    return _change(invoice, InvoiceStatus.PAID, allowed=[InvoiceStatus.FINALIZED, InvoiceStatus.UNCOLLECTIBLE], now=now)
-
-
-def void_invoice(*, invoice: Invoice, now: datetime) -> Invoice:
-    """Void a finalized, unpaid invoice. It keeps its number and lines, and nothing is due any more."""
-    return _change(invoice, InvoiceStatus.VOID, allowed=[InvoiceStatus.FINALIZED, InvoiceStatus.UNCOLLECTIBLE], now=now)
-
-
-def _change(invoice: Invoice, status: InvoiceStatus, *, allowed: list[InvoiceStatus], now: datetime) -> Invoice:
-    with transaction.atomic():
-        locked = Invoice.objects.select_for_update(of=("self",)).get(pk=invoice.pk)
-        if locked.status == status:
-            return locked
-        if locked.status not in allowed:
-            raise InvoiceStateConflict(f"An invoice that is {locked.status} cannot become {status}")
-        locked.status, locked.amount_due = status, 0
-        stamp = "paid_at" if status is InvoiceStatus.PAID else "voided_at"
-        setattr(locked, stamp, now)
-        locked.save(update_fields=["status", "amount_due", stamp])
-    return locked

@@ -15,7 +15,8 @@ from billing.models.invoices import InvoiceStatus
 from billing.queries.customers import get_customer
 from billing.queries.invoices import events_behind, get_invoice, get_line, invoices_of, runs_of
 from billing.queries.late_usage import late_usage
-from billing.services.invoices import InvoiceStateConflict, pay_invoice, void_invoice
+from billing.services.invoices import InvoiceStateConflict
+from billing.services.payments import pay_invoice, void_invoice
 from billing.services.runs import start_billing_run
 from billing.tasks import work_run
 from kernel.clock import system_clock
