@@ -169,6 +169,11 @@ CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 # What is due is found in PostgreSQL; the schedule only says when to look.
 CELERY_BEAT_SCHEDULE = {
     "advance projections": {"task": "metering.advance_projections", "schedule": 1.0, "options": {"expires": 2.0}},
+    "advance task summaries": {
+        "task": "agents.advance_task_summaries",
+        "schedule": 1.0,
+        "options": {"expires": 2.0},
+    },
     "check invariants": {"task": "billing.check_invariants", "schedule": crontab(hour=3, minute=20)},
     "resume billing runs": {"task": "billing.resume_billing_runs", "schedule": 5.0, "options": {"expires": 5.0}},
 }

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
+import msgspec
 from django.db import connection
 
 from metering.contracts import EventView
-from metering.queries.events import _view
 
+_decoder = msgspec.json.Decoder(float_hook=Decimal)
 _NO_IDENTITY = "00000000-0000-0000-0000-000000000000"
 
 
@@ -69,7 +71,7 @@ ORDER BY reader.organization
 """
 
 _OF_TASK = """
-SELECT e.identity, e.event_id, e.source, e.type, e.subject, e.time, e.received_at, e.data, c.id IS NOT NULL,
+SELECT e.identity, e.event_id, e.source, e.type, e.subject, e.time, e.received_at, e.data::text, c.id IS NOT NULL,
        e.xid::text
 FROM metering_usageevent e LEFT JOIN metering_eventcorrection c ON c.event_id = e.identity
 WHERE e.organization_id = %(organization)s AND (e.xid = ANY(%(transactions)s::xid8[]) OR e.xid >= %(since)s::xid8)
@@ -122,7 +124,8 @@ def events_of_task(
 ) -> tuple[list[tuple[EventView, int]], bool]:
     """A task's events, oldest first, each with its transaction, and whether there are more.
 
-    Looked for in `transactions`, where a projection saw some, and in all from the transaction `since` on.
+    Looked for in `transactions`, where a projection saw some, and in all from the transaction `since` on. Numbers of
+    their data with a point are Decimals.
     """
     parameters: dict[str, Any] = {
         "organization": organization_id,
@@ -134,4 +137,5 @@ def events_of_task(
     with connection.cursor() as cursor:
         cursor.execute(_OF_TASK, parameters)
         rows = cursor.fetchall()
-    return [(_view(row[:9]), int(row[9])) for row in rows[:limit]], len(rows) > limit
+    found = [EventView(str(row[0]), *row[1:7], _decoder.decode(row[7]), row[8]) for row in rows[:limit]]
+    return [(event, int(row[9])) for event, row in zip(found, rows, strict=False)], len(rows) > limit
