@@ -1,5 +1,7 @@
 """Record what AI agents do, for metering and billing."""
 
+from typing import TYPE_CHECKING, Any
+
 from taximeter.context import carry, current_task, current_turn
 from taximeter.errors import (
     DeliveryError,
@@ -16,7 +18,11 @@ from taximeter.transports import HttpTransport, InMemoryTransport, Receipt, Reje
 from taximeter.turn import Turn
 from taximeter.version import __version__
 
+if TYPE_CHECKING:
+    from taximeter.client import Client
+
 __all__ = [
+    "Client",
     "DeliveryError",
     "Event",
     "HttpTransport",
@@ -37,3 +43,12 @@ __all__ = [
     "current_task",
     "current_turn",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """`Client` is loaded when it is asked for: an agent that only records needs no HTTP client for it."""
+    if name == "Client":
+        from taximeter.client import Client
+
+        return Client
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

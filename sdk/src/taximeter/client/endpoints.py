@@ -1,0 +1,59 @@
+"""The questions this client asks: where, by which parameters, and what answers. A test compares them with the
+API's own description."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+from urllib.parse import quote
+
+from taximeter.client import models
+
+Answer = TypeVar("Answer")
+
+
+@dataclass(frozen=True)
+class Endpoint(Generic[Answer]):
+    """`GET path`, answered by one `answer`."""
+
+    path: str
+    answer: type[Answer]
+    filters: tuple[str, ...] = ()
+
+    def path_of(self, **references: str) -> str:
+        """The path with references filled in, whatever characters they hold."""
+        if not all(references.values()):
+            raise ValueError(f"{self.path} needs an id or a key")
+        return self.path.format(**{name: quote(value, safe="") for name, value in references.items()})
+
+
+@dataclass(frozen=True)
+class ListEndpoint(Endpoint[Answer]):
+    """`GET path`, answered by pages of `answer`."""
+
+
+CUSTOMERS = ListEndpoint("/api/v1/customers", models.Customer)
+CUSTOMER = Endpoint("/api/v1/customers/{customer}", models.Customer)
+UPCOMING_INVOICES = Endpoint("/api/v1/customers/{customer}/upcoming_invoice", models.UpcomingInvoices)
+SUBSCRIPTIONS = ListEndpoint("/api/v1/subscriptions", models.Subscription, ("customer",))
+SUBSCRIPTION = Endpoint("/api/v1/subscriptions/{subscription}", models.Subscription)
+INVOICES = ListEndpoint("/api/v1/invoices", models.Invoice, ("customer", "status", "month"))
+INVOICE = Endpoint("/api/v1/invoices/{invoice}", models.Invoice)
+LINE_EVENTS = ListEndpoint("/api/v1/invoices/{invoice}/lines/{line}/events", models.UsageEvent)
+LATE_USAGE = Endpoint("/api/v1/invoices/{invoice}/late_usage", models.LateUsageList)
+BILLING_RUNS = ListEndpoint("/api/v1/billing_runs", models.BillingRun)
+BILLING_RUN = Endpoint("/api/v1/billing_runs/{run}", models.BillingRun)
+PLANS = ListEndpoint("/api/v1/plans", models.Plan)
+PLAN = Endpoint("/api/v1/plans/{plan}", models.Plan)
+METERS = ListEndpoint("/api/v1/meters", models.Meter)
+METER = Endpoint("/api/v1/meters/{meter}", models.Meter)
+USAGE = Endpoint(
+    "/api/v1/meters/{meter}/usage", models.Usage, ("from", "to", "window", "timezone", "customer", "group_by")
+)
+EVENTS = ListEndpoint("/api/v1/events", models.UsageEvent, ("customer", "type", "agent", "task_id", "from", "to"))
+
+
+def all_endpoints() -> Mapping[str, Endpoint[object]]:
+    """Every endpoint of this module by its name."""
+    return {name: value for name, value in globals().items() if isinstance(value, Endpoint)}
