@@ -15,7 +15,7 @@ from kernel.errors import InvalidError
 
 MOST_GROUPS = 10_000
 
-_KEYS = ("currency", "model", "quantity", "events", "groups", "included", "minimum", "maximum")
+_KEYS = ("currency", "model", "quantity", "events", "groups", "included", "minimum", "maximum", "pricing_unit")
 
 
 class CalculationInvalid(InvalidError):
@@ -28,8 +28,9 @@ def calculate_price(body: object) -> dict[str, object]:
     """What `POST /api/v1/pricing/calculate` answers to `body`: the same arithmetic as an invoice line's.
 
     `{"currency", "amount", "rounded", "breakdown", "steps"}`: `amount` exact, `rounded` to the currency,
-    `steps` the way there (`billing.domain.rating.Step`). `quantity` may be left out where `groups` are
-    given. Raises `PricingModelInvalid`, `CalculationInvalid`, `UsageInvalid`, `UnpricedUsage` or
+    `steps` the way there (`billing.domain.rating.Step`). With `pricing_unit: {"rate"}` the price is in units that
+    are worth so much each, and so is the breakdown; `units` is what they come to. `quantity` may be left out where
+    `groups` are given. Raises `PricingModelInvalid`, `CalculationInvalid`, `UsageInvalid`, `UnpricedUsage` or
     `AmountOutOfRange`, all `InvalidError`, with pointers into the body.
     """
     problems = Problems()
@@ -44,8 +45,10 @@ def calculate_price(body: object) -> dict[str, object]:
     problems.refuse(PricingModelInvalid if at_model else CalculationInvalid, "no price can be calculated")
 
     line = rate(price, Usage(quantity, events, groups), currency=currency)
+    in_units = {} if line.units is None else {"units": plain(line.units)}
     return {
         "currency": currency,
+        **in_units,
         "amount": plain(line.amount_exact),
         "rounded": format(line.amount, "f"),
         "breakdown": [row.to_json() for row in line.breakdown],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import cast, get_args
 
 from billing.domain.pricing import (
@@ -26,14 +27,15 @@ class PriceInvalid(InvalidError):
 
 
 def parse_terms(value: object) -> PriceTerms:
-    """`kind`, `model`, `included`, `minimum`, `maximum` and `prorate` of a price (api.md), nothing else.
+    """`kind`, `model`, `included`, `minimum`, `maximum`, `prorate` and the `pricing_unit` of a price, nothing else;
+    of the unit, `{"rate"}`.
 
     Raises `PricingModelInvalid` if the model is at fault, `PriceInvalid` if only the rest is; pointers
     are relative to the price (`/model/tiers/0/up_to`).
     """
     problems = Problems()
     fields = ObjectReader(value, problems)
-    fields.only(("kind", "model", "included", "minimum", "maximum", "prorate"))
+    fields.only(("kind", "model", "included", "minimum", "maximum", "prorate", "pricing_unit"))
     kind = fields.values.get("kind") if fields.required("kind") else "usage"
     if kind not in get_args(Kind):
         problems.add("/kind", "unknown_kind", f"{shown(kind)} is not one of {', '.join(get_args(Kind))}")
@@ -49,7 +51,7 @@ def parse_terms(value: object) -> PriceTerms:
 def read_terms(fields: ObjectReader, *, kind: Kind, prorate: bool) -> PriceTerms:
     """The terms among `fields`; problems are collected, and the result is then of no use.
 
-    null is as good as absent for `included`, `minimum` and `maximum`.
+    null is as good as absent for `included`, `minimum`, `maximum` and `pricing_unit`.
     """
     model: PricingModel | None = None
     if fields.required("model"):
@@ -67,7 +69,19 @@ def read_terms(fields: ObjectReader, *, kind: Kind, prorate: bool) -> PriceTerms
         fields.problems.add(
             child(fields.pointer, "included"), "not_applicable", "a fixed price has no units to include"
         )
-    return PriceTerms(kind, model or Flat(ZERO), included, minimum, maximum, prorate)
+    return PriceTerms(kind, model or Flat(ZERO), included, minimum, maximum, prorate, _unit_rate(fields))
+
+
+def _unit_rate(fields: ObjectReader) -> Decimal | None:
+    """What one of the pricing unit is worth in the currency; None without a unit."""
+    if not fields.has("pricing_unit"):
+        return None
+    unit = ObjectReader(fields.values["pricing_unit"], fields.problems, pointer=child(fields.pointer, "pricing_unit"))
+    unit.only(("rate",))
+    rate = unit.price("rate")
+    if unit.has("rate") and not rate:
+        fields.problems.add(child(unit.pointer, "rate"), "not_positive", "a unit is worth more than nothing")
+    return rate
 
 
 def refuse_price(problems: Problems) -> None:
