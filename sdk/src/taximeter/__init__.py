@@ -1,5 +1,6 @@
 """Record what AI agents do, for metering and billing."""
 
+import importlib
 from typing import TYPE_CHECKING, Any
 
 from taximeter.context import carry, current_task, current_turn
@@ -14,7 +15,15 @@ from taximeter.errors import (
 from taximeter.events import Event
 from taximeter.meter import Meter, Transport
 from taximeter.task import Task
-from taximeter.transports import HttpTransport, InMemoryTransport, Receipt, Rejection
+from taximeter.transports import (
+    HttpTransport,
+    InMemoryTransport,
+    QueueTransport,
+    Receipt,
+    Rejection,
+    SpoolTransport,
+    Stats,
+)
 from taximeter.turn import Turn
 from taximeter.version import __version__
 
@@ -30,10 +39,13 @@ __all__ = [
     "Meter",
     "OutcomeError",
     "PropagationError",
+    "QueueTransport",
     "Receipt",
     "Rejection",
     "SpoolError",
     "SpoolFull",
+    "SpoolTransport",
+    "Stats",
     "Task",
     "TaximeterError",
     "Transport",
@@ -48,7 +60,5 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     """`Client` is loaded when it is asked for: an agent that only records needs no HTTP client for it."""
     if name == "Client":
-        from taximeter.client import Client
-
-        return Client
+        return importlib.import_module("taximeter.client").Client
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -37,21 +37,21 @@ def agent_fields(agent: str) -> dict[str, str]:
 def inference_fields(
     *,
     model: str,
-    input_tokens: int,
-    output_tokens: int,
+    input_tokens: int | None,
+    output_tokens: int | None,
     compute_seconds: Exact | float | None = None,
     cost: Exact | None = None,
     cost_currency: str | None = None,
     **more: Any,
 ) -> dict[str, Any]:
-    """The data of one inference call.
+    """The data of one inference call. Tokens are None where nobody told them, as of a stream that broke off.
 
     `compute_seconds` is processor time in seconds, `cost` what the call cost the vendor, in major units
     of `cost_currency`. `more` is any other field of an inference call: `provider`, `model_digest`,
     `quantization`, `cached_input_tokens`, `reasoning_tokens`, `prompt_ms`, `generation_ms`, `queue_ms`,
     `accelerator_seconds`, `finish_reason`, `hardware`.
     """
-    if min(input_tokens, output_tokens) < 0:
+    if min(input_tokens or 0, output_tokens or 0) < 0:
         raise ValueError("token counts cannot be negative")
     if cost is not None and not cost_currency:
         raise ValueError("a cost needs its cost_currency")

@@ -37,7 +37,7 @@ class Turn:
         self._places = task.places.setdefault(turn_id, {})
         self._tokens: list[Token[Any]] = []
 
-    def inference(self, *, model: str, input_tokens: int, output_tokens: int, **fields: Any) -> str:
+    def inference(self, *, model: str, input_tokens: int | None, output_tokens: int | None, **fields: Any) -> str:
         """One request to a model; fields as in `taximeter.fields.inference_fields`. Returns its event's id."""
         try:
             data = inference_fields(model=model, input_tokens=input_tokens, output_tokens=output_tokens, **fields)
