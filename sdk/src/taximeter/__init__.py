@@ -15,15 +15,7 @@ from taximeter.errors import (
 from taximeter.events import Event
 from taximeter.meter import Meter, Transport
 from taximeter.task import Task
-from taximeter.transports import (
-    HttpTransport,
-    InMemoryTransport,
-    QueueTransport,
-    Receipt,
-    Rejection,
-    SpoolTransport,
-    Stats,
-)
+from taximeter.transports import HttpTransport, InMemoryTransport, Receipt, Rejection
 from taximeter.turn import Turn
 from taximeter.version import __version__
 
@@ -39,13 +31,10 @@ __all__ = [
     "Meter",
     "OutcomeError",
     "PropagationError",
-    "QueueTransport",
     "Receipt",
     "Rejection",
     "SpoolError",
     "SpoolFull",
-    "SpoolTransport",
-    "Stats",
     "Task",
     "TaximeterError",
     "Transport",
