@@ -8,7 +8,8 @@ import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
-from taximeter import DeliveryError, HttpTransport, Meter, transports
+from taximeter import DeliveryError, HttpTransport, Meter
+from taximeter.transports import http as transports
 
 
 class Server(ThreadingHTTPServer):

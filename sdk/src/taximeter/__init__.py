@@ -15,7 +15,15 @@ from taximeter.errors import (
 from taximeter.events import Event
 from taximeter.meter import Meter, Transport
 from taximeter.task import Task
-from taximeter.transports import HttpTransport, InMemoryTransport, Receipt, Rejection
+from taximeter.transports import (
+    HttpTransport,
+    InMemoryTransport,
+    QueueTransport,
+    Receipt,
+    Rejection,
+    SpoolTransport,
+    Stats,
+)
 from taximeter.turn import Turn
 from taximeter.version import __version__
 
@@ -31,10 +39,13 @@ __all__ = [
     "Meter",
     "OutcomeError",
     "PropagationError",
+    "QueueTransport",
     "Receipt",
     "Rejection",
     "SpoolError",
     "SpoolFull",
+    "SpoolTransport",
+    "Stats",
     "Task",
     "TaximeterError",
     "Transport",
