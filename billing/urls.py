@@ -1,6 +1,6 @@
 from django.urls import path, re_path
 
-from billing.api.views import catalogue, customers, invoices, test_clocks
+from billing.api.views import catalogue, customers, invoices, pricing_units, test_clocks
 
 urlpatterns = [
     path("customers", customers.CustomersView.as_view()),
@@ -13,6 +13,8 @@ urlpatterns = [
     path("plans", catalogue.PlansView.as_view()),
     path("plans/<str:plan>", catalogue.PlanView.as_view()),
     path("plans/<str:plan>/versions", catalogue.PlanVersionsView.as_view()),
+    path("pricing_units", pricing_units.PricingUnitsView.as_view()),
+    path("pricing_units/<str:unit>", pricing_units.PricingUnitView.as_view()),
     path("pricing/calculate", catalogue.CalculateView.as_view()),
     path("invoices", invoices.InvoicesView.as_view()),
     path("invoices/<str:invoice>", invoices.InvoiceView.as_view()),

@@ -48,6 +48,8 @@ class Price(Serializer):  # type: ignore[type-arg]
     included = DecimalField()
     minimum = _maybe(DecimalField)
     maximum = _maybe(DecimalField)
+    pricing_unit = _maybe(CharField)
+    unit_rate = _maybe(DecimalField)
     model = DictField()
 
 

@@ -47,6 +47,8 @@ def price(one: Price) -> dict[str, Any]:
         "included": one.included,
         "minimum": one.minimum,
         "maximum": one.maximum,
+        "pricing_unit": one.pricing_unit.key if one.pricing_unit else None,
+        "unit_rate": one.unit_rate,
         "model": one.model,
     }
 

@@ -47,6 +47,7 @@ class PriceInput(StrictSerializer):
     included = AnyField(required=False, allow_null=True)
     minimum = AnyField(required=False, allow_null=True)
     maximum = AnyField(required=False, allow_null=True)
+    pricing_unit = serializers.CharField(required=False, allow_null=True)
     model = AnyField()
 
 

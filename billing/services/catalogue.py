@@ -11,8 +11,9 @@ from billing.domain.price_terms import PriceInvalid, parse_terms
 from billing.domain.pricing import Flat, Matrix
 from billing.domain.rating import PriceTerms
 from billing.errors import KeyTaken
-from billing.models import Plan, PlanVersion, Price
+from billing.models import Plan, PlanVersion, Price, PricingUnit
 from billing.models.catalogue import Bill, PriceKind
+from billing.queries.catalogue import get_pricing_unit
 from kernel.errors import FieldError, InvalidError, NotFoundError, TaximeterError
 from metering.facade import definition_of, get_meter_version
 
@@ -43,7 +44,7 @@ def create_plan(
     `minimum_commitment`, in the plan's currency, is the least a customer pays for a period. Raises
     `PlanInvalid` with a pointer to each fault, `KeyTaken`.
     """
-    built = _read_prices(organization.pk, prices, minimum_commitment)
+    built = _read_prices(organization.pk, prices, minimum_commitment, currency)
     terms = {"interval": interval, "interval_count": interval_count, "trial_days": trial_days}
     try:
         with transaction.atomic():
@@ -62,11 +63,11 @@ def create_plan_version(
     minimum_commitment: Decimal = Decimal(0),
 ) -> PlanVersion:
     """A new version of a plan. Subscriptions stay on the version they have; intervals and trials are the plan's."""
-    built = _read_prices(plan.organization_id, prices, minimum_commitment)
     with transaction.atomic():
         Plan.objects.select_for_update().get(pk=plan.pk)
         last = PlanVersion.objects.filter(plan=plan).order_by("-number").first()
         assert last is not None
+        built = _read_prices(plan.organization_id, prices, minimum_commitment, currency or last.currency)
         terms = {name: getattr(last, name) for name in ("interval", "interval_count", "trial_days")}
         return _store_version(plan, last.number + 1, currency or last.currency, terms, built)
 
@@ -81,14 +82,16 @@ def _store_version(
     return version
 
 
-def _read_prices(organization_id: int, prices: Sequence[Mapping[str, Any]], commitment: Decimal) -> list[Price]:
+def _read_prices(
+    organization_id: int, prices: Sequence[Mapping[str, Any]], commitment: Decimal, currency: str
+) -> list[Price]:
     errors: list[FieldError] = []
     if not 1 <= len(prices) <= _MAX_PRICES:
         errors.append(FieldError("/prices", "invalid", f"A plan has 1 to {_MAX_PRICES} prices"))
     built: list[Price] = []
     for index, body in enumerate(prices):
         try:
-            built.append(_read_price(organization_id, index, body))
+            built.append(_read_price(organization_id, index, body, currency))
         except TaximeterError as error:
             faults = error.errors or (FieldError("", error.code, error.detail),)
             errors += [FieldError(f"/prices/{index}{fault.pointer}", fault.code, fault.detail) for fault in faults]
@@ -104,8 +107,10 @@ def _read_prices(organization_id: int, prices: Sequence[Mapping[str, Any]], comm
     return built
 
 
-def _read_price(organization_id: int, index: int, body: Mapping[str, Any]) -> Price:
-    terms = parse_terms({name: body[name] for name in _TERMS if name in body})
+def _read_price(organization_id: int, index: int, body: Mapping[str, Any], currency: str) -> Price:
+    unit = _pricing_unit(organization_id, body.get("pricing_unit"), currency)
+    in_unit = {"pricing_unit": {"rate": unit.rate}} if unit else {}
+    terms = parse_terms({name: body[name] for name in _TERMS if name in body} | in_unit)
     bill = Bill(body.get("bill", Bill.IN_ARREARS))
     if terms.kind == "usage" and bill == Bill.IN_ADVANCE:
         raise _fault("/bill", "usage_in_advance", "Usage is only known afterwards: its prices are billed in arrears")
@@ -134,7 +139,21 @@ def _read_price(organization_id: int, index: int, body: Mapping[str, Any]) -> Pr
         minimum=terms.minimum,
         maximum=terms.maximum,
         model=terms.model.to_json(),
+        pricing_unit=unit,
+        unit_rate=terms.unit_rate,
     )
+
+
+def _pricing_unit(organization_id: int, reference: Any, currency: str) -> PricingUnit | None:
+    if reference is None:
+        return None
+    try:
+        unit = get_pricing_unit(organization_id=organization_id, unit=reference)
+    except NotFoundError as error:
+        raise _fault("/pricing_unit", error.code, error.detail) from None
+    if unit.currency != currency:
+        raise _fault("/pricing_unit", "currency_mismatch", f"{unit.name} is in {unit.currency}, the plan in {currency}")
+    return unit
 
 
 def _commitment(position: int, amount: Decimal) -> Price:
