@@ -18,4 +18,8 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 # Nobody waits for a web answer longer than this; libpq reads it. Workers and commands may take their time.
 os.environ.setdefault("PGOPTIONS", "-c lock_timeout=3s -c statement_timeout=30s")
 
-application = get_wsgi_application()
+django = get_wsgi_application()
+
+from config.entrance import Entrance  # noqa: E402 - Django comes first
+
+application = Entrance(django)

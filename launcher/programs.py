@@ -66,16 +66,22 @@ def service_programs(layout: Layout) -> list[Program]:
     return [program for variable, program in servers.items() if is_embedded(variable)]
 
 
+def web_server(*, host: str, port: int, workers: int = 2) -> list[str]:
+    """The web server's command. Its threads mostly wait; how many of them work is up to `config.entrance`."""
+    command = [sys.executable, "-m", "granian", "--interface", "wsgi", "--host", host, "--port", str(port)]
+    command += ["--workers", str(workers), "--blocking-threads", "256", "--backlog", "4096", "--backpressure", "2048"]
+    command += ["--respawn-failed-workers", "--workers-kill-timeout", "5", "--no-ws", "config.wsgi:application"]
+    return command
+
+
 def application_programs(*, host: str, port: int) -> list[Program]:
     """Taximeter's own processes."""
-    web = ["--interface", "wsgi", "--host", host, "--port", str(port), "--workers", "2", "--blocking-threads", "3"]
-    web += ["--respawn-failed-workers", "--workers-kill-timeout", "5", "--no-ws", "config.wsgi:application"]
     celery = [sys.executable, "-m", "celery", "-A", "config"]
     worker = [*celery, "worker", "--concurrency", "2", "--loglevel", "info", "--without-gossip", "--without-mingle"]
     beat = [*celery, "beat", "--loglevel", "info", "--pidfile="]  # none, as a killed beat's would stop the next
     return [
         Program("engine", "applications", shimmed(manage("run_engine"))),
-        Program("web", "applications", shimmed([sys.executable, "-m", "granian", *web])),
+        Program("web", "applications", shimmed(web_server(host=host, port=port))),
         Program("worker", "applications", shimmed(worker), stop_seconds=15),
         Program("beat", "applications", shimmed(beat)),
     ]

@@ -14,6 +14,7 @@ from metering.contracts import (
 )
 from metering.directory import register_customer_directory
 from metering.models import Meter, MeterVersion, UsageEvent
+from metering.otlp.views import otlp_refusal
 from metering.queries.changes import changed_periods
 from metering.queries.events import EventQuestion, LineQuestion, line_events, line_quantity, list_events
 from metering.queries.log_changes import LogChange, LogPosition, changes_in_log, events_of_task, organizations_behind
@@ -66,6 +67,7 @@ __all__ = [
     "live_answer",
     "meters_of",
     "organizations_behind",
+    "otlp_refusal",
     "present_event",
     "register_customer_directory",
     "usage",

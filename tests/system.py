@@ -23,7 +23,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from launcher import process
+from launcher import process, programs
 from launcher.paths import ROOT
 from launcher.services import Services
 
@@ -141,9 +141,8 @@ class System:
 
     def _command(self, name: str) -> list[str | Path]:
         celery = [_BIN / "celery", "-A", "config"]
-        serving = ["--interface", "wsgi", "--port", str(self.port), "--workers", "1", "--blocking-threads", "2"]
         return {
-            "web": [_BIN / "granian", *serving, "--respawn-failed-workers", "config.wsgi:application"],
+            "web": programs.web_server(host="127.0.0.1", port=self.port, workers=1),
             "worker": [*celery, "worker", "--concurrency", "2", "--loglevel", "info"],
             "beat": [*celery, "beat", "--loglevel", "info", "--pidfile="],
         }[name]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from django.http import JsonResponse
@@ -39,3 +40,10 @@ def handle(error: Exception, context: dict[str, Any]) -> JsonResponse | None:
     if status in {429, 503}:
         response["Retry-After"] = str(_RETRY_AFTER_SECONDS)
     return response
+
+
+def openai_refusal(error: TaximeterError, environ: Mapping[str, Any]) -> JsonResponse:
+    """What stands before the views refuses in the same words."""
+    refusal = handle(error, {})
+    assert refusal is not None
+    return refusal

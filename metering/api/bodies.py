@@ -1,13 +1,13 @@
-"""Reading the body of the events door: its type, its compression, its size."""
+"""Reading the body of a door: its type, its compression, its size."""
 
 from __future__ import annotations
 
+import re
 import zlib
-from typing import Any
+from collections.abc import Collection, Mapping
 
 from django.http import HttpRequest
 from rest_framework.exceptions import UnsupportedMediaType
-from rest_framework.parsers import BaseParser
 
 from kernel.errors import MalformedError, TooLargeError
 from metering.decoding import MAX_BYTES
@@ -15,36 +15,39 @@ from metering.decoding import MAX_BYTES
 #: What the events door takes: a batch and a single event are told apart by the body itself.
 MEDIA_TYPES = ("application/json", "application/cloudevents+json", "application/cloudevents-batch+json")
 
-
-class CloudEventsParser(BaseParser):
-    """Hands the view the decompressed bytes as they are; decoding is metering's own."""
-
-    def parse(self, stream: Any, media_type: str | None = None, parser_context: Any = None) -> bytes:
-        return read_body(stream, parser_context["request"].headers.get("Content-Encoding", ""))
+#: A preference of RFC 7240: a token, its value as a token or in quotes, and parameters that `handling` has none of.
+_PREFERENCE = re.compile(r'\s*([^\s=;,]+)\s*(?:=\s*(?:"([^"]*)"|([^\s;,"]*)))?[^,]*')
 
 
-def read_events(request: HttpRequest) -> bytes:
-    """The body of a request to the events door; raises as `read_body`, and 415 for a media type that is none of its."""
-    body = read_body(request, request.headers.get("Content-Encoding", ""))
+def prefers_strict(headers: Mapping[str, str]) -> bool:
+    """Whether `Prefer` (RFC 7240) asks for `handling=strict`. Of a preference given twice the first counts."""
+    given = headers.get("Prefer")
+    if not given:
+        return False
+    for name, quoted, plain in _PREFERENCE.findall(given):
+        if name.lower() == "handling":
+            return (quoted or plain).lower() == "strict"
+    return False
+
+
+def read_body(request: HttpRequest, media_types: Collection[str]) -> bytes:
+    """The body's bytes, decompressed; never more than `MAX_BYTES` are held, and the request keeps none of them.
+
+    Raises `TooLargeError`, `MalformedError` for broken gzip, 415 for another encoding or for a media type that is
+    not among `media_types`.
+    """
+    body: bytes = request.read(MAX_BYTES + 1)
     # The request stays until a full garbage collection, for the messages that Django hangs on it point back to it;
     # the server's own copy of the body must not stay with it.
     request.META.pop("wsgi.input", None)
     request._stream = None  # type: ignore[attr-defined]
-    if body and request.content_type not in MEDIA_TYPES:
+    if body and request.content_type not in media_types:
         raise UnsupportedMediaType(request.content_type)
-    return body
-
-
-def read_body(stream: Any, encoding: str) -> bytes:
-    """The body's bytes, decompressed; never more than `MAX_BYTES` are held.
-
-    Raises `TooLargeError`, `MalformedError` for broken gzip, 415 for another encoding.
-    """
-    body: bytes = stream.read(MAX_BYTES + 1)
-    if encoding.lower() == "gzip":
+    encoding = request.headers.get("Content-Encoding", "").strip().lower()
+    if encoding in {"gzip", "x-gzip"}:
         body = _decompress(body)
-    elif encoding.lower() not in {"", "identity"}:
-        raise UnsupportedMediaType(encoding, detail=f"Content-Encoding {encoding!r} is not taken; gzip is")
+    elif encoding not in {"", "identity"}:
+        raise UnsupportedMediaType(encoding, detail=f"Content-Encoding {encoding[:40]!r} is not taken; gzip is")
     if len(body) > MAX_BYTES:
         raise TooLargeError(f"A request takes at most {MAX_BYTES:,} bytes, decompressed")
     return body

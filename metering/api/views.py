@@ -3,16 +3,15 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
-from django.http import HttpRequest, HttpResponse
-from django.http.response import HttpResponseBase
+from django.http import HttpResponse
 from drf_spectacular.utils import extend_schema
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from kernel.clock import system_clock
-from metering.api import relief
 from metering.api import serializers as shapes
-from metering.api.bodies import MEDIA_TYPES, read_events
+from metering.api.bodies import MEDIA_TYPES, prefers_strict, read_body
+from metering.api.doors import Door
 from metering.api.questions import event_question, usage_question
 from metering.contracts import BatchRejected
 from metering.queries.events import list_events
@@ -28,36 +27,20 @@ from rest.renderers import encode_json
 from rest.schema import page_of
 
 
-class EventsView(APIView):
+class EventsView(Door):
     """The door for CloudEvents, and the list of what came through it."""
 
     required_scope = {"POST": "ingest", "GET": "read"}
     answers = {"GET": page_of(shapes.EventAnswer)}
     filters = ("customer", "type", "agent", "task_id", "from", "to")
 
-    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        if request.method != "POST":
-            return super().dispatch(request, *args, **kwargs)
-        # Past the framework: its way to `post` costs more than the event's INSERT.
-        try:
-            with relief.passage():
-                return self.post(request)
-        except Exception as error:
-            refusal = self.get_exception_handler()(error, {"view": self, "request": request})
-            if refusal is None:
-                raise
-            return refusal
-
     @extend_schema(request=dict.fromkeys(MEDIA_TYPES, dict), responses=shapes.IngestAnswer)
     def post(self, request: Any) -> HttpResponse:
-        [authenticator], [permission] = self.get_authenticators(), self.get_permissions()
-        _, request.auth = authenticator.authenticate(request)
-        permission.has_permission(request, self)
-        strict = "handling=strict" in request.headers.get("Prefer", "").replace(" ", "").lower()
+        strict = prefers_strict(request.headers)
         try:
             result = ingest_body(
                 organization_id=request.auth.organization_id,
-                body=read_events(request),
+                body=read_body(request, MEDIA_TYPES),
                 received_at=system_clock(),
                 strict=strict,
             )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgspec
@@ -10,11 +10,12 @@ from django.http import HttpResponse
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
 from rest_framework.renderers import BaseRenderer
-from rest_framework.views import APIView
+from rest_framework.settings import api_settings
 
 from kernel.clock import system_clock
-from kernel.errors import InvalidError
-from metering.api.bodies import CloudEventsParser
+from kernel.errors import InvalidError, TaximeterError
+from metering.api.bodies import read_body
+from metering.api.doors import Door
 from metering.otlp.answers import JSON, PROTOBUF, answer, failure, success
 from metering.otlp.decoding import decode_json, decode_protobuf
 from metering.otlp.recording import record_spans
@@ -23,19 +24,8 @@ from rest.renderers import JsonRenderer
 _LONGEST_CUSTOMER = 255
 
 
-class ProtobufParser(CloudEventsParser):
-    media_type = PROTOBUF
-
-
-class OtlpJsonParser(CloudEventsParser):
-    media_type = JSON
-
-
-class TracesView(APIView):
+class TracesView(Door):
     """Takes `ExportTraceServiceRequest` and turns its GenAI spans into usage events."""
-
-    required_scope = "ingest"
-    parser_classes = [ProtobufParser, OtlpJsonParser]
 
     def perform_content_negotiation(self, request: Any, force: bool = False) -> tuple[BaseRenderer, str]:
         """OTLP answers in the encoding of the request, whatever `Accept` says."""
@@ -57,20 +47,28 @@ class TracesView(APIView):
     def post(self, request: Any) -> HttpResponse:
         """Traces by OTLP/HTTP in protobuf or JSON, plain or gzipped. `X-Customer` is for spans that name none."""
         media_type = _media_type(request)
-        body = request.data if isinstance(request.data, bytes) else b""
+        customer = _customer(request)
+        body = read_body(request, (PROTOBUF, JSON))
         spans = decode_protobuf(body) if media_type == PROTOBUF else decode_json(body)
+        del body  # its spans are all that is needed of it
         report = record_spans(
             organization_id=request.auth.organization_id,
             spans=spans,
-            customer=_customer(request),
+            customer=customer,
             received_at=system_clock(),
         )
         return answer(success(report), media_type=media_type)
 
 
+def otlp_refusal(error: TaximeterError, environ: Mapping[str, Any]) -> HttpResponse:
+    """What stands before the views refuses in the same words."""
+    refusal = api_settings.EXCEPTION_HANDLER(error, {})
+    protobuf = environ.get("CONTENT_TYPE", "").partition(";")[0].strip().lower() == PROTOBUF
+    return _as_status(refusal, media_type=PROTOBUF if protobuf else JSON)
+
+
 def _media_type(request: Any) -> str:
-    given = (request.content_type or "").partition(";")[0].strip().lower()
-    return PROTOBUF if given == PROTOBUF else JSON
+    return PROTOBUF if request.content_type == PROTOBUF else JSON
 
 
 def _customer(request: Any) -> str | None:

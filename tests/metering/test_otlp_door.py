@@ -14,6 +14,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
     ExportTraceServiceResponse,
 )
 
+from metering.api import relief
 from metering.models import UsageEvent
 from tests.api import Api, make_api
 from tests.metering.otlp import AGENT, CHAT, PROTOBUF, TOOL, TRACE, request, send, span, to_protobuf
@@ -247,7 +248,10 @@ def test_ten_thousand_tools_are_one_request(api: Api) -> None:
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("content_type", [PROTOBUF, "application/json"])
-def test_a_database_that_is_away_is_a_503_and_sending_again_counts_once(content_type: str) -> None:
+def test_a_database_that_is_away_is_a_503_and_sending_again_counts_once(
+    content_type: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(relief, "SHUT_SECONDS", 0.0)
     api = make_api("Vendor")
     body = request(span("c1", CHAT))
     data = to_protobuf(body) if content_type == PROTOBUF else json.dumps(body).encode()
