@@ -15,6 +15,7 @@ from billing.models.customers import (
 )
 from billing.models.invoices import BillingRun, Invoice, InvoiceCounter, InvoiceLine
 from billing.models.late import LateUsage, LateUsageMark
+from billing.models.ledger import DeferredRevenue, LedgerEntry, LedgerTransaction
 from billing.models.payments import CreditNote, CreditNoteCounter, CreditNoteLine, Payment
 from billing.models.policy import BillingPolicy
 
@@ -29,12 +30,15 @@ __all__ = [
     "CreditNoteCounter",
     "CreditNoteLine",
     "Customer",
+    "DeferredRevenue",
     "Invoice",
     "InvoiceCounter",
     "InvoiceDiscount",
     "InvoiceLine",
     "LateUsage",
     "LateUsageMark",
+    "LedgerEntry",
+    "LedgerTransaction",
     "OneOffCharge",
     "Payment",
     "Plan",

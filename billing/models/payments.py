@@ -30,6 +30,8 @@ class Payment(models.Model):
     currency = models.CharField(max_length=3)
     method = models.CharField(max_length=40, default="manual")
     reference = models.CharField(max_length=200, blank=True)
+    #: The payment that this one gives back, where it does so on its own and not for a credit note.
+    refund_of = models.ForeignKey("self", on_delete=models.PROTECT, null=True, related_name="refunds")
     paid_at = models.DateTimeField()
 
     class Meta:
