@@ -8,6 +8,7 @@ from typing import Any
 from django.http import JsonResponse
 from rest_framework import exceptions
 
+from inference.domain.requests import RequestError
 from kernel.errors import TaximeterError, UnavailableError
 from rest.problems import problem_of
 
@@ -28,13 +29,16 @@ def error_body(status: int, message: str, *, code: str, param: str | None = None
 
 def handle(error: Exception, context: dict[str, Any]) -> JsonResponse | None:
     """DRF's exception handler for the OpenAI-compatible door; None lets a fault of ours become a 500."""
-    if isinstance(error, TaximeterError):
+    param = None
+    if isinstance(error, RequestError):
+        status, message, code, param = 400, error.detail, error.code, error.param
+    elif isinstance(error, TaximeterError):
         status, message, code = problem_of(error)["status"], error.detail, error.code
     elif isinstance(error, exceptions.APIException):
         status, message, code = error.status_code, str(error.detail), str(error.default_code)
     else:
         return None
-    response = JsonResponse(error_body(status, message, code=code), status=status)
+    response = JsonResponse(error_body(status, message, code=code, param=param), status=status)
     if status == 401:
         response["WWW-Authenticate"] = 'Bearer realm="taximeter"'
     if status in {429, 503}:

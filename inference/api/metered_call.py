@@ -2,61 +2,70 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Mapping
 from typing import Any
 
-from agents.facade import costs_of, meter_for
-from kernel.clock import system_clock
-from kernel.errors import InvalidError
+from inference.api import engine
+from inference.services.recording import call_event
+from kernel.clock import system_clock, to_rfc3339
+from kernel.errors import InvalidError, UnavailableError
 from kernel.ids import new_id
+from metering.facade import ingest
 
 logger = logging.getLogger("inference")
 
-SOURCE = "taximeter/inference"
 _LONGEST_HEADER = 200
 
 
-class CallHeaders:
-    """`X-Customer`, `X-Agent`, `X-Task-Id` and `X-Turn-Id`: whom and what a call is for, each optional."""
+class NotRecorded(UnavailableError):
+    """The call was refused by the log, so its answer is not given."""
 
-    def __init__(self, headers: Mapping[str, str]) -> None:
-        self.customer = _header(headers, "X-Customer")
-        self.agent = _header(headers, "X-Agent")
-        self.task_id = _header(headers, "X-Task-Id")
-        self.turn_id = _header(headers, "X-Turn-Id")
+    code = "call_not_recorded"
+
+
+def call_of(headers: Mapping[str, str], *, organization_id: int) -> dict[str, Any]:
+    """Whom and what a call is for: `X-Customer`, `X-Agent`, `X-Task-Id` and `X-Turn-Id`, each optional."""
+    return {
+        "organization_id": organization_id,
+        "customer": _header(headers, "X-Customer"),
+        "agent": _header(headers, "X-Agent"),
+        "task_id": _header(headers, "X-Task-Id"),
+        "turn_id": _header(headers, "X-Turn-Id"),
+        "started_at": to_rfc3339(system_clock()),
+    }
 
 
 class MeteredCall:
-    """A call under way. `account` is what it has used up to now; `record` sends its event, once."""
+    """A call under way. `note` says what it has used up to now; `record` sends its event, once."""
 
-    def __init__(self, *, organization_id: int, headers: CallHeaders) -> None:
+    def __init__(self, call: dict[str, Any]) -> None:
         self.id = new_id("call")
-        self.account: Mapping[str, Any] | None = None
-        self._headers = headers
-        self._meter = meter_for(organization_id=organization_id, source=SOURCE)
-        self._started_at = system_clock()
+        self.call = call
+        self._account: bytes | None = None
         self._recorded = False
+
+    def note(self, account: bytes) -> None:
+        """The latest account, as JSON."""
+        self._account = account
 
     def record(self) -> None:
         """Sends the event of what the engine computed, if it computed anything; further calls do nothing."""
-        if self._recorded or self.account is None or not self.account["input_tokens"]:
+        if self._recorded or self._account is None:
             return
-        account = dict(self.account)
-        account.pop("first_token_ms", None)
-        account["finish_reason"] = account["finish_reason"] or "error"
-        self._meter.inference_call(
-            customer=self._headers.customer,
-            agent=self._headers.agent,
-            call_id=self.id,
-            started_at=self._started_at,
-            task_id=self._headers.task_id,
-            turn_id=self._headers.turn_id,
-            provider="taximeter",
-            **account,
-            **costs_of(account["compute_seconds"]),
-        )
+        account = json.loads(self._account)
+        if not account["input_tokens"]:
+            return
+        now = system_clock()
+        event = call_event(request_id=self.id, call=self.call, account=account, now=now)
+        result = ingest(organization_id=self.call["organization_id"], events=[event], received_at=now)
+        if result.rejected:
+            logger.error("call %s was refused: %s", self.id, result.rejected[0].detail)
+            raise NotRecorded(f"The call could not be recorded: {result.rejected[0].detail}")
         self._recorded = True
+        if "finished_at" in account:
+            engine.recorded.add(self.id)
 
 
 def _header(headers: Mapping[str, str], name: str) -> str | None:

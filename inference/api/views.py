@@ -7,7 +7,6 @@ import logging
 from collections.abc import Iterator
 from typing import Any
 
-import httpx
 from django.http import HttpResponse, JsonResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from drf_spectacular.utils import extend_schema
@@ -15,14 +14,15 @@ from rest_framework.views import APIView
 
 from inference.api import engine
 from inference.api.errors import EngineUnavailable, error_body, handle
-from inference.api.metered_call import CallHeaders, MeteredCall
-from inference.domain.chat import ChatRequestError
+from inference.api.metered_call import MeteredCall, call_of
+from inference.domain.requests import RequestError
 from kernel.errors import TaximeterError, TooLargeError
 
 logger = logging.getLogger("inference")
 
 MAX_BODY_BYTES = 2 * 1024 * 1024
-_DONE = b"data: [DONE]\n\n"
+_DONE = b"data: [DONE]\n"
+_ACCOUNT = b": taximeter "
 
 
 class OpenAiView(APIView):
@@ -38,24 +38,23 @@ class ModelsView(OpenAiView):
     @extend_schema(responses={200: dict})
     def get(self, request: Any) -> JsonResponse:
         """The models that can be asked for."""
-        return JsonResponse(engine.get_models())
+        return JsonResponse(engine.ask("GET", "/v1/models"))
 
 
-class ChatCompletionsView(OpenAiView):
-    @extend_schema(request=dict, responses={200: dict})
-    def post(self, request: Any) -> HttpResponseBase:
-        """A chat completion, streamed where the body says `"stream": true`. Each is one `inference.call` event."""
+class CallView(OpenAiView):
+    """A POST that the engine answers at `path`; each is one `inference.call` event."""
+
+    path: str
+
+    def _call(self, request: Any) -> HttpResponseBase:
         body = request.body
         if len(body) > MAX_BODY_BYTES:
             raise TooLargeError(f"The body is larger than {MAX_BODY_BYTES} bytes")
-        call = MeteredCall(organization_id=request.auth.organization_id, headers=CallHeaders(request.headers))
         stream = _wants_stream(body)
-        answer = engine.send_chat(body, request_id=call.id, stream=stream)
-        if not stream:
+        call = MeteredCall(call_of(request.headers, organization_id=request.auth.organization_id))
+        answer = engine.send("POST", self.path, body, request_id=call.id, call=call.call)
+        if answer.status != 200 or not stream:
             return _whole(answer, call)
-        if answer.status_code != 200:
-            answer.read()
-            return _passed_on(answer)
         relay = _relay(answer, call)
         next(relay)  # from here on, closing it ends the call, also where nothing was read of it
         response = StreamingHttpResponse(relay, content_type="text/event-stream")
@@ -64,44 +63,68 @@ class ChatCompletionsView(OpenAiView):
         return response
 
 
+class ChatCompletionsView(CallView):
+    path = "/v1/chat/completions"
+
+    @extend_schema(request=dict, responses={200: dict})
+    def post(self, request: Any) -> HttpResponseBase:
+        """A chat completion, streamed where the body says `"stream": true`. Each is one `inference.call` event."""
+        return self._call(request)
+
+
+class CompletionsView(CallView):
+    path = "/v1/completions"
+
+    @extend_schema(request=dict, responses={200: dict})
+    def post(self, request: Any) -> HttpResponseBase:
+        """A text that goes on from `prompt`, streamed where the body says so. Each is one `inference.call` event."""
+        return self._call(request)
+
+
+class EmbeddingsView(CallView):
+    path = "/v1/embeddings"
+
+    @extend_schema(request=dict, responses={200: dict})
+    def post(self, request: Any) -> HttpResponseBase:
+        """A vector for each `input`, by models made for it. Each request is one `inference.call` event."""
+        return self._call(request)
+
+
 def _wants_stream(body: bytes) -> bool:
     try:
         content = json.loads(body)
     except (ValueError, RecursionError) as error:
-        raise ChatRequestError(f"The body is not valid JSON: {error}", code="malformed_json") from None
+        raise RequestError(f"The body is not valid JSON: {error}", code="malformed_json") from None
     return isinstance(content, dict) and content.get("stream") is True
 
 
-def _whole(answer: httpx.Response, call: MeteredCall) -> HttpResponse:
-    if answer.status_code == 200:
-        call.account = answer.json()["taximeter"]
+def _whole(answer: engine.Answer, call: MeteredCall) -> HttpResponse:
+    body = answer.read()
+    if answer.status == 200:
+        call.note(json.dumps(json.loads(body)["taximeter"]).encode())
         call.record()  # before the answer is given: what is not metered is not given
-    return _passed_on(answer)
-
-
-def _passed_on(answer: httpx.Response) -> HttpResponse:
-    response = HttpResponse(answer.content, status=answer.status_code, content_type="application/json")
+    response = HttpResponse(body, status=answer.status, content_type="application/json")
     if "Retry-After" in answer.headers:
         response["Retry-After"] = answer.headers["Retry-After"]
     return response
 
 
-def _relay(answer: httpx.Response, call: MeteredCall) -> Iterator[bytes]:
+def _relay(answer: engine.Answer, call: MeteredCall) -> Iterator[bytes]:
     """The engine's events, passed on as they come. Its last word waits until the call is recorded.
 
     The first thing it gives is empty, so that it can be started before anything is there to be read.
     """
-    events = engine.read_events(answer)
+    pieces = answer.pieces()
     try:
         yield b""
-        for event, account in events:
-            call.account = account or call.account
-            if event and event != _DONE:
-                yield event
-        call.record()
-        yield _DONE
+        for piece in pieces:
+            text = _without_accounts(piece, call)
+            if _DONE in text:
+                call.record()
+            if text:
+                yield text
     except GeneratorExit:
-        _finish_for_nobody(events, call)
+        _finish_for_nobody(pieces, call)
         raise
     except TaximeterError as error:
         status = 503 if isinstance(error, EngineUnavailable) else 500
@@ -111,12 +134,25 @@ def _relay(answer: httpx.Response, call: MeteredCall) -> Iterator[bytes]:
         _record_anyway(call)
 
 
-def _finish_for_nobody(events: Iterator[tuple[bytes, Any]], call: MeteredCall) -> None:
+def _without_accounts(piece: bytes, call: MeteredCall) -> bytes:
+    """`piece` without the engine's comments, of which the last is noted."""
+    if _ACCOUNT not in piece:
+        return piece
+    kept = []
+    for line in piece.splitlines(keepends=True):
+        if line.startswith(_ACCOUNT):
+            call.note(line[len(_ACCOUNT) :])
+        else:
+            kept.append(line)
+    return b"".join(kept)
+
+
+def _finish_for_nobody(pieces: Iterator[bytes], call: MeteredCall) -> None:
     """The client left: call the work off, and wait to be told what it used."""
     engine.call_off(call.id)
     try:
-        for _, account in events:
-            call.account = account or call.account
+        for piece in pieces:
+            _without_accounts(piece, call)
     except EngineUnavailable:
         logger.warning("call %s: the engine went away; what it used is known up to the last word", call.id)
 
@@ -125,5 +161,5 @@ def _record_anyway(call: MeteredCall) -> None:
     try:
         call.record()
     except Exception:
-        logger.exception("call %s was served and could not be recorded: %s", call.id, call.account)
+        logger.exception("call %s was served and could not be recorded; the engine keeps it", call.id)
         raise

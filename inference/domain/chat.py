@@ -1,86 +1,86 @@
-"""Chat completion requests as OpenAI's API defines them: what of it the engine takes, checked.
-
-Fields that have no effect on the answer (`user`, `metadata`, `store`) are ignored; fields that would
-have one and are not supported are refused, never dropped in silence.
-"""
+"""Chat completion requests as OpenAI's API defines them, checked and made into what the engine generates."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
-from kernel.errors import InvalidError
+from inference.domain import grammar, requests
+from inference.domain.requests import Generation, RequestError, TextRequest
+from inference.domain.tools import Toolset, toolset_of
 
-MAX_OUTPUT_TOKENS = 4096
-_ROLES = {"system", "developer", "user", "assistant"}
-_NUMBERS = {
-    "temperature": (0.0, 2.0),
-    "top_p": (0.0, 1.0),
-    "presence_penalty": (-2.0, 2.0),
-    "frequency_penalty": (-2.0, 2.0),
-}
-_UNSUPPORTED = ("tools", "functions", "tool_choice", "function_call", "audio", "modalities", "logit_bias", "logprobs")
+_ROLES = {"system", "developer", "user", "assistant", "tool"}
+_UNSUPPORTED = ("functions", "function_call", "audio", "logit_bias", "logprobs", "top_logprobs", "prediction")
 
 
-class ChatRequestError(InvalidError):
-    """The request is not one the engine can answer; `param` names the field."""
-
-    code = "invalid_request_error"
-
-    def __init__(self, detail: str, *, param: str | None = None, code: str | None = None) -> None:
-        super().__init__(detail, code=code)
-        self.param = param
-
-
-@dataclass(frozen=True, slots=True)
-class ChatRequest:
-    """A checked request. `schema` is what the answer must be JSON of; `sampling` goes to the engine as it is."""
-
-    model: str
-    messages: list[dict[str, str]]
-    max_tokens: int
-    stream: bool = False
-    include_usage: bool = False
-    schema: dict[str, Any] | None = None
-    sampling: dict[str, Any] = field(default_factory=dict)
-
-
-def parse_chat_request(body: object) -> ChatRequest:
-    """`body` checked; raises `ChatRequestError`."""
-    if not isinstance(body, Mapping):
-        raise ChatRequestError("The body must be a JSON object")
-    for name in _UNSUPPORTED:
-        if body.get(name):
-            raise ChatRequestError(f"The engine does not support '{name}'", param=name, code="unsupported_parameter")
-    if body.get("n") not in {None, 1}:
-        raise ChatRequestError("The engine gives one choice a request", param="n", code="unsupported_parameter")
-    model = body.get("model")
-    if not isinstance(model, str) or not model:
-        raise ChatRequestError("'model' is required", param="model")
-    options = body.get("stream_options") or {}
-    return ChatRequest(
-        model=model,
-        messages=_messages(body.get("messages")),
-        max_tokens=_max_tokens(body),
-        stream=body.get("stream") is True,
-        include_usage=isinstance(options, Mapping) and options.get("include_usage") is True,
-        schema=_schema(body.get("response_format")),
-        sampling=_sampling(body),
+def parse_chat_request(body: object) -> TextRequest:
+    """`body` checked; raises `RequestError`."""
+    fields = requests.as_object(body)
+    requests.refuse(fields, *_UNSUPPORTED)
+    requests.refuse_choices(fields, "n")
+    if fields.get("modalities") not in (None, ["text"]):
+        raise RequestError("The engine answers in text alone", param="modalities", code="unsupported_parameter")
+    model = requests.model_of(fields)
+    stream, include_usage = requests.stream_of(fields)
+    tools, schema = toolset_of(fields), _schema(fields.get("response_format"))
+    if tools and schema is not None:
+        raise RequestError(
+            "Ask for 'tools' or a 'response_format', not both: tool calls are JSON of their own",
+            param="response_format",
+            code="unsupported_parameter",
+        )
+    generation = Generation(
+        messages=_messages(fields.get("messages"), tools),
+        max_tokens=requests.max_tokens_of(fields),
+        grammar=tools.grammar if tools else None if schema is None else grammar.json_of(schema),
+        is_json=schema is not None or (tools is not None and tools.required),
+        starts_call=tools is not None,
+        sampling=requests.sampling_of(fields),
     )
+    return TextRequest(model, generation, stream=stream, include_usage=include_usage)
 
 
-def _messages(messages: object) -> list[dict[str, str]]:
+def _messages(messages: object, tools: Toolset | None) -> tuple[dict[str, str], ...]:
     if not isinstance(messages, list) or not messages:
-        raise ChatRequestError("'messages' must be a list of at least one message", param="messages")
-    checked = []
-    for index, message in enumerate(messages):
-        where = f"messages[{index}]"
-        if not isinstance(message, Mapping) or message.get("role") not in _ROLES:
-            raise ChatRequestError(f"{where}.role must be one of {', '.join(sorted(_ROLES))}", param=f"{where}.role")
-        role = "system" if message["role"] == "developer" else message["role"]
-        checked.append({"role": role, "content": _content(message.get("content"), where)})
-    return checked
+        raise RequestError("'messages' must be a list of at least one message", param="messages")
+    checked = [_message(message, f"messages[{index}]") for index, message in enumerate(messages)]
+    if tools:
+        if checked[0]["role"] == "system":
+            checked[0]["content"] += f"\n\n{tools.instructions}"
+        else:
+            checked.insert(0, {"role": "system", "content": tools.instructions})
+    return tuple(checked)
+
+
+def _message(message: object, where: str) -> dict[str, str]:
+    role = message.get("role") if isinstance(message, Mapping) else None
+    if not isinstance(message, Mapping) or role not in _ROLES:
+        raise RequestError(f"{where}.role must be one of {', '.join(sorted(_ROLES))}", param=f"{where}.role")
+    if role == "assistant" and message.get("tool_calls"):
+        return {"role": "assistant", "content": _calls(message["tool_calls"], where)}
+    content = _content(message.get("content"), where)
+    if role == "tool":
+        # Told by the user's side: not every model's template has a place for tools.
+        return {"role": "user", "content": f"The tool answered: {content}"}
+    return {"role": "system" if role == "developer" else str(role), "content": content}
+
+
+def _calls(calls: object, where: str) -> str:
+    """Calls of an earlier answer, written as the model wrote them."""
+    if not isinstance(calls, list):
+        raise RequestError(f"{where}.tool_calls must be a list", param=f"{where}.tool_calls")
+    written = []
+    for call in calls:
+        function = call.get("function") if isinstance(call, Mapping) else None
+        name = function.get("name") if isinstance(function, Mapping) else None
+        arguments = function.get("arguments") if isinstance(function, Mapping) else None
+        if not isinstance(name, str) or not isinstance(arguments, str):
+            raise RequestError(
+                f"{where}.tool_calls must each have a function with name and arguments", param=f"{where}.tool_calls"
+            )
+        written.append(f'{{"name":{json.dumps(name)},"arguments":{arguments}}}')
+    return "\n".join(written)
 
 
 def _content(content: object, where: str) -> str:
@@ -88,17 +88,7 @@ def _content(content: object, where: str) -> str:
         return content
     if isinstance(content, list) and all(isinstance(p, Mapping) and isinstance(p.get("text"), str) for p in content):
         return "".join(part["text"] for part in content)
-    raise ChatRequestError(f"{where}.content must be text", param=f"{where}.content")
-
-
-def _max_tokens(body: Mapping[str, Any]) -> int:
-    for name in ("max_completion_tokens", "max_tokens"):
-        value = body.get(name)
-        if value is not None:
-            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-                raise ChatRequestError(f"'{name}' must be a whole number of at least 1", param=name)
-            return min(value, MAX_OUTPUT_TOKENS)
-    return MAX_OUTPUT_TOKENS
+    raise RequestError(f"{where}.content must be text", param=f"{where}.content")
 
 
 def _schema(response_format: object) -> dict[str, Any] | None:
@@ -114,28 +104,5 @@ def _schema(response_format: object) -> dict[str, Any] | None:
         schema = wrapped.get("schema") if isinstance(wrapped, Mapping) else None
         if isinstance(schema, dict):
             return schema
-        raise ChatRequestError("'response_format.json_schema.schema' must be an object", param="response_format")
-    raise ChatRequestError("'response_format.type' must be text, json_object or json_schema", param="response_format")
-
-
-def _sampling(body: Mapping[str, Any]) -> dict[str, Any]:
-    sampling: dict[str, Any] = {}
-    for name, (low, high) in _NUMBERS.items():
-        value = body.get(name)
-        if value is None:
-            continue
-        if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
-            raise ChatRequestError(f"'{name}' must be a number from {low:g} to {high:g}", param=name)
-        sampling[name] = value
-    seed = body.get("seed")
-    if seed is not None:
-        if isinstance(seed, bool) or not isinstance(seed, int):
-            raise ChatRequestError("'seed' must be a whole number", param="seed")
-        sampling["seed"] = seed & 0x7FFF_FFFF
-    stop = body.get("stop")
-    if stop is not None:
-        texts = [stop] if isinstance(stop, str) else stop
-        if not isinstance(texts, list) or len(texts) > 4 or not all(isinstance(t, str) and t for t in texts):
-            raise ChatRequestError("'stop' must be a text or up to four of them", param="stop")
-        sampling["stop"] = texts
-    return sampling
+        raise RequestError("'response_format.json_schema.schema' must be an object", param="response_format")
+    raise RequestError("'response_format.type' must be text, json_object or json_schema", param="response_format")

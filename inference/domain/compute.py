@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 _MICROSECOND = Decimal("0.000001")
+_MILLIJOULE = Decimal("0.001")
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,10 +27,12 @@ class CallUsage:
     generation_ms: int = 0
     first_token_ms: int | None = None
     finish_reason: str | None = None
+    finished_at: str | None = None
+    """RFC 3339, once it is over."""
 
     def as_json(self) -> dict[str, Any]:
         """The fields as JSON carries them, `compute_seconds` as a decimal string."""
-        return {
+        counts = {
             "input_tokens": self.input_tokens,
             "cached_input_tokens": self.cached_input_tokens,
             "output_tokens": self.output_tokens,
@@ -40,6 +43,12 @@ class CallUsage:
             "first_token_ms": self.first_token_ms,
             "finish_reason": self.finish_reason,
         }
+        return counts if self.finished_at is None else {**counts, "finished_at": self.finished_at}
+
+
+def energy_estimate(compute_seconds: Decimal, *, watts: Decimal) -> Decimal:
+    """Joules that `compute_seconds` took where a busy core draws `watts`. Nothing measured it: an estimate."""
+    return (compute_seconds * watts).quantize(_MILLIJOULE)
 
 
 def seconds_from_nanoseconds(nanoseconds: int) -> Decimal:

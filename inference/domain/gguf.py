@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import mmap
 import struct
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,7 +32,12 @@ class ModelFileError(InvalidError):
 
 @dataclass(frozen=True, slots=True)
 class ModelMetadata:
-    """A model's description of itself. `parameters` counts weights; `context_length` is in tokens, 0 where unknown."""
+    """A model's description of itself. `parameters` counts weights; `context_length` is in tokens, 0 where unknown.
+
+    `pooling` is how it makes one vector of a text (llama.cpp's enum llama_pooling_type), 0 where it does not.
+    `cache_width` counts the numbers it keeps for each token of a context, `state_size` those for each
+    text in work whatever its length (a state-space model's), `vocabulary` its tokens.
+    """
 
     architecture: str
     name: str
@@ -40,6 +46,10 @@ class ModelMetadata:
     parameters: int
     license: str
     has_chat_template: bool
+    pooling: int = 0
+    cache_width: int = 0
+    state_size: int = 0
+    vocabulary: int = 0
 
 
 def read_metadata(path: Path) -> ModelMetadata:
@@ -60,24 +70,39 @@ def _describe(path: Path, reader: _Reader) -> ModelMetadata:
     if version not in {2, 3}:
         raise ModelFileError(f"{path.name} is GGUF version {version}; 2 and 3 can be read")
     tensors, fields = reader.number("<Q"), reader.number("<Q")
-    values: dict[str, object] = {}
-    for _ in range(fields):
-        key = reader.text()
-        value = reader.value(reader.number("<I"))
-        if value is not None:
-            values[key] = value
+    values = {reader.text(): reader.value(reader.number("<I")) for _ in range(fields)}
     architecture = str(values.get("general.architecture", "unknown"))
     file_type = values.get("general.file_type")
-    context = values.get(f"{architecture}.context_length")
+
+    def number(name: str, default: int = 0) -> int:
+        value = values.get(f"{architecture}.{name}")
+        return value if isinstance(value, int) else default
+
     return ModelMetadata(
         architecture=architecture,
         name=str(values.get("general.name") or path.stem),
         quantization=_FILE_TYPES.get(file_type, f"type {file_type}") if isinstance(file_type, int) else "unknown",
-        context_length=context if isinstance(context, int) else 0,
+        context_length=number("context_length"),
         parameters=sum(reader.tensor_size() for _ in range(tensors)),
         license=str(values.get("general.license", "")),
         has_chat_template=bool(values.get("tokenizer.chat_template")),
+        pooling=number("pooling_type"),
+        cache_width=number("block_count") * _cache_width(number),
+        state_size=number("block_count")
+        * number("ssm.inner_size")
+        * (number("ssm.conv_kernel", 1) - 1 + number("ssm.state_size")),
+        vocabulary=size if isinstance(size := values.get("tokenizer.ggml.tokens"), int) else 0,
     )
+
+
+def _cache_width(number: Callable[..., int]) -> int:
+    """How many numbers one layer's attention keeps for a token: a key and a value for each head that has its own."""
+    heads = number("attention.head_count")
+    if not heads:
+        return 0
+    length = number("embedding_length") // heads
+    lengths = number("attention.key_length", length) + number("attention.value_length", length)
+    return number("attention.head_count_kv", heads) * lengths
 
 
 class _Reader:
@@ -101,12 +126,11 @@ class _Reader:
         return self.take(self.number("<Q")).decode()
 
     def value(self, kind: int) -> object:
-        """A text or whole number; None for other numbers and for lists, which are stepped over."""
+        """A text or whole number; a list's length, as it is stepped over; None for other numbers."""
         if kind == _STRING:
             return self.text()
         if kind == _ARRAY:
-            self._skip_list()
-            return None
+            return self._skip_list()
         form = _SCALARS.get(kind)
         if form is None:
             raise ModelFileError(f"a metadata value of type {kind} is not known")
@@ -115,17 +139,18 @@ class _Reader:
             return None
         return self.number(form)
 
-    def _skip_list(self) -> None:
+    def _skip_list(self) -> int:
         kind, count = self.number("<I"), self.number("<Q")
         if kind in _SCALARS:
             self.take(struct.calcsize(_SCALARS[kind]) * count)
-            return
+            return count
         if kind != _STRING:
             raise ModelFileError(f"a metadata list of type {kind} is not known")
         view, at, unpack = self._view, self._at, struct.Struct("<Q").unpack_from
         for _ in range(count):
             at += 8 + unpack(view, at)[0]
         self._at = at
+        return count
 
     def tensor_size(self) -> int:
         """The number of weights of the next tensor in the list of tensors."""

@@ -1,212 +1,228 @@
-"""The one place that speaks to xllamacpp (llama.cpp): loading, generating, measuring.
+"""The one place that speaks to xllamacpp (llama.cpp): loading a model, and asking it.
 
 Facts this rests on, each measured with the pinned version:
 - a model loaded before a fork hangs in the child, so it is loaded in the process that serves;
 - every `Server` opens an HTTP port, a way around the meter; here it is a socket in a private directory
   that is removed as soon as it exists, behind a random key;
+- a `Server` that never answered can hang when it is deleted, so each answers once when it is loaded;
 - only a streaming call can be cancelled (the callback answers True), and even then the batch being
   worked on is finished, which is waited for and counted;
-- an exception inside the callback is swallowed, so it is kept and raised afterwards;
-- a schema that the grammar engine cannot use is dropped in silence and the answer is free text, so what
-  comes out under a schema is checked to be JSON;
+- a grammar that the engine cannot use is dropped in silence and the answer is free text, so what comes out
+  under one is checked;
 - with more than one thread the threads spin while they wait, and processor time varies by a third.
 """
 
 from __future__ import annotations
 
-import json
 import secrets
 import tempfile
 import time
-from collections.abc import Callable
-from dataclasses import replace
-from decimal import Decimal
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from inference.domain.chat import ChatRequest, ChatRequestError
+from inference.domain import grammar
+from inference.domain.apportionment import Apportionment, UnitCosts
 from inference.domain.compute import CallUsage, seconds_from_nanoseconds
+from inference.domain.requests import Generation, RequestError
+from inference.engine.call import EngineFailure, OnText, RunningCall, error_from
+from inference.engine.config import EngineConfig
 from inference.engine.model_file import ModelFile
 from inference.engine.openmp import provide_openmp
-from kernel.errors import TaximeterError
 
 provide_openmp()
 import xllamacpp  # noqa: E402 - needs the line above where the system has no OpenMP
 
-#: Prompt tokens worked on at once. It bounds how long a cancelled request goes on.
-_BATCH = 128
-#: Tells the grammar engine to leave out the optional spaces of JSON, which cost tokens.
-_COMPACT = {"x-guidance": {"whitespace_flexible": False}}
+_FLASH = {
+    "auto": xllamacpp.llama_flash_attn_type.LLAMA_FLASH_ATTN_TYPE_AUTO,
+    "on": xllamacpp.llama_flash_attn_type.LLAMA_FLASH_ATTN_TYPE_ENABLED,
+    "off": xllamacpp.llama_flash_attn_type.LLAMA_FLASH_ATTN_TYPE_DISABLED,
+}
+#: Grammars whose use was proved, so that each is proved once.
+_MOST_PROVED = 256
+#: How long the callbacks of one batch take to come in, where requests are worked on side by side.
+_SAME_BATCH_SECONDS = 0.01
 
-_UNUSABLE_SCHEMA = "The JSON schema cannot be turned into a grammar; simplify it"
-
-#: Gets each piece of text with the usage so far; answers whether the request goes on.
-OnText = Callable[[str, CallUsage], bool]
-
-
-class EngineFailure(TaximeterError):
-    """The engine could not answer although the request was right."""
-
-    code = "engine_failed"
+_Callback = Callable[[dict[str, Any]], bool]
 
 
 class LlamaModel:
-    """One loaded model. Not for use by two threads at once; the queue sees to that."""
+    """One loaded model. At most `config.slots` threads may use it at once; admission sees to that."""
 
-    def __init__(self, file: ModelFile, *, context: int) -> None:
+    def __init__(self, file: ModelFile, path: Path, *, config: EngineConfig, pool: Apportionment) -> None:
+        """Loads the bytes at `path`, which are those of `file`; raises `EngineFailure`."""
         self.file = file
-        limit = file.metadata.context_length or context
-        self.context = min(context, limit)
+        self.context = min(config.context, file.metadata.context_length or config.context)
+        self._slots = config.slots
+        self._pool = pool
+        self._costs = UnitCosts()
+        self._proved: dict[str, None] = {}
+        self._active = 0
         with tempfile.TemporaryDirectory(prefix="taximeter-engine-") as private:
+            parameters = _parameters(file, path, self.context, config)
+            parameters.hostnames = [str(Path(private) / "closed.sock")]
             try:
-                self._server = xllamacpp.Server(_parameters(file.path, self.context, Path(private) / "closed.sock"))
+                self._server = xllamacpp.Server(parameters)
             except (RuntimeError, ValueError) as error:
                 raise EngineFailure(f"The model {file.path} could not be loaded: {error}") from None
-        # First tokens now: they prove that the model works, and the first grammar takes 0.15 s to set up.
-        self.generate(
-            ChatRequest(file.id, [{"role": "user", "content": "Hi"}], max_tokens=4, schema={"type": "boolean"}),
-            lambda *_: True,
-        )
+        self._warm_up()
 
-    def generate(self, request: ChatRequest, on_text: OnText, *, queue_ms: int = 0) -> CallUsage:
-        """Answers `request`, giving the text piece by piece to `on_text`; returns the usage in all.
+    def _warm_up(self) -> None:
+        """First tokens now: they prove that the model works, and the first grammar takes 0.15 s to set up."""
+        yes_or_no = grammar.json_of({"type": "boolean"})
+        self.generate(Generation(4, prompt="Hi", grammar=yes_or_no, is_json=True), lambda *_: True)
+        if self._slots > 1:
+            self._calibrate()
 
-        Raises `ChatRequestError` for what the model cannot take and `EngineFailure` for what it failed at.
+    def _calibrate(self) -> None:
+        """Measures what a token takes to read and to write; only their relation matters, and only side by side."""
+        words = ("the quick brown fox jumps over the lazy dog " * 40)[: 4 * min(self.context // 2, 160)]
+        read = self.generate(Generation(1, prompt=words), lambda *_: True)
+        written = self.generate(Generation(24, prompt="Once"), lambda *_: True)
+        prompt = float(read.compute_seconds) / max(1, read.input_tokens)
+        output = (float(written.compute_seconds) - prompt * written.input_tokens) / max(1, written.output_tokens)
+        self._costs = UnitCosts(prompt=prompt, output=max(prompt, output))
+
+    def generate(self, wanted: Generation, on_text: OnText, *, queue_ms: int = 0) -> CallUsage:
+        """Generates, giving the text piece by piece to `on_text`; returns the usage in all.
+
+        Raises `RequestError` for what the model cannot take and `EngineFailure` for what it failed at.
         """
-        call = _Call(on_text, queue_ms, as_json=request.schema is not None and "stop" not in request.sampling)
+        checks_json = wanted.is_json and "stop" not in wanted.sampling
+        call = RunningCall(on_text, queue_ms, self._pool, self._costs, checks_json=checks_json)
+        self._active += 1
         try:
-            self._server.handle_chat_completions(self._body(request), call.on_chunk)
+            if wanted.starts_call and wanted.grammar is not None:
+                self._prove(wanted.grammar)
+            self._ask(wanted, call.on_chunk)
         except (ValueError, RuntimeError) as error:
-            raise ChatRequestError(str(error)) from None
-        if call.stopped:
-            self._settle()
-        usage = call.finish()
+            call.error = call.error or RequestError(str(error))
+        finally:
+            if call.stopped:
+                self._settle()
+            self._active -= 1
+            self._catch_up()
+            usage = call.finish()
         if call.error is not None:
             raise call.error
         return usage
 
-    def _body(self, request: ChatRequest) -> dict[str, Any]:
-        body = {
-            "messages": request.messages,
-            "max_tokens": request.max_tokens,
-            **request.sampling,
+    def embed(self, inputs: Sequence[str], *, queue_ms: int = 0) -> tuple[list[list[float]], CallUsage]:
+        """A vector for each of `inputs`, and the usage of them all; raises as `generate` does."""
+        if not self.file.metadata.pooling:
+            raise RequestError(
+                f"The model '{self.file.id}' makes no embeddings: its file names no way of pooling",
+                param="model",
+                code="embeddings_unsupported",
+            )
+        share = self._pool.begin(self._costs, at=time.process_time_ns())
+        began, tokens = time.monotonic(), 0
+        try:
+            answer = self._server.handle_embeddings({"input": list(inputs)})
+            tokens = answer.get("usage", {}).get("prompt_tokens", 0)
+        except (ValueError, RuntimeError) as error:
+            raise RequestError(str(error)) from None
+        finally:
+            self._pool.advance(share, prompt_tokens=tokens, output_tokens=0, at=time.process_time_ns())
+            self._catch_up()
+            spent = self._pool.end(share, at=time.process_time_ns())
+        if "error" in answer:
+            raise error_from(answer["error"])
+        usage = CallUsage(
+            input_tokens=tokens,
+            compute_seconds=seconds_from_nanoseconds(spent),
+            queue_ms=queue_ms,
+            prompt_ms=round((time.monotonic() - began) * 1000),
+            finish_reason="stop",
+        )
+        return [item["embedding"] for item in answer["data"]], usage
+
+    def _ask(self, wanted: Generation, on_chunk: _Callback) -> None:
+        body: dict[str, Any] = {
+            "max_tokens": wanted.max_tokens,
+            **wanted.sampling,
             "stream": True,
             "stream_options": {"include_usage": True},
             "timings_per_token": True,
             "return_progress": True,
             "cache_prompt": False,
         }
-        if request.schema is not None:
-            body["grammar"] = xllamacpp.json_schema_to_grammar({**request.schema, **_COMPACT})
-        return body
+        if wanted.grammar is not None:
+            body["grammar"] = wanted.grammar
+        if wanted.prompt is None:
+            self._server.handle_chat_completions({**body, "messages": _plain(wanted.messages)}, on_chunk)
+        else:
+            self._server.handle_completions({**body, "prompt": wanted.prompt}, on_chunk)
+
+    def _prove(self, calls: str) -> None:
+        """Raises where the engine would drop `calls` in silence: a call must be possible under it.
+
+        Where free text is possible too, the first character is asked for under the call alone.
+        """
+        if calls in self._proved:
+            return
+        seen: list[str] = []
+
+        def on_chunk(chunk: dict[str, Any]) -> bool:
+            seen.extend(str(choice.get("text") or "") for choice in chunk.get("choices", []))
+            return False
+
+        self._ask(Generation(2, prompt="a", grammar=calls.replace("start: call | text\n", "start: call\n")), on_chunk)
+        if not "".join(seen).startswith("{"):
+            raise RequestError(
+                "The tools' parameters cannot be turned into a grammar; simplify them",
+                param="tools",
+                code="schema_unsupported",
+            )
+        if len(self._proved) >= _MOST_PROVED:
+            self._proved.pop(next(iter(self._proved)))
+        self._proved[calls] = None
 
     def _settle(self) -> None:
         """Waits until a cancelled request is off the machine: what it still uses is its own."""
-        while "\nllamacpp:requests_processing 0" not in self._server.handle_metrics():
+        deadline = time.monotonic() + 5
+        while time.monotonic() < deadline:
+            line = next(row for row in self._server.handle_metrics().splitlines() if row.startswith(_PROCESSING))
+            if float(line.rsplit(" ", 1)[1]) < self._active:
+                return
             time.sleep(0.005)
 
+    def _catch_up(self) -> None:
+        """Lets the others' callbacks of the same batch come in, before the batch is paid for."""
+        if self._pool.running > 1:
+            time.sleep(_SAME_BATCH_SECONDS)
 
-def _parameters(path: Path, context: int, closed_socket: Path) -> Any:
+
+_PROCESSING = "llamacpp:requests_processing "
+
+
+def _plain(messages: Sequence[Mapping[str, str]]) -> list[dict[str, str]]:
+    return [dict(message) for message in messages]
+
+
+def _parameters(file: ModelFile, path: Path, context: int, config: EngineConfig) -> Any:
     parameters = xllamacpp.CommonParams()
     parameters.model.path = str(path)
-    parameters.n_ctx = context
-    parameters.n_parallel = 1
-    parameters.n_batch = parameters.n_ubatch = _BATCH
-    parameters.cpuparams.n_threads = parameters.cpuparams_batch.n_threads = 1
+    parameters.n_ctx = context * config.slots
+    parameters.n_parallel = config.slots
+    parameters.n_batch = parameters.n_ubatch = config.batch
+    parameters.cpuparams.n_threads = parameters.cpuparams_batch.n_threads = config.threads
+    parameters.flash_attn_type = _FLASH[config.flash_attention]
+    kind = getattr(xllamacpp.ggml_type, f"GGML_TYPE_{config.cache_type.upper()}")
+    parameters.cache_type_k = parameters.cache_type_v = kind
     parameters.n_gpu_layers = 0
     parameters.fit_params = False
+    if file.metadata.pooling:
+        parameters.embedding = True
+        parameters.pooling_type = xllamacpp.llama_pooling_type(file.metadata.pooling)
+        # A text to embed is worked on in one batch.
+        parameters.n_batch = parameters.n_ubatch = max(config.batch, context)
     # A cached prefix would make one customer's cost depend on another's request.
     parameters.cache_prompt = parameters.cache_idle_slots = False
     parameters.cache_ram_mib = 0
-    parameters.hostnames = [str(closed_socket)]
     parameters.api_keys = [secrets.token_urlsafe(32)]
     parameters.n_threads_http = 1
     parameters.ui = parameters.endpoint_slots = False
     parameters.endpoint_metrics = True  # only reachable from within: it tells when a cancelled request is over
     parameters.verbosity = 0
     return parameters
-
-
-class _Call:
-    """Follows one call from chunk to chunk."""
-
-    def __init__(self, on_text: OnText, queue_ms: int, *, as_json: bool) -> None:
-        self._on_text = on_text
-        self._as_json = as_json
-        self._json = ""
-        self._admitted_ns = time.process_time_ns()
-        self._admitted_at = time.monotonic()
-        self._usage = CallUsage(queue_ms=queue_ms)
-        self.stopped = False
-        self.error: Exception | None = None
-
-    def on_chunk(self, chunk: dict[str, Any]) -> bool:
-        """Called by the engine for each chunk; True cancels."""
-        try:
-            return self._take(chunk)
-        except Exception as error:
-            self.error, self.stopped = error, True
-            return True
-
-    def _take(self, chunk: dict[str, Any]) -> bool:
-        if "error" in chunk:
-            self.error = _error_from(chunk["error"])
-            return True
-        self._measure(chunk)
-        text = ""
-        for choice in chunk.get("choices", []):
-            text += choice["delta"].get("content") or ""
-            if choice.get("finish_reason"):
-                self._usage = replace(self._usage, finish_reason=choice["finish_reason"])
-        if self._as_json:
-            self._check_json(text)
-        if not self._on_text(text, self._usage):
-            self._usage = replace(self._usage, finish_reason="cancelled")
-            self.stopped = True
-        return self.stopped
-
-    def _measure(self, chunk: dict[str, Any]) -> None:
-        timings, usage = chunk.get("timings"), chunk.get("usage")
-        if timings:
-            first = self._usage.first_token_ms
-            if first is None and timings["predicted_n"]:
-                first = round((time.monotonic() - self._admitted_at) * 1000)
-            self._usage = replace(
-                self._usage,
-                input_tokens=timings["prompt_n"] + timings["cache_n"],
-                cached_input_tokens=timings["cache_n"],
-                output_tokens=timings["predicted_n"],
-                prompt_ms=round(timings["prompt_ms"]),
-                generation_ms=round(timings["predicted_ms"]),
-                first_token_ms=first,
-            )
-        if usage:
-            self._usage = replace(
-                self._usage, input_tokens=usage["prompt_tokens"], output_tokens=usage["completion_tokens"]
-            )
-        self._usage = replace(self._usage, compute_seconds=self._compute_seconds())
-
-    def _check_json(self, text: str) -> None:
-        self._json += text
-        if self._json and self._json[0] not in '{["-0123456789tfn':
-            raise ChatRequestError(_UNUSABLE_SCHEMA, param="response_format", code="schema_unsupported")
-        if self._usage.finish_reason == "stop" and not text:
-            try:
-                json.loads(self._json)
-            except ValueError:
-                raise ChatRequestError(_UNUSABLE_SCHEMA, param="response_format", code="schema_unsupported") from None
-
-    def _compute_seconds(self) -> Decimal:
-        return seconds_from_nanoseconds(time.process_time_ns() - self._admitted_ns)
-
-    def finish(self) -> CallUsage:
-        return replace(self._usage, compute_seconds=self._compute_seconds())
-
-
-def _error_from(error: dict[str, Any]) -> Exception:
-    message, status = str(error.get("message", "the engine gave no reason")), error.get("code")
-    if error.get("type") == "exceed_context_size_error":
-        return ChatRequestError(message, param="messages", code="context_length_exceeded")
-    if isinstance(status, int) and 400 <= status < 500:
-        return ChatRequestError(message)
-    return EngineFailure(message)

@@ -7,24 +7,29 @@ import os
 import signal
 import socket
 import threading
-import time
 from collections.abc import Callable
 
+from inference.engine.catalogue import Catalogue
 from inference.engine.config import EngineConfig
 from inference.engine.http import EngineHttpServer
-from inference.engine.model_file import ModelFile
 from inference.engine.service import EngineService
-from kernel.errors import ConflictError
+from kernel.errors import ConflictError, TaximeterError
 
 logger = logging.getLogger("inference.engine")
 
 
-def serve(config: EngineConfig, file: ModelFile, *, on_ready: Callable[[EngineService], None]) -> None:
-    """Loads the model and serves until TERM or INT. Raises `ConflictError` where another engine has the socket."""
+def serve(config: EngineConfig, catalogue: Catalogue, *, on_ready: Callable[[EngineService], None]) -> None:
+    """Loads the first model of the catalogue and serves until TERM or INT; the others are loaded when asked for.
+
+    Raises `ConflictError` where another engine has the socket.
+    """
     _claim(config)
-    began = time.monotonic()
-    service = EngineService(config, file)
-    logger.info("loaded %s in %.2f s", file.id, time.monotonic() - began)
+    service = EngineService(config, catalogue)
+    for entry in catalogue.entries()[:1]:
+        try:
+            service.load(entry.digest)
+        except TaximeterError as error:  # whoever asks for it is told, and other models may do
+            logger.error("%s is not loaded: %s", entry.id, error.detail)
     mask = os.umask(0o177)  # the socket is for this user alone from its first moment
     try:
         server = EngineHttpServer(service)

@@ -16,7 +16,6 @@ from django.conf import settings
 from django.test import Client
 
 from accounts.facade import ApiKey, Organization, create_api_key, create_organization
-from inference.api import engine as door_engine
 from inference.engine.model_file import describe_model_file
 from metering.facade import EventQuestion, EventView, list_events
 from tests.inference.engine_process import MODELS, Engine, chat_body, long_body, start_engine
@@ -56,9 +55,7 @@ def at_language_engine(settings, language_engine) -> Iterator[Engine]:
 
 def _point_door_at(settings, engine: Engine) -> Iterator[Engine]:
     settings.ENGINE_SOCKET = str(engine.socket)
-    door_engine._client.cache_clear()
     yield engine
-    door_engine._client.cache_clear()
 
 
 def door_at(address: str, model: str) -> Door:
@@ -97,6 +94,7 @@ def test_an_answer_is_one_inference_call(door):
         "provider": "taximeter",
         "model": "tiny-random-llama",
         "model_digest": describe_model_file(MODELS / "tiny-llama.gguf").digest,
+        "architecture": "llama",
         "quantization": "Q8_0",
         "hardware": "cpu",
         "input_tokens": 32,
@@ -109,7 +107,8 @@ def test_an_answer_is_one_inference_call(door):
     seconds = Decimal(event.data["compute_seconds"])
     assert 0 < seconds < 1
     assert Decimal(event.data["cost"]) == seconds * Decimal(settings.COMPUTE_SECOND_COST)
-    assert not {"messages", "content", "first_token_ms"} & event.data.keys()
+    assert {"queue_ms", "prompt_ms", "generation_ms", "first_token_ms"} <= event.data.keys()
+    assert not {"messages", "content", "finished_at"} & event.data.keys()
 
 
 def test_a_stream_is_one_inference_call_with_the_same_counts(door):
@@ -208,11 +207,9 @@ def test_an_engine_killed_in_mid_stream_ends_it_with_an_error_and_counts_what_is
 
 def test_without_an_engine_the_answer_is_503_and_says_when_to_come_back(settings, live_server, tmp_path):
     settings.ENGINE_SOCKET = str(tmp_path / "nobody.sock")
-    door_engine._client.cache_clear()
     door = door_at(live_server.url, "any")
     with door.client() as client, pytest.raises(openai.InternalServerError) as raised:
         client.chat.completions.create(model="any", messages=MESSAGES)
-    door_engine._client.cache_clear()
     assert raised.value.status_code == 503
     assert raised.value.code == "engine_unavailable"
     assert raised.value.response.headers["Retry-After"] == "2"

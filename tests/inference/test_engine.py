@@ -72,8 +72,8 @@ def test_usage_is_a_part_of_the_stream_only_where_asked_for(engine):
     assert notes[-1]["output_tokens"] == 4
 
 
-def test_a_stream_carries_a_running_account(engine):
-    _, notes = events_of(engine.chat(max_tokens=8, stream=True))
+def test_a_stream_carries_a_running_account(language_engine):
+    _, notes = events_of(language_engine.chat(max_tokens=12, stream=True))
     counts = [note["output_tokens"] for note in notes]
     seconds = [Decimal(note["compute_seconds"]) for note in notes]
     assert counts == sorted(counts)
@@ -188,7 +188,7 @@ def test_compute_seconds_add_up_to_the_processor_time_of_the_process(language_en
         ({"messages": [{"role": "user", "content": "x" * 5000}]}, "context_length_exceeded", "messages"),
         ({"max_tokens": 0}, "invalid_request_error", "max_tokens"),
         ({"temperature": "hot"}, "invalid_request_error", "temperature"),
-        ({"tools": [{"type": "function"}]}, "unsupported_parameter", "tools"),
+        ({"tools": [{"type": "function"}]}, "invalid_request_error", "tools[0]"),
         ({"n": 2}, "unsupported_parameter", "n"),
         ({"response_format": {"type": "xml"}}, "invalid_request_error", "response_format"),
         ({"response_format": schema_format({"type": "nonsense"})}, "schema_unsupported", "response_format"),
@@ -233,8 +233,8 @@ def test_the_models_list_describes_the_loaded_model(engine):
 
 def test_the_default_model_is_the_pinned_one(language_engine):
     with language_engine.client() as client:
-        health = client.get("/health").json()
-    assert (health["model"], health["model_digest"]) == ("smollm2-135m-instruct", DEFAULT_MODEL_DIGEST)
+        (model,) = client.get("/v1/models").json()["data"]
+    assert (model["id"], model["taximeter"]["digest"]) == ("smollm2-135m-instruct", DEFAULT_MODEL_DIGEST)
 
 
 def test_it_ends_cleanly_in_the_middle_of_an_answer():
@@ -277,7 +277,7 @@ def test_a_full_line_answers_429_with_a_time_to_come_back():
             answers = list(pool.map(lambda _: engine.chat(max_tokens=10), range(6)))
         refused = [answer for answer in answers if answer.status_code == 429]
         assert [answer.status_code for answer in answers].count(200) == 2
-        assert {answer.headers["Retry-After"] for answer in refused} == {"2"}
+        assert all(1 <= int(answer.headers["Retry-After"]) <= 60 for answer in refused)
         assert refused[0].json()["error"]["code"] == "engine_busy"
     finally:
         engine.stop()

@@ -9,6 +9,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.db import connections
 
+from inference.engine.catalogue import Catalogue, Entry
 from inference.engine.config import EngineConfig
 from inference.engine.model_file import find_model_file
 from inference.engine.process import serve
@@ -28,7 +29,7 @@ class Command(BaseCommand):
             file = find_model_file(settings.ENGINE_MODEL_PATH)
             register_model(file=file, now=system_clock())
             connections.close_all()  # the engine itself needs no database
-            serve(config, file, on_ready=lambda service: self.stdout.write(f"ready: {service.file.id}"))
+            serve(config, Catalogue([Entry(file)]), on_ready=lambda _: self.stdout.write(f"ready: {file.id}"))
         except (TaximeterError, ValueError) as error:
             raise CommandError(f"The engine cannot start: {error}") from error
         sys.stdout.flush()

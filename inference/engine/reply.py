@@ -1,0 +1,88 @@
+"""One answer on its way to the client, streamed or whole."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import TYPE_CHECKING, Any
+
+from inference.domain.answers import Answer, usage_counts
+from inference.domain.compute import CallUsage
+from inference.domain.requests import TextRequest
+from inference.engine.catalogue import Entry
+
+if TYPE_CHECKING:
+    from inference.engine.http import EngineRequestHandler
+
+#: Pieces of text that follow each other faster than this go out together, in seconds.
+_TOGETHER = 0.04
+
+
+class Reply:
+    """Passes an answer on as it is made. A comment (`: taximeter {…}`) before an event says what the call has
+    used by then; clients of the stream do not see it."""
+
+    def __init__(self, handler: EngineRequestHandler, request: TextRequest, answer: Answer, id: str) -> None:
+        self.id = id
+        self._handler = handler
+        self._request = request
+        self._answer = answer
+        self._created = int(time.time())
+        self._held = ""
+        self._sent_at = 0.0
+
+    def on_text(self, text: str, usage: CallUsage, entry: Entry) -> None:
+        """A piece of the answer. In a stream the first one sends the headers, so errors before it keep their status."""
+        if not self._request.stream:
+            self._answer.take(text)
+            return
+        self._held += text
+        now = time.monotonic()
+        if not self._held or now - self._sent_at < _TOGETHER:
+            return
+        self._sent_at = now
+        pieces, self._held = self._answer.take(self._held), ""
+        try:
+            self._begin(entry)
+            self._send(pieces, usage, entry)
+        except OSError:  # noticed where it is asked whether to go on
+            self._handler.broken = True
+
+    def finish(self, usage: CallUsage, entry: Entry) -> None:
+        if not self._request.stream:
+            self._answer.close(usage.finish_reason)
+            self._handler.send(200, {**self._last(usage, entry), "choices": [self._answer.choice()]})
+            return
+        self._begin(entry)
+        self._send([*self._answer.take(self._held), *self._answer.close(usage.finish_reason)], usage, entry)
+        if self._request.include_usage:
+            self._event({**self._last(usage, entry), "choices": []})
+        self._handler.send_chunk(f"{self._note(usage, entry)}\n")
+        self._handler.send_chunk("data: [DONE]\n\n")
+        self._handler.end_chunks()
+
+    def _last(self, usage: CallUsage, entry: Entry) -> dict[str, Any]:
+        account = self._handler.service.account(usage, entry)
+        kind = self._answer.piece_object if self._request.stream else self._answer.whole_object
+        return {**self._head(kind, entry), "usage": usage_counts(usage), "taximeter": account}
+
+    def _begin(self, entry: Entry) -> None:
+        if not self._handler.answered:
+            self._handler.begin_events()
+            for choice in self._answer.opening():
+                self._event({**self._head(self._answer.piece_object, entry), "choices": [choice]})
+
+    def _send(self, pieces: list[dict[str, Any]], usage: CallUsage, entry: Entry) -> None:
+        note = self._note(usage, entry)
+        for choice in pieces:
+            self._event({**self._head(self._answer.piece_object, entry), "choices": [choice]}, note)
+            note = ""
+
+    def _event(self, content: dict[str, Any], note: str = "") -> None:
+        self._handler.send_chunk(f"{note}data: {json.dumps(content)}\n\n")
+
+    def _note(self, usage: CallUsage, entry: Entry) -> str:
+        return f": taximeter {json.dumps(self._handler.service.account(usage, entry))}\n"
+
+    def _head(self, kind: str, entry: Entry) -> dict[str, Any]:
+        return {"id": self.id, "object": kind, "created": self._created, "model": entry.id}
