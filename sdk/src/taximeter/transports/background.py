@@ -76,6 +76,11 @@ class BackgroundTransport:
         _open_transports.add(self)
         atexit.register(_call, self._exit)
 
+    @property
+    def address(self) -> str:
+        """The server events go to."""
+        return self.door.address
+
     def flush(self, timeout: float | None = None) -> bool:
         """Waits until all that this process has recorded is stored or set aside; whether it is, in time."""
         return self._started().flush(timeout)

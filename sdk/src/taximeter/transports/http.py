@@ -48,6 +48,11 @@ class HttpTransport:
         self._first_wait = first_wait
         self._sleep = sleep
 
+    @property
+    def address(self) -> str:
+        """The server events go to."""
+        return self._door.address
+
     def __call__(self, events: list[Event]) -> Receipt:
         total = Receipt()
         for start in range(0, len(events), MAX_BATCH):
