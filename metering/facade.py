@@ -19,6 +19,7 @@ from metering.queries.changes import changed_periods
 from metering.queries.events import EventQuestion, LineQuestion, line_events, line_quantity, list_events
 from metering.queries.log_changes import LogChange, LogPosition, changes_in_log, events_of_task, organizations_behind
 from metering.queries.meters import current_versions, definition_of, get_meter_version, meters_of
+from metering.queries.task_usage import TaskMeter, usage_of_tasks
 from metering.queries.usage import usage, usage_of_version
 from metering.services.corrections import amend_event, void_event
 from metering.services.ingest import ingest, ingest_body
@@ -45,6 +46,7 @@ __all__ = [
     "MeterNotFound",
     "MeterVersion",
     "Rejection",
+    "TaskMeter",
     "UsageEvent",
     "UsageQuestion",
     "UsageRow",
@@ -71,6 +73,7 @@ __all__ = [
     "present_event",
     "register_customer_directory",
     "usage",
+    "usage_of_tasks",
     "usage_of_version",
     "void_event",
 ]

@@ -75,7 +75,7 @@ SELECT e.identity, e.event_id, e.source, e.type, e.subject, e.time, e.received_a
        e.xid::text
 FROM metering_usageevent e LEFT JOIN metering_eventcorrection c ON c.event_id = e.identity
 WHERE e.organization_id = %(organization)s AND (e.xid = ANY(%(transactions)s::xid8[]) OR e.xid >= %(since)s::xid8)
-  AND e.data ->> 'task_id' = %(task_id)s
+  AND e.data ->> 'task_id' = %(task_id)s AND (%(types)s::text[] IS NULL OR e.type = ANY(%(types)s))
 ORDER BY e.time, e.identity LIMIT %(limit)s
 """
 
@@ -120,7 +120,13 @@ def organizations_behind(positions: Mapping[int, LogPosition]) -> list[int]:
 
 
 def events_of_task(
-    *, organization_id: int, task_id: str, transactions: Sequence[int], since: int, limit: int
+    *,
+    organization_id: int,
+    task_id: str,
+    transactions: Sequence[int],
+    since: int,
+    limit: int,
+    types: Sequence[str] | None = None,
 ) -> tuple[list[tuple[EventView, int]], bool]:
     """A task's events, oldest first, each with its transaction, and whether there are more.
 
@@ -133,6 +139,7 @@ def events_of_task(
         "transactions": [str(xid) for xid in transactions],
         "since": str(since),
         "limit": limit + 1,
+        "types": None if types is None else list(types),
     }
     with connection.cursor() as cursor:
         cursor.execute(_OF_TASK, parameters)

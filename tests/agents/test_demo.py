@@ -37,7 +37,7 @@ def counts(system: System) -> dict[str, int]:
 
 def fingerprint(system: System) -> list[tuple[object, ...]]:
     with psycopg.connect(system.postgres_url) as db:
-        return db.execute("SELECT identity, content_hash FROM metering_usageevent ORDER BY identity").fetchall()
+        return db.execute("SELECT identity, content_hash FROM metering_eventidentity ORDER BY identity").fetchall()
 
 
 def test_it_bills_last_month_under_four_plans_and_repeats_nothing(system, engine):

@@ -1,0 +1,12 @@
+from django.urls import path
+
+from agents.api import costs, tasks
+
+urlpatterns = [
+    path("tasks", tasks.TasksView.as_view()),
+    # A task's id is whatever its events say, slashes included.
+    path("tasks/<path:task_id>/outcome", tasks.OutcomeView.as_view()),
+    path("tasks/<path:task_id>/dispute", tasks.DisputeView.as_view()),
+    path("tasks/<path:task_id>", tasks.TaskView.as_view()),
+    path("cost_rates", costs.CostRatesView.as_view()),
+]
