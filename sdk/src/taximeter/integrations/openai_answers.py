@@ -1,0 +1,137 @@
+"""What OpenAI's answers say of themselves: model, tokens, why they ended, which tools they ask for. Never content."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from taximeter.integrations.model_calls import Reading
+
+#: Which operation each path is, as OpenTelemetry names them, and whether its answer is a model's response.
+OPERATIONS: Mapping[str, tuple[str, bool]] = {
+    "/chat/completions": ("chat", True),
+    "/responses": ("chat", True),
+    "/completions": ("text_completion", True),
+    "/embeddings": ("embeddings", False),
+}
+_LAST_OF_A_RESPONSE = frozenset({"response.completed", "response.incomplete", "response.failed"})
+
+
+def get(thing: Any, name: str) -> Any:
+    """A field of a model object or of a dictionary; None where it has none."""
+    return thing.get(name) if isinstance(thing, Mapping) else getattr(thing, name, None)
+
+
+def reading_of(answer: Any) -> Reading:
+    """A whole answer: a chat completion, completion, response or list of embeddings."""
+    reading = Reading(model=_text(get(answer, "model")))
+    take_usage(reading, get(answer, "usage"))
+    choices, output = _items(get(answer, "choices")), _items(get(answer, "output"))
+    if choices:
+        reading.finish_reason = _text(get(choices[0], "finish_reason"))
+        if len(choices) == 1:  # of several answers nobody knows which is taken
+            calls = _items(get(get(choices[0], "message"), "tool_calls"))
+            reading.tools = [_tool(get(call, "function") or get(call, "custom"), get(call, "id")) for call in calls]
+    if get(answer, "object") == "response":
+        reading.finish_reason = _end_of_response(answer)
+        called = [item for item in output if get(item, "type") in {"function_call", "custom_tool_call"}]
+        reading.tools = [_tool(item, get(item, "call_id")) for item in called]
+    return reading
+
+
+def take_usage(reading: Reading, usage: Any) -> None:
+    """Token counts from a `usage` in either of OpenAI's two vocabularies; what it does not say stays as it was."""
+    if usage is None:
+        return
+    prompt, completion = get(usage, "prompt_tokens"), get(usage, "completion_tokens")
+    reading.input_tokens = _count(get(usage, "input_tokens") if prompt is None else prompt)
+    reading.output_tokens = _count(get(usage, "output_tokens") if completion is None else completion)
+    read = get(usage, "prompt_tokens_details") or get(usage, "input_tokens_details")
+    written = get(usage, "completion_tokens_details") or get(usage, "output_tokens_details")
+    reading.cached_input_tokens = _count(get(read, "cached_tokens"))
+    reading.reasoning_tokens = _count(get(written, "reasoning_tokens"))
+
+
+class StreamReading:
+    """Puts together what the parts of a stream say. `has_begun` is whether the model has."""
+
+    def __init__(self, *, hides_usage: bool) -> None:
+        self.reading = Reading()
+        self.has_begun = False
+        self._hides_usage = hides_usage
+        self._tools: dict[Any, tuple[str, str | None]] = {}
+        self._choices = 0
+
+    def take(self, part: Any) -> bool:
+        """Reads a part. Whether the caller shall see it: not one with only the usage it did not ask for."""
+        self.reading.model = _text(get(part, "model")) or self.reading.model
+        if get(part, "type") in _LAST_OF_A_RESPONSE:
+            self.reading = reading_of(get(part, "response"))
+        choices, usage = _items(get(part, "choices")), get(part, "usage")
+        take_usage(self.reading, usage)
+        self.has_begun = self.has_begun or bool(choices) or str(get(part, "type") or "").startswith("response.output")
+        for choice in choices:
+            self._choices = max(self._choices, (get(choice, "index") or 0) + 1)
+            self.reading.finish_reason = _text(get(choice, "finish_reason")) or self.reading.finish_reason
+            self._take_tools(get(get(choice, "delta"), "tool_calls"))
+        return not (self._hides_usage and usage is not None and not choices)
+
+    def awaits_usage(self) -> bool:
+        """Whether the answer is there and only its usage is not: callers may stop reading here."""
+        return bool(self._hides_usage and self.reading.finish_reason and self.reading.input_tokens is None)
+
+    def whole(self) -> Reading:
+        """The reading at the end of the stream."""
+        if self._tools and self._choices == 1:
+            self.reading.tools = list(self._tools.values())
+        return self.reading
+
+    def part(self) -> Reading | None:
+        """The reading of a stream that broke off; None where the model had not begun."""
+        return self.reading if self.has_begun else None
+
+    def _take_tools(self, calls: Any) -> None:
+        for call in _items(calls):
+            place, function = get(call, "index"), get(call, "function")
+            name = get(function, "name")
+            if name and place not in self._tools:
+                self._tools[place] = (str(name), _text(get(call, "id")))
+
+
+def tools_offered(body: Mapping[str, Any]) -> list[str]:
+    """The names of the tools a request offers."""
+    found = [get(tool, "name") or get(get(tool, "function"), "name") for tool in _items(body.get("tools"))]
+    return [str(name) for name in found if name]
+
+
+def tools_answered(body: Mapping[str, Any]) -> Iterable[str]:
+    """The ids of the tool calls whose results a request hands back."""
+    for message in _items(body.get("messages")):
+        if get(message, "role") == "tool":
+            yield str(get(message, "tool_call_id"))
+    for item in _items(body.get("input")):
+        if get(item, "type") in {"function_call_output", "custom_tool_call_output"}:
+            yield str(get(item, "call_id"))
+
+
+def _end_of_response(answer: Any) -> str | None:
+    status = _text(get(answer, "status"))
+    if status == "incomplete":
+        return _text(get(get(answer, "incomplete_details"), "reason")) or status
+    return "stop" if status == "completed" else status
+
+
+def _tool(function: Any, call_id: Any) -> tuple[str, str | None]:
+    return str(get(function, "name") or "unknown"), _text(call_id)
+
+
+def _items(value: Any) -> Sequence[Any]:
+    return value if isinstance(value, (list, tuple)) else ()
+
+
+def _text(value: Any) -> str | None:
+    return value if isinstance(value, str) and value else None
+
+
+def _count(value: Any) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
