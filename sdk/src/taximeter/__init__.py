@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from taximeter.context import carry, current_task, current_turn
 from taximeter.errors import (
+    ConfigurationError,
     DeliveryError,
     OutcomeError,
     PropagationError,
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Client",
+    "ConfigurationError",
     "DeliveryError",
     "Event",
     "HttpTransport",

@@ -10,6 +10,10 @@ class TaximeterError(Exception):
     """Base of all errors of this package."""
 
 
+class ConfigurationError(TaximeterError):
+    """The environment does not say where events are to go."""
+
+
 class OutcomeError(TaximeterError):
     """A task was given a second outcome, or something was to be recorded in it after its end."""
 

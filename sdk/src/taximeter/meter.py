@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, Literal
@@ -10,6 +11,7 @@ from typing import Any, Literal
 from taximeter.clocks import Clock, Stopwatch, system_clock
 from taximeter.context import task_variable
 from taximeter.decorators import traced_task
+from taximeter.environment import ENVIRONMENT, spool_transport
 from taximeter.events import INFERENCE_CALL, Event, build_event
 from taximeter.fields import agent_fields, inference_fields, without_content
 from taximeter.identity import event_id, new_event_id, new_task_id
@@ -28,7 +30,8 @@ class Meter:
     """Builds usage events and hands them to a transport.
 
     `source` names what records, such as a service or a host: identity is (source, id).
-    `environment` is `production` or `test`; tests are not billed.
+    `transport` is where events go: without one, a spool on the disk as the environment says (`taximeter.environment`).
+    `environment` is `production` or `test`, tests are not billed.
     `common` are fields every event's data carries, for instance `{"region": "eu"}`.
     `sdk` is written into each event; None leaves it out, which importers want so that the same
     file gives the same events under every version of this package.
@@ -41,7 +44,7 @@ class Meter:
         self,
         *,
         source: str,
-        transport: Transport,
+        transport: Transport | None = None,
         clock: Clock = system_clock,
         environment: str | None = None,
         common: Mapping[str, Any] | None = None,
@@ -52,6 +55,9 @@ class Meter:
         if not source:
             raise ValueError("source is required: it is half of every event's identity")
         self.source = source
+        if transport is None:
+            transport = spool_transport(source)
+            environment = environment or os.environ.get(ENVIRONMENT)
         self.transport = transport
         self.clock = clock
         self.common = {"environment": environment, "sdk": sdk, **(common or {})}

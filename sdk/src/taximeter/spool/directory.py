@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import threading
 import time
 import uuid
 from collections.abc import Iterator
@@ -19,7 +20,8 @@ from taximeter.spool.locks import check_locks, holding
 from taximeter.spool.log import Log, segment_numbers
 
 FORMAT = "taximeter-spool 1\n"
-REFUSED, OLDER_REFUSED, LOSSES = "refused.jsonl", "refused.1.jsonl", "losses.jsonl"
+REFUSED, OLDER_REFUSED = "refused.jsonl", "refused.1.jsonl"
+LOSSES, OLDER_LOSSES = "losses.jsonl", "losses.1.jsonl"
 _NEW = ".new-"
 
 
@@ -37,7 +39,9 @@ class SpoolDirectory:
         self.path = Path(path).absolute()
         self.max_bytes = max_bytes
         self.segment_bytes = min(4 << 20, max_bytes // 16)
-        self._made = False
+        self._noting = threading.RLock()
+        self._losses: dict[str, int] = {}
+        self._noted_at = float("-inf")
 
     def make(self) -> None:
         """Makes the directory, or checks the one that is there; raises `SpoolError` where it cannot be used."""
@@ -112,9 +116,22 @@ class SpoolDirectory:
         self._append(REFUSED, line)
 
     def note_loss(self, events: int, reason: str) -> None:
-        """Writes down that events are gone."""
-        with contextlib.suppress(OSError):  # the disk may be full: the log said it, too
-            self._append(LOSSES, json.dumps({"at": _now(), "events": events, "reason": reason}).encode() + b"\n")
+        """Remembers that events are gone; written down once a second at most, since there may be many."""
+        with self._noting:
+            self._losses[reason] = self._losses.get(reason, 0) + events
+        if time.monotonic() - self._noted_at >= 1:
+            self.write_losses()
+
+    def write_losses(self) -> None:
+        """Writes down what `note_loss` was told. On a full disk it is remembered until there is room again."""
+        self._noted_at = time.monotonic()
+        with self._noting, contextlib.suppress(OSError):
+            for reason, events in list(self._losses.items()):
+                entry = json.dumps({"at": _now(), "events": events, "reason": reason}).encode() + b"\n"
+                if self._size(LOSSES) > 1 << 20:
+                    (self.path / LOSSES).replace(self.path / OLDER_LOSSES)
+                self._append(LOSSES, entry)
+                del self._losses[reason]
 
     def refused(self) -> Iterator[dict[str, Any]]:
         """What was set aside, each event once, the oldest first."""
@@ -128,7 +145,9 @@ class SpoolDirectory:
                     yield entry
 
     def losses(self) -> Iterator[dict[str, Any]]:
-        return self._lines(LOSSES)
+        """What was dropped or could not be taken in, counted."""
+        yield from self._lines(OLDER_LOSSES)
+        yield from self._lines(LOSSES)
 
     def count_lines(self, name: str) -> int:
         try:

@@ -110,6 +110,7 @@ class SpoolOutbox:
         with self.changed:
             if self._writer is not None:
                 self._check_writer(self._writer)
+        self.directory.write_losses()
         if time.monotonic() - self._adopted_at >= self._adopt_every:
             self.adopt()
 
@@ -150,6 +151,7 @@ class SpoolOutbox:
     def close(self) -> None:
         """Lets go of all logs, and removes those that are delivered. What is left is sent by whoever comes next."""
         with self.changed:
+            self.directory.write_losses()
             writer, self._writer = self._writer, None
             if writer is not None:
                 writer.close()

@@ -149,6 +149,7 @@ class SpoolTransport(BackgroundTransport):
 
     def _forget(self) -> None:
         self._outbox.forget()
+        self.directory = SpoolDirectory(self.directory.path, max_bytes=self.directory.max_bytes)
         self._outbox = self._new_outbox()
 
     def _what_is_left(self) -> str:
