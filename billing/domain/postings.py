@@ -9,13 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import date
 from decimal import Decimal
 from enum import StrEnum
-from fractions import Fraction
 
-from billing.domain.pricing.exact import ZERO, share, subtract, total
-from kernel.money import round_to_currency
+from billing.domain.pricing.exact import ZERO, subtract, total
 
 
 class Account(StrEnum):
@@ -146,16 +143,6 @@ def credit_voided(*, source: str, amount: Decimal) -> Entries:
 def revenue_recognized(*, amount: Decimal) -> Entries:
     """Deferred revenue is earned; a negative amount takes back what was."""
     return _balanced((Account.DEFERRED_REVENUE, amount), (Account.REVENUE, -amount))
-
-
-def earned_by(*, amount: Decimal, currency: str, starts_on: date, ends_on: date, until: date) -> Decimal:
-    """How much of `amount`, over the days from `starts_on` up to `ends_on` (not among them), is earned by the days
-    before `until`: cumulative, rounded once to the currency, so that the steps between any days sum to the whole."""
-    if until <= starts_on:
-        return ZERO
-    if until >= ends_on:
-        return amount
-    return round_to_currency(share(amount, Fraction((until - starts_on).days, (ends_on - starts_on).days)), currency)
 
 
 def draws_by_source(drawn: Iterable[tuple[str, Decimal]]) -> Draws:

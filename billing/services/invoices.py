@@ -10,6 +10,7 @@ from django.db import connection
 from billing.models import BillingRun, Invoice, InvoiceLine
 from billing.models.invoices import InvoiceStatus
 from billing.queries.rating import PricedInvoice, current_snapshot
+from billing.services.ledger import post_invoices
 from kernel.errors import ConflictError
 
 #: Days until a finalized invoice is due.
@@ -39,10 +40,10 @@ def issue_invoices(
     snapshot = current_snapshot()
     invoices = [_draft(organization_id, one, run, snapshot, now) for one in priced]
     Invoice.objects.bulk_create(invoices)
-    InvoiceLine.objects.bulk_create(
-        [line for invoice, one in zip(invoices, priced, strict=True) for line in _lines(invoice, one)]
-    )
+    lines = [line for invoice, one in zip(invoices, priced, strict=True) for line in _lines(invoice, one)]
+    InvoiceLine.objects.bulk_create(lines)
     _finalize(organization_id, invoices, now)
+    post_invoices(invoices=invoices, lines=lines)
     return invoices
 
 
