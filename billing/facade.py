@@ -8,8 +8,16 @@ from billing.queries.late_usage import LateUsage, late_usage
 from billing.queries.rating import PricedInvoice, PricedLine, Unpriceable, price_month
 from billing.queries.upcoming import upcoming_invoices
 from billing.services.catalogue import create_plan, create_plan_version
-from billing.services.changes import change_plan, change_seats
-from billing.services.customers import cancel_subscription, create_customer, subscribe, update_customer
+from billing.services.changes import (
+    add_add_on,
+    cancel_subscription,
+    change_plan,
+    change_seats,
+    pause_subscription,
+    remove_add_on,
+    resume_subscription,
+)
+from billing.services.customers import create_customer, subscribe, update_customer
 from billing.services.payments import pay_invoice, void_invoice
 from billing.services.runs import close_month, start_billing_run
 
@@ -26,6 +34,7 @@ __all__ = [
     "PricedLine",
     "Subscription",
     "Unpriceable",
+    "add_add_on",
     "cancel_subscription",
     "change_plan",
     "change_seats",
@@ -43,9 +52,12 @@ __all__ = [
     "invoices_of",
     "late_usage",
     "newest_version",
+    "pause_subscription",
     "pay_invoice",
     "plans_of",
     "price_month",
+    "remove_add_on",
+    "resume_subscription",
     "runs_of",
     "start_billing_run",
     "subscribe",

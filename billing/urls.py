@@ -1,15 +1,18 @@
 from django.urls import path, re_path
 
-from billing.api.views import catalogue, customers, invoices, pricing_units, test_clocks
+from billing.api.views import catalogue, customers, invoices, pricing_units, subscriptions, test_clocks
 
 urlpatterns = [
     path("customers", customers.CustomersView.as_view()),
     path("customers/<str:customer>", customers.CustomerView.as_view()),
     path("customers/<str:customer>/upcoming_invoice", customers.UpcomingInvoiceView.as_view()),
-    path("subscriptions", customers.SubscriptionsView.as_view()),
-    path("subscriptions/<str:subscription>", customers.SubscriptionView.as_view()),
-    path("subscriptions/<str:subscription>/change", customers.ChangeView.as_view()),
-    path("subscriptions/<str:subscription>/cancel", customers.CancelView.as_view()),
+    path("subscriptions", subscriptions.SubscriptionsView.as_view()),
+    path("subscriptions/<str:subscription>", subscriptions.SubscriptionView.as_view()),
+    path("subscriptions/<str:subscription>/change", subscriptions.ChangeView.as_view()),
+    path("subscriptions/<str:subscription>/cancel", subscriptions.CancelView.as_view()),
+    re_path(r"^subscriptions/(?P<subscription>[^/]+)/(?P<action>pause|resume)$", subscriptions.PauseView.as_view()),
+    path("subscriptions/<str:subscription>/add_ons", subscriptions.AddOnsView.as_view()),
+    path("subscriptions/<str:subscription>/add_ons/<str:add_on>/remove", subscriptions.AddOnView.as_view()),
     path("plans", catalogue.PlansView.as_view()),
     path("plans/<str:plan>", catalogue.PlanView.as_view()),
     path("plans/<str:plan>/versions", catalogue.PlanVersionsView.as_view()),

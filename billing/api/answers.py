@@ -31,6 +31,7 @@ class Customer(Serializer):  # type: ignore[type-arg]
     address = JSONField()
     tax_rate = DecimalField()
     tax_id = CharField()
+    tax_treatment = CharField()
     metadata = DictField()
     test_clock = _maybe(CharField)
     created_at = InstantField()
@@ -70,6 +71,7 @@ class Plan(PlanVersion):
 
     key = CharField()
     name = CharField()
+    add_on = BooleanField()
 
 
 class PlanWithVersions(Plan):
@@ -81,9 +83,29 @@ class SeatChange(Serializer):  # type: ignore[type-arg]
     starts_at = InstantField()
 
 
+class PlanChange(Serializer):  # type: ignore[type-arg]
+    plan = CharField()
+    plan_version = IntegerField()
+    starts_at = InstantField()
+
+
+class Pause(Serializer):  # type: ignore[type-arg]
+    starts_at = InstantField()
+    ends_at = _maybe(InstantField)
+
+
+class AddOn(Serializer):  # type: ignore[type-arg]
+    id = CharField()
+    plan = CharField()
+    quantity = IntegerField()
+    starts_at = InstantField()
+    ends_at = _maybe(InstantField)
+
+
 class Subscription(Serializer):  # type: ignore[type-arg]
     id = CharField()
     customer = CharField()
+    status = CharField()
     plan = CharField()
     plan_version = IntegerField()
     starts_at = InstantField()
@@ -92,12 +114,16 @@ class Subscription(Serializer):  # type: ignore[type-arg]
     trial_days = IntegerField()
     seats = IntegerField()
     seat_changes = SeatChange(many=True)
+    plan_changes = PlanChange(many=True)
+    pauses = Pause(many=True)
+    add_ons = AddOn(many=True)
     created_at = InstantField()
 
 
 class UpcomingLine(Serializer):  # type: ignore[type-arg]
-    price = CharField()
+    price = _maybe(CharField)
     kind = CharField()
+    role = CharField()
     description = CharField()
     quantity = DecimalField()
     unit_amount = _maybe(DecimalField)

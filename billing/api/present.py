@@ -5,10 +5,23 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
-from billing.models import BillingRun, Customer, Invoice, InvoiceLine, Plan, PlanVersion, Price, Subscription, TestClock
+from billing.models import (
+    BillingRun,
+    Customer,
+    Invoice,
+    InvoiceLine,
+    Plan,
+    PlanVersion,
+    Price,
+    Subscription,
+    SubscriptionAddOn,
+    TestClock,
+)
 from billing.models.catalogue import PriceKind
+from billing.queries.clocks import clock_of
 from billing.queries.late_usage import LateUsage
 from billing.queries.rating import PricedInvoice, PricedLine
+from billing.queries.timeline import seats_at, status_at, version_at
 from kernel.money import round_to_currency
 
 
@@ -28,6 +41,7 @@ def customer(one: Customer) -> dict[str, Any]:
         "address",
         "tax_rate",
         "tax_id",
+        "tax_treatment",
         "metadata",
         "created_at",
     ]
@@ -73,24 +87,40 @@ def _commitment(one: PlanVersion) -> str:
 
 
 def plan(one: Plan) -> dict[str, Any]:
-    versions = sorted(one.versions.all(), key=lambda version: version.number)
-    return plan_version(versions[-1]) | {"id": one.id, "key": one.key, "name": one.name, "created_at": one.created_at}
+    versions = sorted((v for v in one.versions.all() if v.customer_id is None), key=lambda version: version.number)
+    named = {"id": one.id, "key": one.key, "name": one.name, "add_on": one.add_on, "created_at": one.created_at}
+    return plan_version(versions[-1]) | named
 
 
 def subscription(one: Subscription) -> dict[str, Any]:
+    """With its plan and seats as they are now, by the customer's clock."""
+    now = max(clock_of(one.customer)(), one.starts_at)
+    version = version_at(one, now)
     return {
         "id": one.id,
         "customer": one.customer.key,
-        "plan": one.plan_version.plan.key,
-        "plan_version": one.plan_version.number,
+        "status": status_at(one, now),
+        "plan": version.plan.key,
+        "plan_version": version.number,
         "starts_at": one.starts_at,
         "ends_at": one.ends_at,
         "anchor": one.anchor,
         "trial_days": one.trial_days,
-        "seats": one.seats,
+        "seats": seats_at(one, now),
         "seat_changes": [{"seats": c.seats, "starts_at": c.starts_at} for c in one.seat_changes.all()],
+        "plan_changes": [
+            {"plan": c.plan_version.plan.key, "plan_version": c.plan_version.number, "starts_at": c.starts_at}
+            for c in one.plan_changes.all()
+        ],
+        "pauses": [{"starts_at": pause.starts_at, "ends_at": pause.ends_at} for pause in one.pauses.all()],
+        "add_ons": [_add_on(add_on) for add_on in one.add_ons.all()],
         "created_at": one.created_at,
     }
+
+
+def _add_on(one: SubscriptionAddOn) -> dict[str, Any]:
+    names = "id quantity starts_at ends_at"
+    return {name: getattr(one, name) for name in names.split()} | {"plan": one.plan_version.plan.key}
 
 
 def invoice(one: Invoice) -> dict[str, Any]:
@@ -107,9 +137,9 @@ def invoice(one: Invoice) -> dict[str, Any]:
 
 
 def invoice_line(line: InvoiceLine, currency: str) -> dict[str, Any]:
-    names = "id kind description quantity unit_amount tax_rate period_start period_end breakdown steps events"
+    names = "id kind role description quantity unit_amount tax_rate period_start period_end breakdown steps events"
     return {name: getattr(line, name) for name in names.split()} | {
-        "price": line.price.key,
+        "price": line.price.key if line.price else None,
         "amount": money(line.amount, currency),
         "tax": money(line.tax, currency),
     }
@@ -135,7 +165,8 @@ def _upcoming_line(line: PricedLine, one: PricedInvoice) -> dict[str, Any]:
     return {
         "price": line.price.key,
         "kind": line.price.kind,
-        "description": line.price.name,
+        "role": line.role,
+        "description": line.description,
         "quantity": line.rated.quantity,
         "unit_amount": line.rated.unit_amount,
         "amount": money(line.rated.amount, one.currency),

@@ -26,6 +26,7 @@ class CustomerInput(StrictSerializer):
     address = serializers.JSONField(required=False)
     tax_rate = DecimalField(required=False, low=Decimal(0), high=Decimal(1))
     tax_id = serializers.CharField(max_length=64, required=False, allow_blank=True)
+    tax_treatment = serializers.ChoiceField(choices=["standard", "exempt", "reverse_charge"], required=False)
     metadata = serializers.DictField(required=False)
     test_clock = serializers.CharField(required=False, allow_null=True)
 
@@ -64,6 +65,7 @@ class PlanInput(StrictSerializer):
     interval = serializers.ChoiceField(choices=["day", "week", "month", "quarter", "year"], default="month")
     interval_count = serializers.IntegerField(min_value=1, max_value=100, default=1)
     trial_days = serializers.IntegerField(min_value=0, max_value=3650, default=0)
+    add_on = serializers.BooleanField(default=False)
     minimum_commitment = DecimalField(required=False, low=Decimal(0))
     prices = serializers.ListField(child=PriceInput(), allow_empty=False)
 
@@ -86,6 +88,11 @@ class ChangeInput(StrictSerializer):
         if "plan" not in attrs and "seats" not in attrs:
             raise serializers.ValidationError({"plan": "Say which plan or how many seats"})
         return attrs
+
+
+class AddOnInput(StrictSerializer):
+    plan = serializers.CharField()
+    quantity = serializers.IntegerField(min_value=1, max_value=10_000_000, default=1)
 
 
 class CancelInput(StrictSerializer):

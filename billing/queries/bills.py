@@ -4,27 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
-from zoneinfo import ZoneInfo
+from datetime import datetime, timedelta
 
-from billing.domain.cycle import Cycle
-from billing.domain.in_force import period_in_force
 from billing.models import Invoice, Subscription
 from billing.models.catalogue import Bill as BillTime
-from billing.models.customers import Anchor
 from billing.models.invoices import InvoiceKind
-from kernel.period import Month, Period, midnight
+from billing.queries.timeline import Regime, add_on_spans, billed_from, regimes, spans, zone_of
+from kernel.period import Month, Period
+
+_INSTANT = timedelta(microseconds=1)
 
 
 @dataclass(frozen=True, slots=True)
 class Bill:
     """One invoice to be: a whole billing period in arrears, one in advance, or both.
 
-    `in_force` is the part of the period it is named after in which the subscription was in force; its start
-    tells bills of a subscription apart. It falls due at `due_at`, and closing `month` issues it.
+    `in_force` is the part of the period it is named after that is charged; its start tells bills of a
+    subscription apart. It falls due at `due_at`, and closing `month` issues it.
     """
 
-    subscription: Subscription
+    regime: Regime
     kind: InvoiceKind
     arrears: Period | None
     advance: Period | None
@@ -33,58 +32,61 @@ class Bill:
     month: Month
 
     @property
+    def subscription(self) -> Subscription:
+        return self.regime.subscription
+
+    @property
     def key(self) -> tuple[str, str, datetime]:
         """What no two invoices share."""
         return self.subscription.pk, self.kind.value, self.in_force.start
 
 
-def billed_from(subscription: Subscription) -> datetime:
-    """The instant from which the subscription costs anything: its start, or the midnight after its trial."""
-    if not subscription.trial_days:
-        return subscription.starts_at
-    zone = ZoneInfo(subscription.customer.timezone)
-    first = subscription.starts_at.astimezone(zone).date() + timedelta(days=subscription.trial_days)
-    return midnight(first, zone)
-
-
-def in_force(subscription: Subscription, whole: Period) -> Period | None:
-    """The days of `whole` that the subscription is billed for, or None."""
-    zone = ZoneInfo(subscription.customer.timezone)
-    return period_in_force(whole, zone, starts_at=billed_from(subscription), ends_at=subscription.ends_at)
-
-
 def bills_in_month(subscription: Subscription, month: Month) -> Iterator[Bill]:
     """The bills that closing `month` issues, in order of time."""
-    zone = ZoneInfo(subscription.customer.timezone)
-    first_day = billed_from(subscription).astimezone(zone).date()
-    for whole in _periods(subscription, max(month.first_day, first_day), month.next().first_day, zone):
-        active = in_force(subscription, whole)
-        if active is None:
+    for regime in regimes(subscription):
+        zone, first = regime.zone, max(month.first_day, regime.first_day)
+        if month.next().first_day <= first:
             continue
-        opens = first_day == active.start.astimezone(zone).date() and Month.of(active.start, zone) == month
-        if opens and _has_fees_in_advance(subscription):
-            yield Bill(subscription, InvoiceKind.OPENING, None, whole, active, active.start, month)
-        if Month.of(active.end - timedelta(microseconds=1), zone) == month:
-            yield _cycle_bill(subscription, whole, active, zone, month)
+        for whole in regime.periods(first, month.next().first_day):
+            charged, in_force = _charged(regime, whole), regime.in_force(whole)
+            if charged is None or in_force is None:
+                continue
+            if _opens(regime, whole) and Month.of(charged.start, zone) == month and _pays_in_advance(regime, whole):
+                yield _opening_bill(regime, whole, charged)
+            if Month.of(in_force.end - _INSTANT, zone) == month:
+                yield _cycle_bill(regime, whole, charged)
 
 
 def open_bill(subscription: Subscription, now: datetime) -> Bill | None:
     """The bill for the period that `now` lies in, whenever it falls due; None outside the subscription."""
-    zone = ZoneInfo(subscription.customer.timezone)
-    day = now.astimezone(zone).date()
-    for whole in _periods(subscription, day, day + timedelta(days=1), zone):
-        active = in_force(subscription, whole)
-        if active is not None:
-            month = Month.of(active.end - timedelta(microseconds=1), zone)
-            return _cycle_bill(subscription, whole, active, zone, month)
-    return None
+    found = _period_at(subscription, now)
+    if found is None:
+        return None
+    regime, whole = found
+    charged, in_force = _charged(regime, whole), regime.in_force(whole)
+    return _cycle_bill(regime, whole, charged) if charged and in_force and now < in_force.end else None
+
+
+def paid_in_advance_by(bill: Bill) -> Bill | None:
+    """The bill that charges, in advance, the period that `bill` charges in arrears; None where nothing does."""
+    regime, whole = bill.regime, bill.arrears
+    if whole is None or not _pays_in_advance(regime, whole):
+        return None
+    charged = _charged(regime, whole)
+    assert charged is not None, "a bill has no period in which nothing is charged"
+    if _opens(regime, whole):
+        return _opening_bill(regime, whole, charged)
+    day = (whole.start - _INSTANT).astimezone(regime.zone).date()
+    [before] = regime.periods(day, day)
+    charged = _charged(regime, before)
+    return _cycle_bill(regime, before, charged) if charged else None
 
 
 def period_end(subscription: Subscription, now: datetime) -> datetime:
-    """When the billing period that `now` lies in ends."""
-    zone = ZoneInfo(subscription.customer.timezone)
-    [whole] = _periods(subscription, now.astimezone(zone).date(), None, zone)
-    return whole.end
+    """When the billing period that `now` lies in ends; before the first one, when that ends."""
+    found = _period_at(subscription, max(now, billed_from(subscription)))
+    assert found is not None, "from its start on, every instant lies in a period"
+    return found[1].end
 
 
 def without_invoice(bills: Iterable[Bill]) -> list[Bill]:
@@ -99,28 +101,46 @@ def without_invoice(bills: Iterable[Bill]) -> list[Bill]:
     return [bill for bill in found if bill.key not in issued]
 
 
-def _cycle_bill(subscription: Subscription, whole: Period, active: Period, zone: ZoneInfo, month: Month) -> Bill:
-    following = None
-    if active.end == whole.end and _has_fees_in_advance(subscription):
-        [following] = _periods(subscription, whole.end.astimezone(zone).date(), None, zone)
-        following = following if in_force(subscription, following) else None
-    return Bill(subscription, InvoiceKind.CYCLE, whole, following, active, active.end, month)
+def _period_at(subscription: Subscription, now: datetime) -> tuple[Regime, Period] | None:
+    day = now.astimezone(zone_of(subscription)).date()
+    for regime in reversed(regimes(subscription)):
+        if day >= regime.first_day:
+            [whole] = regime.periods(day, day)
+            return regime, whole
+    return None
 
 
-def _periods(subscription: Subscription, first: date, until: date | None, zone: ZoneInfo) -> Iterator[Period]:
-    """The whole periods from the one that `first` lies in to the last that begins before `until`; one where that
-    is None."""
-    version = subscription.plan_version
-    anchor = None
-    if subscription.anchor == Anchor.ANNIVERSARY:
-        anchor = billed_from(subscription).astimezone(zone).date()
-    cycle = Cycle(version.interval, version.interval_count, anchor)
-    start, end = cycle.period_of(first)
-    yield Period(midnight(start, zone), midnight(end, zone))
-    while until is not None and end < until:
-        start, end = cycle.period_of(end)
-        yield Period(midnight(start, zone), midnight(end, zone))
+def _charged(regime: Regime, whole: Period) -> Period | None:
+    """From the first to the last day of `whole` that is charged."""
+    found = spans(regime, whole)
+    return Period(found[0].period.start, found[-1].period.end) if found else None
 
 
-def _has_fees_in_advance(subscription: Subscription) -> bool:
-    return any(price.bill == BillTime.IN_ADVANCE for price in subscription.plan_version.prices.all())
+def _opens(regime: Regime, whole: Period) -> bool:
+    """Whether `whole` is the regime's first period."""
+    return whole.start <= regime.starts_at < whole.end
+
+
+def _opening_bill(regime: Regime, whole: Period, charged: Period) -> Bill:
+    month = Month.of(charged.start, regime.zone)
+    return Bill(regime, InvoiceKind.OPENING, None, whole, charged, charged.start, month)
+
+
+def _cycle_bill(regime: Regime, whole: Period, charged: Period) -> Bill:
+    """Due when the period ends, or the regime where it ends first; paused days at its end are waited for."""
+    in_force, following = regime.in_force(whole), None
+    assert in_force is not None
+    if in_force.end == whole.end:
+        day = whole.end.astimezone(regime.zone).date()
+        [coming] = regime.periods(day, day)
+        following = coming if _pays_in_advance(regime, coming) else None
+    month = Month.of(in_force.end - _INSTANT, regime.zone)
+    return Bill(regime, InvoiceKind.CYCLE, whole, following, charged, in_force.end, month)
+
+
+def _pays_in_advance(regime: Regime, whole: Period) -> bool:
+    """Whether anything of `whole` is charged before it, as things stand when it begins."""
+    versions = [span.version for span in spans(regime, whole, at_start=True)]
+    add_ons = list(regime.subscription.add_ons.all())
+    versions += [span.version for span in add_on_spans(regime, whole, add_ons, at_start=True)]
+    return any(price.bill == BillTime.IN_ADVANCE for version in versions for price in version.prices.all())

@@ -20,7 +20,7 @@ def get_plan(*, organization_id: int, plan: str) -> Plan:
 
 def newest_version(plan: Plan) -> PlanVersion:
     """The version new subscriptions get."""
-    return max(plan.versions.all(), key=lambda version: version.number)
+    return max((version for version in plan.versions.all() if version.customer_id is None), key=lambda one: one.number)
 
 
 def pricing_units_of(organization_id: int) -> QuerySet[PricingUnit]:

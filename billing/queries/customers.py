@@ -21,12 +21,24 @@ def customer_key(organization_id: int, reference: str) -> str:
     return get_customer(organization_id=organization_id, customer=reference).key
 
 
+#: What the prices of a subscription follow from.
+_TERMS = (
+    "plan_version__prices__meter",
+    "seat_changes",
+    "plan_changes__plan_version__plan",
+    "plan_changes__plan_version__prices__meter",
+    "pauses",
+    "add_ons__plan_version__plan",
+    "add_ons__plan_version__prices__meter",
+)
+
+
 def subscriptions_of(organization_id: int) -> QuerySet[Subscription]:
     """The organization's subscriptions with all that rating and showing them needs."""
     return (
         Subscription.objects.filter(organization_id=organization_id)
         .select_related("customer__test_clock", "plan_version__plan")
-        .prefetch_related("plan_version__prices__meter", "seat_changes")
+        .prefetch_related(*_TERMS)
         .order_by("id")
     )
 

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
-from zoneinfo import ZoneInfo
 
 from billing.domain.price_terms import parse_terms
 from billing.domain.pricing import Matrix
-from billing.domain.proration import period_fraction
 from billing.domain.rating import PriceTerms
 from billing.models import Price, Subscription
 from billing.models.catalogue import Bill as BillTime
 from billing.models.catalogue import PriceKind
-from billing.queries.bills import Bill, billed_from, in_force
-from billing.queries.seats import SeatSpan, seat_spans, seats_at
+from billing.queries.bills import Bill
+from billing.queries.timeline import Regime, Span, add_on_spans, charged_prices, spans
 from kernel.period import Period
 from metering.facade import MeterVersion
 
@@ -33,7 +31,7 @@ class UsageKey:
 @dataclass(frozen=True, slots=True)
 class Part:
     """One price of one subscription over days of a billing period: what part of the whole they are, and the usage or
-    the number of seats it needs. With `seats_before`, only what more seats than those cost."""
+    the number of seats it needs."""
 
     subscription: Subscription
     price: Price
@@ -42,69 +40,81 @@ class Part:
     fraction: Fraction
     usage: UsageKey | None = None
     seats: int = 0
-    seats_before: int | None = None
 
 
-def parts_of(bill: Bill, versions: Mapping[str, MeterVersion]) -> list[Part]:
-    """What the bill charges: prices in arrears for the period behind it, in advance for the one before it, and
-    seats that were added to a period already paid for."""
-    found: list[Part] = []
-    for price in bill.subscription.plan_version.prices.all():
-        if price.kind == PriceKind.SEAT:
-            found += _seat_parts(bill, price)
-        elif (whole := bill.advance if price.bill == BillTime.IN_ADVANCE else bill.arrears) is not None:
-            found.append(_part(bill.subscription, price, whole, versions))
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """A price paid in advance, over the billing period behind: what it comes to by what is known now, part by part.
+    What differs from what was charged then is charged, or given back."""
+
+    subscription: Subscription
+    price: Price
+    whole: Period
+    parts: tuple[Part, ...]
+
+
+def parts_of(bill: Bill, versions: Mapping[str, MeterVersion]) -> list[Part | Settlement]:
+    """What the bill charges: prices in arrears for the period behind it, prices in advance for the one before it,
+    and what has changed about those that were paid for in advance."""
+    found: list[Part | Settlement] = []
+    for price in {price.pk: price for price in charged_prices(bill.subscription)}.values():
+        if price.bill == BillTime.IN_ARREARS:
+            if bill.arrears is not None:
+                found += _parts(bill.regime, price, bill.arrears, versions)
+            continue
+        if bill.arrears is not None:
+            parts = tuple(_parts(bill.regime, price, bill.arrears, versions))
+            found.append(Settlement(bill.subscription, price, bill.arrears, parts))
+        if bill.advance is not None:
+            found += _parts(bill.regime, price, bill.advance, versions, at_start=True)
     return found
 
 
-def _seat_parts(bill: Bill, price: Price) -> Iterator[Part]:
-    """A seat price's spans. In advance: of the period behind the bill what was added after it began, and the
-    coming period by the seats it begins with."""
-    subscription, terms = bill.subscription, terms_of(price)
-    in_advance = price.bill == BillTime.IN_ADVANCE
-    if bill.arrears is not None:
-        for span in seat_spans(subscription, bill.arrears):
-            if not in_advance:
-                yield Part(subscription, price, terms, span.period, span.fraction, seats=span.seats)
-            elif span.before is not None and span.seats > span.before:
-                yield _added_seats(subscription, price, terms, bill.arrears, span)
-    if in_advance and bill.advance is not None:
-        period = _in_force(subscription, bill.advance)
-        seats = seats_at(subscription, period.start)
-        yield Part(subscription, price, terms, period, _fraction(subscription, bill.advance), seats=seats)
+def fees_in_advance(part: Part, regime: Regime, whole: Period) -> list[Part]:
+    """What the other prices of a part's plan version that are paid in advance come to over its days."""
+    return [
+        fee
+        for price in part.price.plan_version.prices.all()
+        if price.bill == BillTime.IN_ADVANCE
+        for fee in _parts(regime, price, whole, {})
+        if part.period.start <= fee.period.start and fee.period.end <= part.period.end
+    ]
 
 
-def _added_seats(subscription: Subscription, price: Price, terms: PriceTerms, whole: Period, span: SeatSpan) -> Part:
-    """What a span has more seats than the one before it, from its first day to the end of the period."""
-    rest = Period(span.period.start, _in_force(subscription, whole).end)
-    zone = ZoneInfo(subscription.customer.timezone)
-    fraction = period_fraction(whole, zone, starts_at=rest.start, ends_at=subscription.ends_at)
-    return Part(subscription, price, terms, rest, fraction, seats=span.seats, seats_before=span.before)
-
-
-def _in_force(subscription: Subscription, whole: Period) -> Period:
-    period = in_force(subscription, whole)
-    assert period is not None, "a bill has no period in which its subscription was not in force"
-    return period
-
-
-def _fraction(subscription: Subscription, whole: Period) -> Fraction:
-    zone = ZoneInfo(subscription.customer.timezone)
-    return period_fraction(whole, zone, starts_at=billed_from(subscription), ends_at=subscription.ends_at)
-
-
-def _part(subscription: Subscription, price: Price, whole: Period, versions: Mapping[str, MeterVersion]) -> Part:
+def _parts(
+    regime: Regime,
+    price: Price,
+    whole: Period,
+    versions: Mapping[str, MeterVersion],
+    *,
+    at_start: bool = False,
+) -> Iterator[Part]:
+    """The price over each of the spans of `whole` in which its plan version was charged."""
     terms = terms_of(price)
-    period = _in_force(subscription, whole)
-    key = None
-    if price.meter_id is not None:
-        key = UsageKey(
-            meter_version_id=versions[price.meter_id].pk,
-            period=period,
-            where=tuple(sorted(price.filter.items())),
-            group_by=tuple(terms.model.dimensions) if isinstance(terms.model, Matrix) else (),
-        )
-    return Part(subscription, price, terms, period, _fraction(subscription, whole), key)
+    for span in _spans(regime, price, whole, at_start):
+        # What is not prorated is charged once a period, in however many spans.
+        fraction = span.fraction if terms.prorate else span.share
+        seats = span.seats if price.kind == PriceKind.SEAT else 0
+        key = _usage_key(price, terms, span.period, versions) if price.meter_id is not None else None
+        yield Part(regime.subscription, price, replace(terms, prorate=True), span.period, fraction, key, seats)
+
+
+def _spans(regime: Regime, price: Price, whole: Period, at_start: bool) -> list[Span]:
+    add_ons = [one for one in regime.subscription.add_ons.all() if one.plan_version_id == price.plan_version_id]
+    if add_ons:
+        return add_on_spans(regime, whole, add_ons, at_start=at_start)
+    found = spans(regime, whole, by_seats=price.kind == PriceKind.SEAT, at_start=at_start)
+    return [span for span in found if span.version.pk == price.plan_version_id]
+
+
+def _usage_key(price: Price, terms: PriceTerms, period: Period, versions: Mapping[str, MeterVersion]) -> UsageKey:
+    assert price.meter_id is not None
+    return UsageKey(
+        meter_version_id=versions[price.meter_id].pk,
+        period=period,
+        where=tuple(sorted(price.filter.items())),
+        group_by=tuple(terms.model.dimensions) if isinstance(terms.model, Matrix) else (),
+    )
 
 
 def terms_of(price: Price) -> PriceTerms:

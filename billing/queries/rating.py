@@ -5,25 +5,27 @@ The preview of an open month and the issued invoice are this same function.
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from django.db import connection
 
 from billing.domain.pricing import BreakdownRow, GroupUsage, Usage, group_of
 from billing.domain.rating import RatedLine, rate
-from billing.models import Price, Subscription
+from billing.models import Customer, Price, Subscription
 from billing.models.catalogue import Bill as BillTime
 from billing.models.catalogue import PriceKind
+from billing.models.customers import TaxTreatment
+from billing.models.invoices import LineRole
+from billing.queries.advance import AdvanceCharges
 from billing.queries.bills import Bill, bills_in_month, without_invoice
-from billing.queries.parts import Part, UsageKey, parts_of, terms_of
-from billing.queries.seats import seats_at
+from billing.queries.parts import Part, Settlement, fees_in_advance, parts_of
+from billing.queries.usage import UsageRead, read_usage
 from kernel.errors import TaximeterError
 from kernel.money import EXACT, round_to_currency
 from kernel.period import Month, Period
-from metering.facade import MeterVersion, UsageQuestion, UsageRow, current_versions, usage_of_version
+from metering.facade import current_versions
 
 ZERO = Decimal(0)
 
@@ -35,7 +37,10 @@ class PricedLine:
     price: Price
     period: Period
     rated: RatedLine
+    description: str
+    tax_rate: Decimal
     tax: Decimal
+    role: LineRole = LineRole.CHARGE
     meter_version_id: int | None = None
     events: int = 0
 
@@ -96,15 +101,17 @@ def price_bills(bills: Sequence[Bill]) -> list[PricedInvoice | Unpriceable]:
         return []
     organization_id = bills[0].subscription.organization_id
     versions = {v.meter_id: v for v in current_versions().filter(meter__organization_id=organization_id)}
-    parts: list[list[Part] | TaximeterError] = []
+    advance = AdvanceCharges(bills)
+    parts: list[list[Part | Settlement] | TaximeterError] = []
     for bill in bills:
         try:
             parts.append(parts_of(bill, versions))
         except TaximeterError as error:
             parts.append(error)
-    usage = _read_usage([part for of_one in parts if isinstance(of_one, list) for part in of_one], versions)
+    asking = [part for of_one in parts if isinstance(of_one, list) for part in of_one if isinstance(part, Part)]
+    usage = read_usage(asking, versions)
     return [
-        _price(bill, of_one, usage) if isinstance(of_one, list) else Unpriceable(bill.subscription, of_one)
+        _price(bill, of_one, usage, advance) if isinstance(of_one, list) else Unpriceable(bill.subscription, of_one)
         for bill, of_one in zip(bills, parts, strict=True)
     ]
 
@@ -116,103 +123,118 @@ def current_snapshot() -> str:
         return str(cursor.fetchone()[0])
 
 
-@dataclass(frozen=True, slots=True)
-class _UsageRead:
-    """What was read for all: rows by question and customer, and the questions that have no answer."""
-
-    rows: Mapping[tuple[UsageKey, str], list[UsageRow]]
-    failures: Mapping[UsageKey, TaximeterError]
-
-    def of(self, part: Part) -> list[UsageRow]:
-        """The rows of a part; raises what kept its question from being answered."""
-        assert part.usage is not None
-        if part.usage in self.failures:
-            raise self.failures[part.usage]
-        return self.rows.get((part.usage, part.subscription.customer.key), [])
-
-
-def _read_usage(parts: Sequence[Part], versions: Mapping[str, MeterVersion]) -> _UsageRead:
-    customers: dict[UsageKey, set[str]] = defaultdict(set)
-    for part in parts:
-        if part.usage is not None:
-            customers[part.usage].add(part.subscription.customer.key)
-    by_id = {version.pk: version for version in versions.values()}
-    rows: dict[tuple[UsageKey, str], list[UsageRow]] = defaultdict(list)
-    failures: dict[UsageKey, TaximeterError] = {}
-    for key, names in customers.items():
-        version = by_id[key.meter_version_id]
-        question = UsageQuestion(
-            organization_id=version.meter.organization_id,
-            meter=version.meter.key,
-            period=key.period,
-            customers=tuple(sorted(names)),
-            by_customer=True,
-            group_by=key.group_by,
-            where=dict(key.where),
-        )
-        try:
-            found = usage_of_version(version, question)
-        except TaximeterError as error:
-            failures[key] = error
-            continue
-        for row in found:
-            assert row.customer is not None
-            rows[key, row.customer].append(row)
-    return _UsageRead(rows, failures)
-
-
-def _price(bill: Bill, parts: Sequence[Part], usage: _UsageRead) -> PricedInvoice | Unpriceable:
-    currency = bill.subscription.plan_version.currency
+def _price(
+    bill: Bill, parts: Sequence[Part | Settlement], usage: UsageRead, advance: AdvanceCharges
+) -> PricedInvoice | Unpriceable:
+    lines: list[PricedLine] = []
     try:
-        lines = [_price_line(part, usage, currency) for part in parts if part.price.kind != PriceKind.COMMITMENT]
         for part in parts:
-            if part.price.kind == PriceKind.COMMITMENT:
-                lines += _true_up(part, lines, currency)
+            if isinstance(part, Settlement):
+                lines += _settle(part, advance.of(part))
+            elif part.price.kind != PriceKind.COMMITMENT:
+                lines.append(_price_line(part, usage))
+        for part in parts:
+            if isinstance(part, Part) and part.price.kind == PriceKind.COMMITMENT:
+                lines += _true_up(part, lines, bill)
     except TaximeterError as error:
         return Unpriceable(bill.subscription, error)
+    for line in lines:
+        if line.price.bill == BillTime.IN_ADVANCE and line.role is LineRole.CHARGE:
+            advance.note(bill.subscription.pk, line.price.pk, line.period, line.rated.amount)
     return PricedInvoice(bill, tuple(lines))
 
 
-def _price_line(part: Part, usage: _UsageRead, currency: str) -> PricedLine:
+def _price_line(part: Part, usage: UsageRead) -> PricedLine:
     if part.usage is None:
-        return _line(part, _fee(part, currency), currency)
+        return _line(part, _fee(part))
     found = usage.of(part)
     groups = tuple(GroupUsage(group_of(row.group), row.quantity) for row in found) if part.usage.group_by else ()
     events = sum(row.events for row in found)
     used = Usage(quantity=sum((row.quantity for row in found), ZERO), events=events, groups=groups)
-    rated = rate(part.terms, used, currency=currency, fraction=part.fraction)
-    return _line(part, rated, currency, meter_version_id=part.usage.meter_version_id, events=events)
+    rated = rate(part.terms, used, currency=_currency(part), fraction=part.fraction)
+    return replace(_line(part, rated), meter_version_id=part.usage.meter_version_id, events=events)
 
 
-def _fee(part: Part, currency: str) -> RatedLine:
-    """A fixed or seat price; of added seats, what they make it dearer."""
-    units = Decimal(part.seats if part.price.kind == PriceKind.SEAT else 1)
-    rated = rate(part.terms, Usage(quantity=units), currency=currency, fraction=part.fraction)
-    if part.seats_before is None:
-        return rated
-    before = rate(part.terms, Usage(quantity=Decimal(part.seats_before)), currency=currency, fraction=part.fraction)
-    added, more = units - part.seats_before, rated.amount - before.amount
-    row = BreakdownRow(Decimal(part.seats_before), units, added, None, more, more)
-    return RatedLine(added, more, more, None, (row,), rated.steps)
+def _fee(part: Part) -> RatedLine:
+    """A fixed or seat price."""
+    usage = Usage(quantity=_units(part))
+    return rate(part.terms, usage, currency=_currency(part), fraction=part.fraction)
 
 
-def _line(part: Part, rated: RatedLine, currency: str, **counted: int) -> PricedLine:
-    tax = round_to_currency(EXACT.multiply(rated.amount, part.subscription.customer.tax_rate), currency)
-    return PricedLine(part.price, part.period, rated, tax, **counted)
+def _units(part: Part) -> Decimal:
+    return Decimal(part.seats if part.price.kind == PriceKind.SEAT else 1)
 
 
-def _true_up(part: Part, lines: Sequence[PricedLine], currency: str) -> list[PricedLine]:
+def _settle(settlement: Settlement, charged: Decimal) -> list[PricedLine]:
+    """The difference between what a period paid for in advance came to and what was charged for it, if any."""
+    parts, whole = settlement.parts, settlement.whole
+    rated = [_fee(part) for part in parts]
+    difference = sum((one.amount for one in rated), ZERO) - charged
+    if not difference:
+        return []
+    before = _units(parts[0]) if parts else Decimal(1)
+    after = _units(parts[-1]) if parts and parts[-1].period.end == whole.end else ZERO
+    starts = [part.period.start for part in parts[1:]] + [part.period.end for part in parts] + [whole.start]
+    if not charged and parts:
+        before, starts = ZERO, [parts[0].period.start]
+    rows = [BreakdownRow(ZERO, one.quantity, one.quantity, None, one.amount, one.amount) for one in rated]
+    rows.append(BreakdownRow(ZERO, ZERO, ZERO, None, -charged, -charged, reason="charged_in_advance"))
+    steps = rated[-1].steps[-1:] if rated else ()
+    total = RatedLine(after - before, difference, difference, None, tuple(rows), steps)
+    since = starts[0] if starts[0] < whole.end else whole.start
+    description = f"{settlement.price.name}: changes in the period"
+    return [
+        _new_line(
+            settlement.subscription,
+            settlement.price,
+            Period(since, whole.end),
+            total,
+            role=LineRole.SETTLEMENT,
+            description=description,
+        )
+    ]
+
+
+def _line(part: Part, rated: RatedLine) -> PricedLine:
+    return _new_line(part.subscription, part.price, part.period, rated)
+
+
+def _new_line(
+    subscription: Subscription,
+    price: Price,
+    period: Period,
+    rated: RatedLine,
+    *,
+    role: LineRole = LineRole.CHARGE,
+    description: str = "",
+) -> PricedLine:
+    tax_rate = tax_rate_of(subscription.customer, price)
+    tax = round_to_currency(EXACT.multiply(rated.amount, tax_rate), price.plan_version.currency)
+    return PricedLine(price, period, rated, description or price.name, tax_rate, tax, role)
+
+
+def tax_rate_of(customer: Customer, price: Price | None) -> Decimal:
+    """The price's own rate, else the customer's; 0 where the customer is exempt or owes the tax itself."""
+    if customer.tax_treatment != TaxTreatment.STANDARD:
+        return ZERO
+    return customer.tax_rate if price is None or price.tax_rate is None else price.tax_rate
+
+
+def _currency(part: Part) -> str:
+    return part.price.plan_version.currency
+
+
+def _true_up(part: Part, lines: Sequence[PricedLine], bill: Bill) -> list[PricedLine]:
     """What is missing to the commitment of a period, if anything: its fees count, also those paid in advance."""
-    committed = rate(part.terms, Usage(quantity=Decimal(1)), currency=currency, fraction=part.fraction)
-    charged = sum((line.rated.amount for line in lines if line.period.end <= part.period.end), ZERO)
-    for price in part.subscription.plan_version.prices.all():
-        if price.bill == BillTime.IN_ADVANCE:
-            seats = seats_at(part.subscription, part.period.start)
-            paid = Part(part.subscription, price, terms_of(price), part.period, part.fraction, seats=seats)
-            charged += _fee(paid, currency).amount
+    assert bill.arrears is not None, "a commitment is charged in arrears"
+    committed = rate(part.terms, Usage(quantity=Decimal(1)), currency=_currency(part), fraction=part.fraction)
+    charged = sum((_fee(fee).amount for fee in fees_in_advance(part, bill.regime, bill.arrears)), ZERO)
+    for line in lines:
+        in_arrears = line.price.bill == BillTime.IN_ARREARS and line.price.plan_version_id == part.price.plan_version_id
+        if in_arrears and part.period.start <= line.period.start and line.period.end <= part.period.end:
+            charged += line.rated.amount
     missing = committed.amount - charged
     if missing <= 0:
         return []
     row = BreakdownRow(ZERO, Decimal(1), Decimal(1), None, missing, missing)
-    rated = RatedLine(Decimal(1), missing, missing, None, (row,), committed.steps)
-    return [_line(part, rated, currency)]
+    return [_line(part, RatedLine(Decimal(1), missing, missing, None, (row,), committed.steps))]

@@ -3,7 +3,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from billing.models import Customer
-from billing.queries.bills import open_bill, without_invoice
+from billing.queries.bills import open_bill, paid_in_advance_by, without_invoice
 from billing.queries.customers import subscriptions_of
 from billing.queries.rating import PricedInvoice, Unpriceable, price_bills
 
@@ -15,5 +15,11 @@ def upcoming_invoices(*, customer: Customer, now: datetime) -> list[PricedInvoic
     for the next one are among them.
     """
     subscriptions = subscriptions_of(customer.organization_id).filter(customer=customer)
-    bills = [open_bill(subscription, now) for subscription in subscriptions]
-    return price_bills(without_invoice(bill for bill in bills if bill is not None))
+    found = [bill for subscription in subscriptions if (bill := open_bill(subscription, now)) is not None]
+    # What such a bill settles may stand on one that is not issued yet, so that one is priced before it.
+    before = {id(bill): paid for bill in found if (paid := paid_in_advance_by(bill)) is not None}
+    still = {bill.key for bill in without_invoice([*found, *before.values()])}
+    bills = [
+        one for bill in found if bill.key in still for one in (before.get(id(bill)), bill) if one and one.key in still
+    ]
+    return [answer for bill, answer in zip(bills, price_bills(bills), strict=True) if bill in found]

@@ -38,6 +38,7 @@ def create_plan(
     interval_count: int = 1,
     trial_days: int = 0,
     minimum_commitment: Decimal = Decimal(0),
+    add_on: bool = False,
 ) -> Plan:
     """A plan with its first version. `prices` are as in the API; nothing is stored unless all can be computed.
 
@@ -48,7 +49,7 @@ def create_plan(
     terms = {"interval": interval, "interval_count": interval_count, "trial_days": trial_days}
     try:
         with transaction.atomic():
-            plan = Plan.objects.create(organization=organization, key=key, name=name or key)
+            plan = Plan.objects.create(organization=organization, key=key, name=name or key, add_on=add_on)
             _store_version(plan, 1, currency, terms, built)
     except IntegrityError:
         raise KeyTaken(f"There is a plan {key!r} already") from None

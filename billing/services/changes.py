@@ -1,25 +1,19 @@
-"""Changing a running subscription: its seats, or its plan."""
+"""Changing a running subscription: its seats, its plan, its add-ons, a pause, its end."""
 
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from zoneinfo import ZoneInfo
 
 from django.db import transaction
+from django.db.models import Q
 
-from billing.models import Plan, SeatChange, Subscription
-from billing.models.catalogue import Bill
-from billing.queries.bills import billed_from, open_bill, period_end
-from billing.queries.seats import seats_at
-from billing.services.customers import subscribe
-from kernel.errors import ConflictError, InvalidError
+from billing.models import PlanChange, PlanVersion, SeatChange, Subscription, SubscriptionAddOn, SubscriptionPause
+from billing.queries.bills import period_end
+from billing.queries.customers import subscriptions_of
+from billing.queries.timeline import billed_from, seats_at, version_at, zone_of
+from billing.services.customers import require_plan, require_seats
+from kernel.errors import ConflictError, InvalidError, NotFoundError
 from kernel.period import midnight
-
-
-class PaidInAdvance(ConflictError):
-    """What was paid in advance is not given back, so it can only end with its period."""
-
-    code = "paid_in_advance"
 
 
 class NotRunning(ConflictError):
@@ -29,63 +23,119 @@ class NotRunning(ConflictError):
 def change_seats(*, subscription: Subscription, seats: int, when: str, now: datetime) -> SeatChange:
     """Another number of seats from `now` on, or from the next period on; the day belongs to the new number.
 
-    More seats in a period paid in advance are charged for its remaining days with the next invoice; fewer
-    only from the next period on (`PaidInAdvance`). Raises `NotRunning` outside the subscription.
+    What that changes about a period paid for in advance is charged or given back with the next invoice.
+    Raises `NotRunning` outside the subscription.
     """
     with transaction.atomic():
         locked = _lock(subscription, now)
         starts_at = now if when == "now" else period_end(locked, now)
-        if when == "now" and seats < seats_at(locked, now) and _pays_in_advance(locked, kinds={"seat"}):
-            raise PaidInAdvance("These seats are paid in advance: take them off at the end of the period")
-        if seats == 0 and any(price.kind == "seat" for price in locked.plan_version.prices.all()):
-            raise InvalidError("This plan has a price per seat: say how many seats", code="seats_missing")
+        require_seats(version_at(locked, starts_at), seats)
         locked.seat_changes.filter(starts_at__gte=starts_at).delete()
         return SeatChange.objects.create(subscription=locked, seats=seats, starts_at=starts_at)
 
 
 def change_plan(
-    *, subscription: Subscription, plan: Plan, when: str, now: datetime, seats: int | None = None
-) -> Subscription:
-    """Move a customer to another plan, now or at the end of the period; the day belongs to the new plan.
+    *, subscription: Subscription, version: PlanVersion, when: str, now: datetime, seats: int | None = None
+) -> PlanChange:
+    """Another plan version, from `now` on or from the next period on; the day belongs to the new one.
 
-    The old subscription ends and a new one begins, which is returned. With fees paid in advance a plan is
-    changed at the end of the period (`PaidInAdvance`).
+    With the same interval the billing periods go on as they were; another interval begins one on that day. What
+    was paid in advance and is not used is given back with the next invoice. Raises `NotRunning`,
+    `CurrencyMismatch`, and `InvalidError` where seats are missing.
     """
     with transaction.atomic():
         locked = _lock(subscription, now)
-        zone = ZoneInfo(locked.customer.timezone)
-        if when == "now":
-            if _pays_in_advance(locked, kinds={"fixed", "seat"}):
-                raise PaidInAdvance("This plan's fees are paid in advance: change it at the end of the period")
-            starts_at = midnight(now.astimezone(zone).date(), zone)
-            ends_at = starts_at - timedelta(microseconds=1)
-            if ends_at < billed_from(locked):
-                raise ConflictError("A plan cannot be changed on its first day", code="changed_on_first_day")
-        else:
-            starts_at = ends_at = period_end(locked, now)
-        Subscription.objects.filter(pk=locked.pk).update(ends_at=ends_at)
-        return subscribe(
-            customer=locked.customer,
-            plan=plan,
-            starts_at=starts_at,
-            seats=seats_at(locked, now) if seats is None else seats,
-            anchor=locked.anchor,
-            trial_days=0,
+        require_plan(locked.customer, version)
+        starts_at = now if when == "now" else period_end(locked, now)
+        require_seats(version, seats_at(locked, starts_at) if seats is None else seats)
+        locked.plan_changes.filter(starts_at__gte=starts_at).delete()
+        if seats is not None:
+            locked.seat_changes.filter(starts_at__gte=starts_at).delete()
+            SeatChange.objects.create(subscription=locked, seats=seats, starts_at=starts_at)
+        return PlanChange.objects.create(subscription=locked, plan_version=version, starts_at=starts_at)
+
+
+def pause_subscription(*, subscription: Subscription, now: datetime) -> SubscriptionPause:
+    """Charge nothing from tomorrow on, until it is resumed. Pausing a paused one changes nothing."""
+    with transaction.atomic():
+        locked = _lock(subscription, now)
+        found = locked.pauses.filter(ends_at=None).first()
+        return found or SubscriptionPause.objects.create(subscription=locked, starts_at=now)
+
+
+def resume_subscription(*, subscription: Subscription, now: datetime) -> SubscriptionPause:
+    """Charge again, from today on. Raises `ConflictError` with code `not_paused`."""
+    with transaction.atomic():
+        locked = _lock(subscription, now)
+        found = locked.pauses.filter(ends_at=None).first()
+        if found is None:
+            raise ConflictError("This subscription is not paused", code="not_paused")
+        found.ends_at = max(now, found.starts_at)
+        found.save(update_fields=["ends_at"])
+        return found
+
+
+def cancel_subscription(*, subscription: Subscription, ends_at: datetime) -> Subscription:
+    """End a subscription; the day of `ends_at` still counts. An end once set is not moved.
+
+    What was paid in advance for the days after it is given back with the last invoice.
+    """
+    if subscription.ends_at is not None:
+        raise ConflictError("This subscription ends already", code="already_cancelled")
+    if ends_at < subscription.starts_at:
+        raise InvalidError("A subscription cannot end before it starts", code="ends_before_start")
+    subscription.ends_at = ends_at
+    subscription.save(update_fields=["ends_at"])
+    return subscription
+
+
+def add_add_on(*, subscription: Subscription, version: PlanVersion, quantity: int, now: datetime) -> SubscriptionAddOn:
+    """Charge an add-on beside the plan from `now` on. With another quantity, the add-on that runs is replaced.
+
+    Raises `InvalidError` for a plan that is no add-on, or of another interval than the subscription's.
+    """
+    with transaction.atomic():
+        locked = _lock(subscription, now)
+        require_plan(locked.customer, version)
+        of_now = version_at(locked, now)
+        if not version.plan.add_on:
+            raise InvalidError(f"The plan {version.plan.key!r} is no add-on", code="not_an_add_on")
+        if (version.interval, version.interval_count) != (of_now.interval, of_now.interval_count):
+            raise InvalidError("An add-on has the interval of the plan it stands beside", code="interval_mismatch")
+        running = locked.add_ons.filter(plan_version__plan=version.plan, ends_at=None).first()
+        if running is not None:
+            _end_add_on(running, locked, now)
+        return SubscriptionAddOn.objects.create(
+            subscription=locked, plan_version=version, quantity=quantity, starts_at=now
         )
 
 
+def remove_add_on(*, subscription: Subscription, add_on: str, when: str, now: datetime) -> None:
+    """Stop charging an add-on (its id or its plan's key) after today, or at the end of the period."""
+    with transaction.atomic():
+        locked = _lock(subscription, now)
+        running = locked.add_ons.filter(Q(pk=add_on) | Q(plan_version__plan__key=add_on), ends_at=None).first()
+        if running is None:
+            raise NotFoundError(f"This subscription has no add-on {add_on!r}", code="add_on_not_found")
+        running.ends_at = now if when == "now" else period_end(locked, now)
+        running.save(update_fields=["ends_at"])
+
+
+def _end_add_on(running: SubscriptionAddOn, subscription: Subscription, now: datetime) -> None:
+    """End it with the day before `now`, or undo it where it began today: the day belongs to what is new."""
+    zone = zone_of(subscription)
+    today = midnight(now.astimezone(zone).date(), zone)
+    if running.starts_at >= today:
+        running.delete()
+    else:
+        running.ends_at = today - timedelta(microseconds=1)
+        running.save(update_fields=["ends_at"])
+
+
 def _lock(subscription: Subscription, now: datetime) -> Subscription:
-    locked = (
-        Subscription.objects.select_for_update(of=("self",))
-        .select_related("customer", "plan_version__plan")
-        .prefetch_related("plan_version__prices", "seat_changes")
-        .get(pk=subscription.pk)
-    )
-    if locked.ends_at is not None or open_bill(locked, now) is None:
+    """The subscription, so that nobody else changes it meanwhile, with its terms. Raises `NotRunning`."""
+    Subscription.objects.select_for_update(of=("self",)).get(pk=subscription.pk)
+    locked = subscriptions_of(subscription.organization_id).get(pk=subscription.pk)
+    if locked.ends_at is not None or now < billed_from(locked):
         raise NotRunning("This subscription is not running: it has not begun, is on trial, or has an end")
     return locked
-
-
-def _pays_in_advance(subscription: Subscription, *, kinds: set[str]) -> bool:
-    prices = subscription.plan_version.prices.all()
-    return any(price.bill == Bill.IN_ADVANCE and price.kind in kinds for price in prices)

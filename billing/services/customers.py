@@ -7,7 +7,8 @@ from django.db import IntegrityError, transaction
 
 from accounts.facade import Organization
 from billing.errors import CurrencyMismatch, KeyTaken
-from billing.models import Customer, Plan, Subscription
+from billing.models import Customer, Plan, PlanVersion, Subscription
+from billing.models.catalogue import PriceKind
 from billing.models.customers import Anchor
 from billing.queries.catalogue import newest_version
 from kernel.errors import ConflictError, InvalidError
@@ -57,12 +58,10 @@ def subscribe(
     `InvalidError` where the plan has a seat price and no seats are given.
     """
     version = newest_version(plan)
-    if version.currency != customer.currency:
-        raise CurrencyMismatch(f"The plan is in {version.currency}, the customer pays in {customer.currency}")
-    if plan.organization_id != customer.organization_id:
-        raise InvalidError("Plan and customer belong to different organizations")
-    if seats == 0 and any(price.kind == "seat" for price in version.prices.all()):
-        raise InvalidError("This plan has a price per seat: say how many seats", code="seats_missing")
+    require_plan(customer, version)
+    if plan.add_on:
+        raise InvalidError("An add-on stands beside a plan: add it to a subscription", code="plan_is_an_add_on")
+    require_seats(version, seats)
     return Subscription.objects.create(
         organization_id=customer.organization_id,
         customer=customer,
@@ -74,12 +73,15 @@ def subscribe(
     )
 
 
-def cancel_subscription(*, subscription: Subscription, ends_at: datetime) -> Subscription:
-    """End a subscription; the day of `ends_at` still counts. An end once set is not moved."""
-    if subscription.ends_at is not None:
-        raise ConflictError("This subscription ends already", code="already_cancelled")
-    if ends_at < subscription.starts_at:
-        raise InvalidError("A subscription cannot end before it starts", code="ends_before_start")
-    subscription.ends_at = ends_at
-    subscription.save(update_fields=["ends_at"])
-    return subscription
+def require_plan(customer: Customer, version: PlanVersion) -> None:
+    """Raises where the customer cannot be on this plan version: `CurrencyMismatch`, `InvalidError`."""
+    if version.plan.organization_id != customer.organization_id:
+        raise InvalidError("Plan and customer belong to different organizations")
+    if version.currency != customer.currency:
+        raise CurrencyMismatch(f"The plan is in {version.currency}, the customer pays in {customer.currency}")
+
+
+def require_seats(version: PlanVersion, seats: int) -> None:
+    """Raises `InvalidError` with code `seats_missing` where the plan has a seat price and there is no seat."""
+    if seats == 0 and any(price.kind == PriceKind.SEAT for price in version.prices.all()):
+        raise InvalidError("This plan has a price per seat: say how many seats", code="seats_missing")

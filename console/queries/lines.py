@@ -89,7 +89,7 @@ def _upcoming(priced: PricedInvoice, line: PricedLine, index: int) -> LineView:
         breakdown=[row.to_json() for row in rated.breakdown],
         steps=[step.to_json() for step in rated.steps],
         id=f"{priced.subscription.pk}-{index}",
-        description=line.price.name,
+        description=line.description,
         quantity=rated.quantity,
         unit_amount=rated.unit_amount,
         amount=rated.amount,

@@ -203,7 +203,7 @@ def test_a_key_shows_no_secret_is_not_made_here_and_can_be_revoked(operator: Cli
 
 def customer_form(organization: Organization, **changes: str) -> dict[str, Any]:
     return {
-        "organization": organization.pk, "key": "acme", "name": "Acme", "currency": "USD", "timezone": "Europe/Berlin",
+        "organization": organization.pk, "key": "acme", "name": "Acme", "currency": "USD", "timezone": "Europe/Berlin", "tax_treatment": "standard",
         "address": "{}", "tax_rate": "0.19", "metadata": "{}",
     } | changes  # fmt: skip
 
@@ -238,7 +238,8 @@ def test_a_subscription_needs_a_plan_that_fits(operator: Client) -> None:
         version = Subscription.objects.get(organization=whose, customer__key=f"{whose.key}-customer").plan_version
         body = {"customer": who.pk, "plan_version": version.pk, "starts_at_0": "2026-11-01", "starts_at_1": "00:00:00"}
         body |= {"anchor": "calendar", "trial_days": "0", "seats": "0"}
-        inline = {"seat_changes-TOTAL_FORMS": "0", "seat_changes-INITIAL_FORMS": "0"}
+        names = ("seat_changes", "plan_changes", "pauses", "add_ons")
+        inline = {f"{name}-{count}_FORMS": "0" for name in names for count in ("TOTAL", "INITIAL")}
         return operator.post(address(Subscription, "add"), body | inline).status_code
 
     assert (add(customer, other), add(euros, organization), add(customer, organization)) == (200, 200, 302)

@@ -86,8 +86,8 @@ class BreakdownRow:
 
     Always `quantity` = `to` - `from_`, and `amount` = `quantity` x `unit_amount` + `flat_amount`
     (`unit_amount` is None where the price is not by the unit). `group` is a matrix price's.
-    `reason` marks a row that no unit made: what a minimum, a maximum or proration adds or
-    takes, and what credit grants of the pricing unit paid.
+    `reason` marks a row that no unit made: what a minimum, a maximum or proration adds or takes, what was
+    charged in advance, and what credit grants of the pricing unit paid.
     """
 
     from_: Decimal
@@ -97,7 +97,7 @@ class BreakdownRow:
     flat_amount: Decimal
     amount: Decimal
     group: Group | None = None
-    reason: Literal["minimum", "maximum", "proration", "credits"] | None = None
+    reason: Literal["minimum", "maximum", "proration", "charged_in_advance", "credits"] | None = None
 
     def to_json(self) -> dict[str, object]:
         """As the API shows it; `group` and `reason` only where there is one."""
