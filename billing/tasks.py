@@ -7,6 +7,7 @@ from celery import shared_task
 from accounts.facade import Organization
 from billing.invariants import check_all
 from billing.models import BillingRun
+from billing.services.credit_expiry import expire_credits
 from billing.services.runs import runs_to_resume, work_billing_run
 from kernel.clock import system_clock
 
@@ -27,6 +28,12 @@ def resume_billing_runs() -> int:
     for run_id in found:
         work_run.delay(run_id=run_id)
     return len(found)
+
+
+@shared_task(name="billing.expire_credits")
+def expire_due_credits() -> int:
+    """Expire, or roll over, what is left of grants whose time is over."""
+    return expire_credits(now=system_clock())
 
 
 @shared_task(name="billing.check_invariants")

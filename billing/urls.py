@@ -1,11 +1,16 @@
 from django.urls import path, re_path
 
-from billing.api.views import catalogue, customers, invoices, pricing_units, subscriptions, test_clocks
+from billing.api.views import catalogue, credits, customers, invoices, pricing_units, subscriptions, test_clocks
 
 urlpatterns = [
     path("customers", customers.CustomersView.as_view()),
     path("customers/<str:customer>", customers.CustomerView.as_view()),
     path("customers/<str:customer>/upcoming_invoice", customers.UpcomingInvoiceView.as_view()),
+    path("customers/<str:customer>/credit_balance", credits.CreditBalanceView.as_view()),
+    path("customers/<str:customer>/credit_movements", credits.CreditMovementsView.as_view()),
+    path("credit_grants", credits.CreditGrantsView.as_view()),
+    path("credit_grants/<str:grant>", credits.CreditGrantView.as_view()),
+    path("credit_grants/<str:grant>/void", credits.VoidCreditGrantView.as_view()),
     path("subscriptions", subscriptions.SubscriptionsView.as_view()),
     path("subscriptions/<str:subscription>", subscriptions.SubscriptionView.as_view()),
     path("subscriptions/<str:subscription>/change", subscriptions.ChangeView.as_view()),

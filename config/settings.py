@@ -11,6 +11,7 @@ from celery.schedules import crontab
 from django.core.exceptions import ImproperlyConfigured
 
 from config import environment as env
+from config.engine import engine_options
 
 BASE_DIR = env.ROOT
 DEVELOPMENT = env.in_development()
@@ -175,6 +176,8 @@ CELERY_BEAT_SCHEDULE = {
         "options": {"expires": 2.0},
     },
     "check invariants": {"task": "billing.check_invariants", "schedule": crontab(hour=3, minute=20)},
+    "expire credits": {"task": "billing.expire_credits", "schedule": 60.0, "options": {"expires": 60.0}},
+    "record kept calls": {"task": "inference.record_kept_calls", "schedule": 5.0, "options": {"expires": 5.0}},
     "resume billing runs": {"task": "billing.resume_billing_runs", "schedule": 5.0, "options": {"expires": 5.0}},
 }
 # Without a file of when it last fired: a killed beat could leave it broken, and nothing depends on it.
@@ -186,7 +189,13 @@ ENGINE_SECRET = env.text("TAXIMETER_ENGINE_SECRET")
 ENGINE_MODEL_PATH = env.text("TAXIMETER_MODEL")
 #: What one compute second costs the vendor, in US dollars: the cost side of a margin.
 COMPUTE_SECOND_COST = env.text("TAXIMETER_COMPUTE_SECOND_COST", "0.000012")
-HARDWARE_CLASS = env.text("TAXIMETER_HARDWARE", "cpu")
+#: The engine process: its queue, its memory, how it works on requests, on which hardware.
+ENGINE_OPTIONS = engine_options()
+#: Models that the API may add lie here; where publishers' keys are set, only what one of them signed is loaded.
+MODEL_DIR = env.text("TAXIMETER_MODEL_DIR", str(env.VAR / "models"))
+MODEL_PUBLISHER_KEYS = ENGINE_OPTIONS["publisher_keys"]
+#: The organization whose admins look after the engine and its models, where there are several.
+OPERATOR_ORGANIZATION = env.text("TAXIMETER_OPERATOR_ORGANIZATION")
 
 EXPORT_DIR = env.text("TAXIMETER_EXPORT_DIR", str(env.VAR / "exports"))
 
