@@ -1,20 +1,48 @@
 """What other rooms may use of agents."""
 
 from agents.domain.activity import DEFINITIONS_VERSION, STANDARD_METERS, compute_cost
+from agents.domain.charges import Charge
+from agents.domain.costs import Costs
+from agents.domain.readings import DECISION, INFERENCE_CALL, OUTCOMES, TASK, TOOL_CALL, TURN
 from agents.models import Agent, AgentVersion
-from agents.recording import InProcessTransport, costs_of, meter_for
+from agents.queries.charges import charges_of, transactions_of
+from agents.queries.tasks import TaskQuestion, TaskView, list_tasks, projected_to
+from agents.queries.traces import TaskTrace, task_trace
+from agents.recording import InProcessTransport, call_cost, costs_of, meter_for
 from agents.services.agents import register_agent
+from agents.services.outcomes import dispute_outcome, set_outcome
+from agents.services.projection import advance_task_summaries
 from agents.services.set_up import set_up_organization
 
 __all__ = [
+    "DECISION",
     "DEFINITIONS_VERSION",
+    "INFERENCE_CALL",
+    "OUTCOMES",
     "STANDARD_METERS",
+    "TASK",
+    "TOOL_CALL",
+    "TURN",
     "Agent",
     "AgentVersion",
+    "Charge",
+    "Costs",
     "InProcessTransport",
+    "TaskQuestion",
+    "TaskTrace",
+    "TaskView",
+    "advance_task_summaries",
+    "call_cost",
+    "charges_of",
     "compute_cost",
     "costs_of",
+    "dispute_outcome",
+    "list_tasks",
     "meter_for",
+    "projected_to",
     "register_agent",
+    "set_outcome",
     "set_up_organization",
+    "task_trace",
+    "transactions_of",
 ]

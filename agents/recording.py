@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
@@ -11,6 +12,9 @@ from django.conf import settings
 from taximeter import Event, Meter
 
 from agents.domain.activity import compute_cost
+from agents.domain.readings import INFERENCE_CALL, read_event
+from agents.domain.summaries import Change, call_group, fold_call
+from agents.queries.rates import rate_table
 from kernel.clock import Clock, system_clock
 from kernel.money import decimal_from
 from metering.facade import ingest
@@ -18,6 +22,9 @@ from metering.facade import ingest
 logger = logging.getLogger("agents")
 
 COST_CURRENCY = "USD"
+
+#: What events of our own engine name as their provider.
+OWN_PROVIDER = "taximeter"
 
 
 class InProcessTransport:
@@ -38,6 +45,27 @@ class InProcessTransport:
 def meter_for(*, organization_id: int, source: str, clock: Clock = system_clock) -> Meter:
     """A meter whose events go to the log of `organization_id`; their times are those of `clock`."""
     return Meter(source=source, transport=InProcessTransport(organization_id), clock=clock, sdk=None)
+
+
+def call_cost(
+    *, organization_id: int, at: datetime, provider: str = "", model: str = "", hardware: str = "", **used: Any
+) -> dict[str, Any]:
+    """The cost fields of an inference call, by the rate in force at `at`; none where no price is known.
+
+    `used` is the call's other fields. Seconds of our own engine have a price without any rate: that of the settings.
+    `cost_basis` says that the cost was worked out from a rate, so that a summary may work it out again.
+    """
+    table = rate_table(organization_id=organization_id, models={model})
+    rate = table.rate_at(at, provider=provider, model=model, hardware=hardware)
+    if rate is not None:
+        data = {**used, "provider": provider, "model": model, "hardware": hardware}
+        reading = read_event(type=INFERENCE_CALL, customer=None, time=at, data=data)
+        group = call_group(reading)
+        fold_call(group, Change(1, 0, "", reading))
+        return {"cost": rate.cost_of(group), "cost_currency": rate.currency, "cost_basis": "rate"}
+    if provider == OWN_PROVIDER and used.get("compute_seconds") is not None:
+        return dict(costs_of(str(used["compute_seconds"])))
+    return {}
 
 
 def costs_of(compute_seconds: str) -> Mapping[str, Any]:

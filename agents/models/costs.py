@@ -10,7 +10,7 @@ from kernel.ids import new_id
 
 
 def cost_rate_id() -> str:
-    return new_id("rate")
+    return new_id("rat")
 
 
 class CostRate(models.Model):
