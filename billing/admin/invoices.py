@@ -11,6 +11,7 @@ from billing.api.present import money
 from billing.models import (
     BillingPolicy,
     BillingRun,
+    BillingRunBatch,
     Invoice,
     InvoiceCounter,
     InvoiceLine,
@@ -88,6 +89,14 @@ class BillingRunAdmin(ReadOnlyAdmin):
     list_filter = ("status", "organization")
     list_select_related = ("organization",)
     search_fields = ("=id", "=month")
+    ordering = ("-id",)
+
+
+@admin.register(BillingRunBatch)
+class BillingRunBatchAdmin(ReadOnlyAdmin):
+    list_display = ("run", "position", "done", "invoices")
+    list_select_related = ("run",)
+    search_fields = ("=run__id",)
     ordering = ("-id",)
 
 

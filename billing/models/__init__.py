@@ -13,7 +13,7 @@ from billing.models.customers import (
     SubscriptionPause,
     TestClock,
 )
-from billing.models.invoices import BillingRun, Invoice, InvoiceCounter, InvoiceLine
+from billing.models.invoices import BillingRun, BillingRunBatch, Invoice, InvoiceCounter, InvoiceLine
 from billing.models.late import LateUsage, LateUsageMark
 from billing.models.ledger import DeferredRevenue, LedgerEntry, LedgerTransaction
 from billing.models.payments import CreditNote, CreditNoteCounter, CreditNoteLine, Payment
@@ -22,6 +22,7 @@ from billing.models.policy import BillingPolicy
 __all__ = [
     "BillingPolicy",
     "BillingRun",
+    "BillingRunBatch",
     "Coupon",
     "CouponRedemption",
     "CreditGrant",

@@ -39,6 +39,8 @@ class BillingRun(models.Model):
     organization = models.ForeignKey("accounts.Organization", on_delete=models.CASCADE)
     month = models.CharField(max_length=7)
     status = models.CharField(max_length=10, choices=RunStatus.choices, default=RunStatus.QUEUED)
+    #: Set once it is known what there is to do.
+    planned_at = models.DateTimeField(null=True)
     total = models.IntegerField(default=0)
     done = models.IntegerField(default=0)
     invoices = models.IntegerField(default=0)
@@ -58,6 +60,25 @@ class BillingRun(models.Model):
 
     def __str__(self) -> str:
         return f"{self.month} {self.status}"
+
+
+class BillingRunBatch(models.Model):
+    """Subscriptions of a run that are invoiced in one transaction. A worker holds the row while it works, so that a
+    killed one lets go of it."""
+
+    run = models.ForeignKey(BillingRun, on_delete=models.CASCADE, related_name="batches")
+    position = models.IntegerField()
+    subscriptions = models.JSONField()
+    done = models.BooleanField(default=False)
+    invoices = models.IntegerField(default=0)
+    problems = models.JSONField(default=list)
+
+    class Meta:
+        ordering = ["position"]
+        constraints = [models.UniqueConstraint(fields=["run", "position"], name="batch_position_unique")]
+
+    def __str__(self) -> str:
+        return f"{self.run} batch {self.position}"
 
 
 class InvoiceCounter(models.Model):
