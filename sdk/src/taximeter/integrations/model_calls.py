@@ -30,6 +30,7 @@ class Reading:
     input_tokens: int | None = None
     output_tokens: int | None = None
     cached_input_tokens: int | None = None
+    cache_write_input_tokens: int | None = None
     reasoning_tokens: int | None = None
     finish_reason: str | None = None
     #: The tools the model asks for: (name, id of the call).
@@ -41,6 +42,7 @@ class Reading:
             "input_tokens": self.input_tokens,
             "output_tokens": self.output_tokens,
             "cached_input_tokens": self.cached_input_tokens,
+            "cache_write_input_tokens": self.cache_write_input_tokens,
             "reasoning_tokens": self.reasoning_tokens,
             "finish_reason": self.finish_reason,
         }
@@ -74,7 +76,7 @@ class ModelCall:
         self.customer = customer
         self.agent = agent
         self.task = task or current_task()
-        self.turn = turn or (None if task else current_turn())
+        self.turn = turn if task else current_turn()
         self._owns_turn = False
         if is_turn and self.turn is None and self.task and not self.task.closed and self.task.outcome is None:
             self.turn, self._owns_turn = self.task.turn(), True
