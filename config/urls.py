@@ -14,6 +14,7 @@ urlpatterns = [
     path("api/v1/", include("metering.urls")),
     path("api/v1/", include("billing.urls")),
     path("api/v1/", include("agents.urls")),
+    path("api/v1/", include("inference.api.urls")),
     path("api/v1/schema/", SpectacularAPIView.as_view(), name="schema"),
     path("api/docs/", SpectacularSwaggerView.as_view(url_name="schema"), name="docs"),
     path("v1/", include("metering.otlp.urls")),

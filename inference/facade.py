@@ -2,6 +2,6 @@
 
 from inference.api.errors import openai_refusal
 from inference.models import Model
-from inference.services.catalogue import register_model
+from inference.services.catalogue import add_model, recall_model
 
-__all__ = ["Model", "openai_refusal", "register_model"]
+__all__ = ["Model", "add_model", "openai_refusal", "recall_model"]

@@ -9,15 +9,16 @@ from __future__ import annotations
 import hashlib
 import logging
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from inference.domain.manifest import require_signature
 from inference.domain.requests import RequestError
 from inference.engine.model_file import ModelFile
-from kernel.errors import InvalidError, TaximeterError
+from kernel.errors import InvalidError
 
 logger = logging.getLogger("inference.engine")
 
@@ -46,23 +47,31 @@ class Entry:
         return self.file.digest
 
 
-#: Is told of each refusal: the model, a stable code and the reason.
-OnRefused = Callable[[Entry, str, str], None]
+class Log(Protocol):
+    """Is told what becomes of models; raises nothing."""
+
+    def refused(self, entry: Entry, code: str, reason: str) -> None:
+        """`code` is stable, `reason` for people."""
+
+    def loaded(self, entry: Entry) -> None:
+        """Its bytes were checked, and it answers."""
 
 
-def _unheard(entry: Entry, code: str, reason: str) -> None:
-    pass
+class NoLog:
+    def refused(self, entry: Entry, code: str, reason: str) -> None:
+        pass
+
+    def loaded(self, entry: Entry) -> None:
+        pass
 
 
 class Catalogue:
     """The engine's copy of the catalogue; the first entry is the model that is meant where none is named."""
 
-    def __init__(
-        self, entries: Sequence[Entry], *, publisher_keys: Sequence[str] = (), on_refused: OnRefused = _unheard
-    ) -> None:
+    def __init__(self, entries: Sequence[Entry], *, publisher_keys: Sequence[str] = (), log: Log | None = None) -> None:
         self._lock = threading.Lock()
         self._publisher_keys = publisher_keys
-        self._on_refused = on_refused
+        self.log: Log = log or NoLog()
         self._told: set[tuple[str, str]] = set()
         self.replace(entries)
 
@@ -118,8 +127,5 @@ class Catalogue:
             self._told.add((entry.digest, code))
         if is_new:
             logger.warning("%s is refused: %s", entry.id, reason)
-            try:
-                self._on_refused(entry, code, reason)
-            except TaximeterError as error:
-                logger.warning("the refusal could not be written down: %s", error)
+            self.log.refused(entry, code, reason)
         return ModelRefused(reason, param="model", code=code)

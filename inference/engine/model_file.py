@@ -28,6 +28,11 @@ class ModelFile:
     metadata: ModelMetadata
 
 
+def model_path(configured: str) -> Path:
+    """Where the model lies that the settings name, the default one where they name none; raises `ModelFileError`."""
+    return (Path(configured) if configured else _default_path()).resolve()
+
+
 def find_model_file(configured: str) -> ModelFile:
     """The file at `configured`, or the default model where that is empty; raises `ModelFileError`."""
     if configured:

@@ -116,6 +116,7 @@ class ModelPool:
         loaded = self._loaded[entry.digest] = _Loaded(model, needed, loaded_at=time.time())
         self.loads += 1
         logger.info("loaded %s in %.2f s", entry.id, time.monotonic() - began)
+        self._catalogue.log.loaded(entry)
         return loaded
 
     def _make_room(self, entry: Entry, needed: int) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import logging
 import os
 import sys
 from pathlib import Path
@@ -9,30 +10,50 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.db import connections
 
-from inference.engine.catalogue import Catalogue, Entry
+from inference.domain.manifest import SignatureRefused, read_public_key
+from inference.engine.catalogue import Catalogue
 from inference.engine.config import EngineConfig
-from inference.engine.model_file import find_model_file
 from inference.engine.process import serve
-from inference.services.catalogue import register_model
+from inference.engine.service import EngineService
+from inference.services.catalogue import ModelRecalled, ensure_model
+from inference.services.engine_catalogue import EngineLog, follow, read_entries
 from kernel.clock import system_clock
 from kernel.errors import TaximeterError
 
+logger = logging.getLogger("inference")
+
 
 class Command(BaseCommand):
-    help = "Run the engine: the one process that holds a model, answering on a unix socket until TERM or Ctrl-C."
+    help = "Run the engine: the one process that holds models, answering on a unix socket until TERM or Ctrl-C."
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
             config = EngineConfig(
-                socket=Path(settings.ENGINE_SOCKET), secret=settings.ENGINE_SECRET, hardware=settings.HARDWARE_CLASS
+                socket=Path(settings.ENGINE_SOCKET), secret=settings.ENGINE_SECRET, **settings.ENGINE_OPTIONS
             )
-            file = find_model_file(settings.ENGINE_MODEL_PATH)
-            register_model(file=file, now=system_clock())
-            connections.close_all()  # the engine itself needs no database
-            serve(config, Catalogue([Entry(file)]), on_ready=lambda _: self.stdout.write(f"ready: {file.id}"))
+            for key in config.publisher_keys:
+                read_public_key(key)
+            first = _configured_model()
+            catalogue = Catalogue(read_entries(first=first), publisher_keys=config.publisher_keys, log=EngineLog())
+            connections.close_all()
+
+            def on_ready(service: EngineService) -> None:
+                follow(service, first=first)
+                self.stdout.write(f"ready: {', '.join(entry.id for entry in catalogue.entries()[:1]) or 'no model'}")
+
+            serve(config, catalogue, on_ready=on_ready)
         except (TaximeterError, ValueError) as error:
             raise CommandError(f"The engine cannot start: {error}") from error
         sys.stdout.flush()
         sys.stderr.flush()
         # Leaving without llama.cpp's destructors: they can hang, and the system frees all of it anyway.
         os._exit(0)
+
+
+def _configured_model() -> str | None:
+    """The digest of the model that the settings name; None where it is refused, which was audited."""
+    try:
+        return ensure_model(configured=settings.ENGINE_MODEL_PATH, now=system_clock()).digest
+    except (SignatureRefused, ModelRecalled) as error:
+        logger.error("the configured model is refused: %s", error.detail)
+        return None

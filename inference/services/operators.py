@@ -1,0 +1,26 @@
+from __future__ import annotations
+
+from django.conf import settings
+
+from accounts.facade import Organization, only_organization
+from kernel.errors import ForbiddenError, NotFoundError
+
+
+def require_operator(organization: Organization) -> None:
+    """Raises `ForbiddenError` unless `organization` runs this installation: the engine and its models are shared
+    by all. It is the one that `TAXIMETER_OPERATOR_ORGANIZATION` names, or the only one there is."""
+    named = settings.OPERATOR_ORGANIZATION
+    if named:
+        if named in {organization.key, organization.public_id}:
+            return
+    else:
+        try:
+            if only_organization() == organization:
+                return
+        except NotFoundError:
+            pass
+    raise ForbiddenError(
+        "The engine and its models are for the organization that runs this installation "
+        "(TAXIMETER_OPERATOR_ORGANIZATION)",
+        code="operators_only",
+    )
