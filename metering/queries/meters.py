@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
 from decimal import Decimal
 
 from django.db import connection
@@ -8,6 +9,7 @@ from django.db.models import OuterRef, QuerySet, Subquery
 from metering.contracts import MeterNotFound
 from metering.domain.meters import NUMERIC, PROJECTED, MeterDefinition, parse_meter
 from metering.models import Meter, MeterVersion
+from metering.stream.kept import Kept
 from rest.lookup import find
 from rest.statements import run
 
@@ -52,10 +54,26 @@ ORDER BY 1, 2
 """
 
 
-def numeric_paths(organization_id: int) -> list[tuple[str, tuple[str, ...]]]:
-    """(event type, path below data) of each value that a meter of the organization needs as a number; one query."""
+_numeric: Kept[tuple[tuple[str, tuple[str, ...]], ...]] = Kept(seconds=1.0)
+
+
+def numeric_paths(organization_id: int) -> Sequence[tuple[str, tuple[str, ...]]]:
+    """(event type, path below data) of each value that a meter of the organization needs as a number.
+
+    Believed for a second, as each request asks. An event that another process lets in meanwhile is like one that came
+    just before the new meter, which skips what is no number.
+    """
+    if (known := _numeric.get(organization_id)) is not None:
+        return known
     rows = run(_NUMERIC_PATHS, [organization_id, sorted(NUMERIC)]).fetchall()
-    return [(event_type, tuple(value.split(".")[1:])) for event_type, value in rows]
+    return _numeric.keep(
+        organization_id, tuple((event_type, tuple(value.split(".")[1:])) for event_type, value in rows)
+    )
+
+
+def forget_numeric_paths(organization_id: int) -> None:
+    """To be called when the organization's meters have changed."""
+    _numeric.forget(organization_id)
 
 
 def projection_progress(meter: Meter) -> dict[str, object]:

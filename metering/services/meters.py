@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from django.db import IntegrityError, transaction
@@ -8,6 +9,7 @@ from django.db import IntegrityError, transaction
 from kernel.errors import ConflictError
 from metering.domain.meters import parse_meter
 from metering.models import Meter, MeterVersion
+from metering.queries.meters import forget_numeric_paths
 
 
 class MeterExists(ConflictError):
@@ -26,7 +28,7 @@ def create_meter(
     try:
         with transaction.atomic():
             meter = Meter.objects.create(organization_id=organization_id, key=key, name=name, unit=unit)
-            return MeterVersion.objects.create(meter=meter, definition=parsed.to_json())
+            return _create_version(meter, number=1, definition=parsed.to_json())
     except IntegrityError:
         raise MeterExists(f"There is a meter {key!r} already") from None
 
@@ -44,4 +46,11 @@ def create_meter_version(*, meter: Meter, definition: Mapping[str, Any]) -> Mete
         assert newest is not None
         if newest.definition == parsed:
             return newest
-        return MeterVersion.objects.create(meter=meter, number=newest.number + 1, definition=parsed)
+        return _create_version(meter, number=newest.number + 1, definition=parsed)
+
+
+def _create_version(meter: Meter, *, number: int, definition: dict[str, Any]) -> MeterVersion:
+    version = MeterVersion.objects.create(meter=meter, number=number, definition=definition)
+    forget_numeric_paths(meter.organization_id)
+    transaction.on_commit(partial(forget_numeric_paths, meter.organization_id))
+    return version

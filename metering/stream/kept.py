@@ -28,3 +28,7 @@ class Kept(Generic[V]):
                 self._values.clear()
             self._values[key] = (time.monotonic() + self.seconds, value)
         return value
+
+    def forget(self, key: Hashable) -> None:
+        with self._lock:
+            self._values.pop(key, None)
