@@ -15,6 +15,7 @@ from django.db import connection, transaction
 
 from billing.models import CreditGrant, CreditMovement, Customer, Invoice, PricingUnit
 from billing.models.credits import GrantSource, MovementKind
+from billing.services.ledger import post_credit_movements
 from kernel.errors import ConflictError, FieldError, InvalidError
 from kernel.money import minor_digits
 from metering.facade import Meter
@@ -173,21 +174,23 @@ def return_draws(*, invoices: Iterable[Invoice], now: datetime) -> None:
 
 
 def record_movements(movements: Sequence[CreditMovement]) -> None:
-    """Store movements with the balances they change."""
+    """Store movements with the balances they change and what they do to the books."""
     if not movements:
         return
     CreditMovement.objects.bulk_create(movements)
     with connection.cursor() as cursor:
         cursor.execute(_MOVE, [[one.grant_id for one in movements], [one.amount for one in movements]])
+    post_credit_movements(movements)
 
 
 def store_grants(grants: Sequence[CreditGrant], now: datetime, invoice: Invoice | None = None) -> None:
     """New grants, each with the movement that fills it."""
     with transaction.atomic():
         CreditGrant.objects.bulk_create(grants)
-        CreditMovement.objects.bulk_create(
+        movements = CreditMovement.objects.bulk_create(
             CreditMovement(
                 grant=grant, kind=MovementKind.GRANTED, amount=grant.amount, invoice=invoice, occurred_at=now
             )
             for grant in grants
         )
+        post_credit_movements(movements)
