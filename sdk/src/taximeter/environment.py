@@ -42,6 +42,11 @@ def spool_directory(source: str) -> Path:
     return _state_directory() / "taximeter" / "spool" / re.sub(r"[^A-Za-z0-9._-]+", "-", source).strip(".-")[:100]
 
 
+def default_spools() -> list[Path]:
+    """The spools of this user that no setting names."""
+    return sorted(path.parent for path in (_state_directory() / "taximeter" / "spool").glob("*/FORMAT"))
+
+
 def _state_directory() -> Path:
     """`$XDG_STATE_HOME` (https://specifications.freedesktop.org/basedir-spec/), or what stands for it."""
     if os.environ.get("XDG_STATE_HOME"):

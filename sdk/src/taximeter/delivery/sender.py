@@ -50,8 +50,10 @@ class Sender:
     keeps the order; an event that can never be stored is set aside and holds nothing.
     """
 
-    def __init__(self, outbox: Outbox, post: Post, *, waits: Waits | None = None) -> None:
-        self.progress = Progress()
+    def __init__(
+        self, outbox: Outbox, post: Post, *, waits: Waits | None = None, progress: Progress | None = None
+    ) -> None:
+        self.progress = progress or Progress()
         self._outbox = outbox
         self._post = post
         self._waits = waits or Waits()
@@ -60,6 +62,7 @@ class Sender:
         self._is_stopping = False
         self._is_hurried = False
         self._failures = 0
+        self._tended_at = float("-inf")
 
     @property
     def is_running(self) -> bool:
@@ -111,12 +114,9 @@ class Sender:
         return not thread.is_alive()
 
     def _run(self) -> None:
-        tended = float("-inf")
         while not self._is_stopping:
             try:
-                if time.monotonic() - tended >= 1:
-                    self._outbox.tend()
-                    tended = time.monotonic()
+                self._tend()
                 batch = self._outbox.next_batch()
                 if batch:
                     self._deliver(batch)
@@ -125,6 +125,11 @@ class Sender:
             except Exception:  # noqa: PERF203 - a sender that stops silently loses everything after
                 logger.exception("sending failed in a way nobody thought of; it goes on")
                 self._rest(self._waits.longest / 10)
+
+    def _tend(self) -> None:
+        if time.monotonic() - self._tended_at >= 1:
+            self._outbox.tend()
+            self._tended_at = time.monotonic()
 
     def _send_here(self, mark: object, deadline: float | None) -> None:
         """The same in the caller's thread, where there is no other; gives up at the first failure."""
@@ -189,6 +194,7 @@ class Sender:
 
     def _pause(self, answer: Answer) -> bool:
         """Waits before the next attempt; whether there is to be one."""
+        self._tend()
         if answer.retry_after is not None:
             return self._rest(answer.retry_after + random.uniform(0, self._waits.first), hurries=False)  # noqa: S311
         return self._rest(self._waits.after(self._failures))

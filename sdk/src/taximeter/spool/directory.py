@@ -21,6 +21,7 @@ from taximeter.spool.log import Log, segment_numbers
 
 FORMAT = "taximeter-spool 1\n"
 REFUSED, OLDER_REFUSED = "refused.jsonl", "refused.1.jsonl"
+BEING_RETRIED = "refused.retry.jsonl"
 LOSSES, OLDER_LOSSES = "losses.jsonl", "losses.1.jsonl"
 _NEW = ".new-"
 
@@ -136,13 +137,24 @@ class SpoolDirectory:
     def refused(self) -> Iterator[dict[str, Any]]:
         """What was set aside, each event once, the oldest first."""
         seen = set()
-        for name in (OLDER_REFUSED, REFUSED):
+        apart = sorted(path.name for path in self.path.glob(f"{BEING_RETRIED}*"))
+        for name in (*apart, OLDER_REFUSED, REFUSED):
             for entry in self._lines(name):
                 event = entry.get("event", {})
                 key = (event.get("source"), event.get("id"), entry.get("code"))
                 if key not in seen:
                     seen.add(key)
                     yield entry
+
+    def take_refused(self) -> list[Path]:
+        """Puts the files of what was set aside apart, for somebody to read, and then delete."""
+        taken = [path for path in self.path.glob(f"{BEING_RETRIED}*") if path.is_file()]
+        with holding(self.path / ".lock"):
+            for name in (OLDER_REFUSED, REFUSED):
+                apart = self.path / f"{BEING_RETRIED}.{uuid.uuid4().hex[:8]}"
+                with contextlib.suppress(FileNotFoundError):
+                    taken.append((self.path / name).rename(apart))
+        return taken
 
     def losses(self) -> Iterator[dict[str, Any]]:
         """What was dropped or could not be taken in, counted."""

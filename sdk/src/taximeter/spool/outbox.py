@@ -139,9 +139,10 @@ class SpoolOutbox:
 
     @property
     def is_empty(self) -> bool:
-        """Whether nothing is left to send of all the logs that this process holds."""
+        """Whether the logs of others that this process took over are delivered, every one."""
         with self.changed:
-            return all(reader.next_batch(max_events=1) is None for reader in self._readers)
+            own = None if self._writer is None else self._writer.log
+            return all(reader.log is own for reader in self._readers)
 
     @property
     def torn(self) -> int:

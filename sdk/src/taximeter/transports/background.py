@@ -15,7 +15,7 @@ from typing import Literal
 
 from taximeter.delivery.door import Door
 from taximeter.delivery.outbox import Outbox
-from taximeter.delivery.sender import Sender, Waits
+from taximeter.delivery.sender import Progress, Sender, Waits
 
 logger = logging.getLogger("taximeter")
 
@@ -70,6 +70,7 @@ class BackgroundTransport:
         self._exit_timeout = exit_timeout
         self._waits = waits
         self._sender: Sender | None = None
+        self._progress = Progress()
         self._starting = threading.RLock()
         self._complained_at = float("-inf")
         self._exit: Callable[[], object] = weakref.WeakMethod(self._at_exit)
@@ -107,7 +108,7 @@ class BackgroundTransport:
     def _started(self) -> Sender:
         with self._starting:
             if self._sender is None:
-                self._sender = Sender(self._make_outbox(), self.door.post, waits=self._waits)
+                self._sender = Sender(self._make_outbox(), self.door.post, waits=self._waits, progress=self._progress)
             self._sender.start()
             return self._sender
 
@@ -132,6 +133,7 @@ class BackgroundTransport:
         self._starting = threading.RLock()
         self._forget()
         self._sender = None
+        self._progress = Progress()
         # A child of multiprocessing ends without atexit; this is what it calls instead.
         multiprocessing_util = sys.modules.get("multiprocessing.util")
         if multiprocessing_util is not None:

@@ -112,9 +112,7 @@ class QueueTransport(BackgroundTransport):
 
     def stats(self) -> Stats:
         """What became of events since this process began."""
-        sender = self._sender
-        counts = {} if sender is None else vars(sender.progress)
-        return Stats(**counts, lost=self._outbox.lost)
+        return Stats(**vars(self._progress), lost=self._outbox.lost)
 
     def refused(self) -> list[tuple[bytes, Refusal]]:
         """The last events that the server will never take, and why."""

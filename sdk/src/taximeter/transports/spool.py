@@ -80,11 +80,20 @@ class SpoolTransport(BackgroundTransport):
                 return
         self._put_many(events)
 
+    def drain(self, timeout: float) -> bool:
+        """Sends what processes that are gone have left; whether all of it was dealt with, `timeout` seconds later."""
+        deadline = time.monotonic() + timeout
+        self._outbox.adopt()
+        self._started()
+        while not self._outbox.is_empty:
+            if time.monotonic() >= deadline:
+                return False
+            time.sleep(0.02)
+        return True
+
     def stats(self) -> Stats:
         """What became of events since this process began."""
-        sender = self._sender
-        counts = {} if sender is None else vars(sender.progress)
-        return Stats(**counts, lost=self._outbox.lost, torn=self._outbox.torn)
+        return Stats(**vars(self._progress), lost=self._outbox.lost, torn=self._outbox.torn)
 
     def _put_many(self, events: list[Event]) -> None:
         payloads = []

@@ -1,0 +1,132 @@
+"""`kill -9` of the recording process at random moments: all that was recorded arrives, once, in order per task.
+
+TAXIMETER_TEST_KILLS says how many times; 200 take about two minutes.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import sys
+import time
+
+import httpx
+
+from tests.sdk.processes import in_order_per_task, noted, start, start_recorder
+from tests.sdk.receiver import (
+    Receiver,
+    answering,
+    receiving,
+    slowly,
+    storing_and_answering_half,
+    storing_then_resetting,
+    wait_for,
+)
+from tests.system import System
+
+KILLS = int(os.environ.get("TAXIMETER_TEST_KILLS", "40"))
+SEED = int(os.environ.get("TAXIMETER_TEST_SEED", "20261124"))
+
+
+def test_what_was_recorded_before_a_kill_arrives_exactly_once(tmp_path):
+    draw = random.Random(SEED)
+    troubles = [
+        answering(500),
+        answering(429, Retry_After="0"),
+        slowly(0.1),
+        storing_and_answering_half,
+        storing_then_resetting,
+    ]
+    spool, notes = tmp_path / "spool", []
+    with receiving() as receiver:
+        receiver.keeps_batches = False
+        for kill in range(KILLS):
+            receiver.script = draw.choices(troubles, k=draw.randrange(4))
+            notes.append(tmp_path / f"notes-{kill}")
+            victim = start_recorder(receiver.address, spool, notes[-1], f"k{kill}")
+            assert wait_for(lambda: bool(noted(notes[-1])), seconds=20)
+            time.sleep(draw.uniform(0, 0.25))
+            victim.kill()
+            victim.wait()
+        finish(receiver, spool)
+        assert_exactly_once(receiver, notes)
+
+
+def test_two_processes_on_one_spool_are_killed_and_lose_nothing(tmp_path):
+    draw = random.Random(SEED + 1)
+    spool, notes = tmp_path / "spool", []
+    with receiving() as receiver:
+        receiver.keeps_batches = False
+        for kill in range(max(2, KILLS // 8)):
+            pair = [tmp_path / f"notes-{kill}-{side}" for side in "ab"]
+            notes += pair
+            victims = [start_recorder(receiver.address, spool, file, f"p{kill}{file.name[-1]}") for file in pair]
+            assert all(wait_for(lambda file=file: bool(noted(file)), seconds=20) for file in pair)
+            for victim in victims:
+                time.sleep(draw.uniform(0, 0.3))
+                victim.kill()
+                victim.wait()
+        finish(receiver, spool)
+        assert_exactly_once(receiver, notes)
+
+
+def test_events_of_killed_processes_are_in_the_server_exactly_once(system: System, tmp_path):
+    """The same with the real server, which is killed too."""
+    system.start("web")
+    system.manage("create_organization", "Vendor")
+    key = system.manage("create_api_key", "--organization", "vendor", "--scope", "admin").stdout.strip()
+    draw = random.Random(SEED + 2)
+    spool, notes = tmp_path / "spool", []
+    for kill in range(6):
+        notes.append(tmp_path / f"notes-{kill}")
+        victim = start_recorder(system.address, spool, notes[-1], f"s{kill}", TAXIMETER_API_KEY=key, PAUSE="0.005")
+        assert wait_for(lambda: bool(noted(notes[-1])), seconds=20)
+        time.sleep(draw.uniform(0.1, 0.5))
+        if kill == 3:
+            system.kill("web")
+            time.sleep(0.2)
+            system.start("web")
+        victim.kill()
+        victim.wait()
+    flush(system.address, spool, key)
+    stored = events_in(system, key)
+    assert len(stored) == len(set(stored))
+    assert set(noted(*notes)) <= set(stored)
+
+
+def events_in(system: System, key: str) -> list[str]:
+    ids, cursor = [], ""
+    with httpx.Client(base_url=system.address, headers={"authorization": f"Bearer {key}"}, timeout=30) as client:
+        while cursor is not None:
+            answer = client.get(
+                "/api/v1/events", params={"limit": 1000} | ({"cursor": cursor} if cursor else {})
+            ).json()
+            ids += [event["id"] for event in answer["data"]]
+            cursor = answer["next_cursor"]
+    return ids
+
+
+def finish(receiver: Receiver, spool) -> None:
+    """Somebody comes and sends what the dead have left."""
+    receiver.script = []
+    flush(receiver.address, spool)
+
+
+def flush(address: str, spool, key: str = "k") -> None:
+    running = start(
+        sys.executable, "-m", "taximeter", "flush", "--spool", str(spool), "--url", address, TAXIMETER_API_KEY=key
+    )
+    assert running.wait(90) == 0
+    assert not list(spool.glob("*/*.log"))
+
+
+def assert_exactly_once(receiver: Receiver, notes) -> None:
+    """The receiver keeps an identity once and refuses other content under it, so nothing may have been refused."""
+    arrived = receiver.ids()
+    recorded = noted(*notes)
+    assert len(recorded) == len(set(recorded)) > 100
+    missing = set(recorded) - set(arrived)
+    assert not missing, sorted(missing)[:10]
+    # Beyond what was noted there is, for each kill, at most the event whose call had not returned.
+    assert len(arrived) - len(recorded) <= len(notes)
+    assert in_order_per_task(arrived)
