@@ -9,7 +9,16 @@ from django.http import HttpRequest
 
 from accounts.facade import Organization
 from metering.decoding import event_identity
-from metering.models import EventCorrection, Meter, MeterVersion, UsageBucket, UsageEvent
+from metering.models import (
+    ArchivedOrganization,
+    EventCorrection,
+    EventIdentity,
+    LogArchive,
+    Meter,
+    MeterVersion,
+    UsageBucket,
+    UsageEvent,
+)
 from rest.admin import KeptAdmin, ReadOnlyAdmin, ReadOnlyInline
 
 #: Organizations whose events a search looks for by source and id.
@@ -36,24 +45,75 @@ class UsageEventAdmin(ReadOnlyAdmin):
         if not term:
             return queryset, False
         try:
-            return queryset.filter(pk=UUID(term)), False
+            return queryset.filter(_of_identities([UUID(term)])), False
         except ValueError:
             pass
         organizations = list(Organization.objects.order_by("-pk").values_list("pk", flat=True)[:_MAX_ORGANIZATIONS])
         wanted = Q(organization__in=organizations, subject=term)
         source, space, event_id = term.partition(" ")
         if space:
-            wanted |= Q(pk__in=[event_identity(one, source, event_id) for one in organizations])
+            wanted |= _of_identities([event_identity(one, source, event_id) for one in organizations])
         return queryset.filter(wanted), False
+
+    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> UsageEvent | None:
+        try:
+            wanted = _of_identities([UUID(object_id)])
+        except ValueError:
+            return None
+        return self.get_queryset(request).filter(wanted).first()
+
+
+def _of_identities(identities: list[UUID]) -> Q:
+    """The events with these identities, found by the log's index of times."""
+    known = list(EventIdentity.objects.filter(pk__in=identities))
+    organizations = Organization.objects.values("pk")
+    return Q(
+        organization__in=organizations, time__in=[one.time for one in known], identity__in=[one.pk for one in known]
+    )
+
+
+@admin.register(EventIdentity)
+class EventIdentityAdmin(ReadOnlyAdmin):
+    list_display = ("identity", "time", "content_hash")
+    search_fields = ("=identity",)
+    search_help_text = "An identity (UUID)"
+    ordering = ("-identity",)
+    sortable_by = ()
+
+
+class ArchivedOrganizationInline(ReadOnlyInline):
+    model = ArchivedOrganization
+    fields = ("organization", "events", "first_time", "last_time")
+
+
+@admin.register(LogArchive)
+class LogArchiveAdmin(ReadOnlyAdmin):
+    """Files with the events of months that have left the log."""
+
+    list_display = ("month", "part", "events", "size", "file", "created_at")
+    inlines = (ArchivedOrganizationInline,)
+
+
+@admin.register(ArchivedOrganization)
+class ArchivedOrganizationAdmin(ReadOnlyAdmin):
+    list_display = ("archive", "organization", "events", "first_time", "last_time")
+    list_select_related = ("archive", "organization")
+    ordering = ("-id",)
 
 
 @admin.register(EventCorrection)
 class EventCorrectionAdmin(ReadOnlyAdmin):
-    list_display = ("event", "organization", "reason", "created_at")
-    list_select_related = ("event", "organization")
-    search_fields = ("=id", "=event__identity")
+    list_display = ("sent_id", "source", "type", "organization", "subject", "time", "reason", "created_at")
+    list_select_related = ("organization",)
+    search_fields = ("=id",)
     ordering = ("-id",)
     sortable_by = ()
+    exclude = ("event",)
+    readonly_fields = ("identity",)
+
+    @admin.display
+    def identity(self, correction: EventCorrection) -> str:
+        return str(correction.event_id)
 
 
 class MeterVersionInline(ReadOnlyInline):

@@ -16,7 +16,7 @@ from metering.directory import register_customer_directory
 from metering.models import Meter, MeterVersion, UsageEvent
 from metering.otlp.views import otlp_refusal
 from metering.queries.changes import changed_periods
-from metering.queries.events import EventQuestion, LineQuestion, line_events, line_quantity, list_events
+from metering.queries.events import EventQuestion, LineQuestion, find_event, line_events, line_quantity, list_events
 from metering.queries.log_changes import LogChange, LogPosition, changes_in_log, events_of_task, organizations_behind
 from metering.queries.meters import current_versions, definition_of, get_meter_version, meters_of
 from metering.queries.task_usage import TaskMeter, usage_of_tasks
@@ -60,6 +60,7 @@ __all__ = [
     "definition_of",
     "event_stream",
     "events_of_task",
+    "find_event",
     "get_meter_version",
     "ingest",
     "ingest_body",

@@ -50,12 +50,30 @@ class CurrentTransaction(Func):
     output_field = Xid8Field()
 
 
-class UsageEvent(models.Model):
-    """The append-only log, the single source of truth about usage.
+class EventIdentity(models.Model):
+    """What has been taken in, for ever: also when the event itself has moved to an archive.
 
-    `identity` is a 128-bit hash of (organization, source, id), so one narrow index keeps events
-    unique for as long as they are kept. `xid` orders rows by transaction, which is what lets a
-    projection know what it has seen. No foreign key: a trigger per row costs more than it protects.
+    `identity` is a 128-bit hash of (organization, source, id), so one narrow index keeps events unique whatever
+    their time. `content_hash` tells a duplicate from a conflict. `time` says where in the log the event lies.
+    """
+
+    identity = models.UUIDField(primary_key=True)
+    content_hash = models.UUIDField()
+    time = models.DateTimeField()
+
+    class Meta:
+        verbose_name_plural = "event identities"
+
+    def __str__(self) -> str:
+        return str(self.identity)
+
+
+class UsageEvent(models.Model):
+    """The append-only log, the single source of truth about usage. Partitioned by month of `time`.
+
+    `identity` is unique by `EventIdentity`, which is written first in the same transaction. No index has it here:
+    look an event up together with its organization and time. `xid` orders rows by transaction, which is what lets
+    a projection know what it has seen. No foreign key: a trigger per row costs more than it protects.
     """
 
     identity = models.UUIDField(primary_key=True)
@@ -69,14 +87,13 @@ class UsageEvent(models.Model):
     time = models.DateTimeField()
     received_at = models.DateTimeField()
     data = models.JSONField()
-    content_hash = models.UUIDField()
     xid = Xid8Field(db_default=CurrentTransaction())
 
     class Meta:
         indexes = [
             models.Index(fields=["organization", "xid"], name="event_by_transaction"),
             models.Index(fields=["organization", "subject", "time"], name="event_by_customer_and_time"),
-            models.Index(fields=["organization", "time"], name="event_by_time"),
+            models.Index(fields=["organization", "time", "identity"], name="event_by_time"),
         ]
 
     def __str__(self) -> str:
@@ -84,15 +101,26 @@ class UsageEvent(models.Model):
 
 
 class EventCorrection(models.Model):
-    """Takes an event back. The event stays; the pair counts as nothing."""
+    """Takes an event back. The event stays; the pair counts as nothing.
+
+    It keeps what the event said, so that minus one of it can be counted wherever the event is by then.
+    """
 
     id = models.CharField(max_length=30, primary_key=True, default=_correction_id, editable=False)
     organization = models.ForeignKey(
         "accounts.Organization", on_delete=models.DO_NOTHING, db_constraint=False, db_index=False
     )
-    event = models.OneToOneField(UsageEvent, on_delete=models.DO_NOTHING, related_name="correction")
+    event = models.OneToOneField(
+        UsageEvent, on_delete=models.DO_NOTHING, related_name="correction", db_constraint=False
+    )
     reason = models.TextField()
     created_at = models.DateTimeField()
+    source = models.TextField()
+    sent_id = models.TextField()
+    type = models.TextField()
+    subject = models.TextField(null=True)
+    time = models.DateTimeField()
+    data = models.JSONField()
     xid = Xid8Field(db_default=CurrentTransaction())
 
     class Meta:
@@ -125,6 +153,8 @@ class MeterVersion(models.Model):
 
     All transactions below `projected_to` are in the buckets; everything from it on is the tail. It only ever
     grows. `unbounded` says that there are too many groups for buckets to be of use, so the log answers.
+    `archived` says of archives that a version made later takes in from the file how many row groups it has:
+    those are in the buckets too, whatever their transactions.
     """
 
     meter = models.ForeignKey(Meter, on_delete=models.CASCADE, related_name="versions")
@@ -132,6 +162,7 @@ class MeterVersion(models.Model):
     definition = models.JSONField()
     projected_to = Xid8Field(default=0)
     unbounded = models.BooleanField(default=False, db_default=False)
+    archived = models.JSONField(default=dict, db_default={})
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
@@ -184,3 +215,38 @@ class UsageBucket(models.Model):
 
     def __str__(self) -> str:
         return f"{self.day:%Y-%m-%d} {self.subject}"
+
+
+class LogArchive(models.Model):
+    """A file with events of one month that have left the log. Later events of that month make another part."""
+
+    month = models.DateField()
+    part = models.IntegerField()
+    file = models.CharField(max_length=200)
+    sha256 = models.CharField(max_length=64)
+    size = models.BigIntegerField()
+    events = models.BigIntegerField()
+    row_groups = models.IntegerField()
+    created_at = models.DateTimeField()
+
+    class Meta:
+        ordering = ["month", "part"]
+        constraints = [models.UniqueConstraint(fields=["month", "part"], name="archive_part_unique")]
+
+    def __str__(self) -> str:
+        return self.file
+
+
+class ArchivedOrganization(models.Model):
+    """What an archive has of one organization: how many events, between which times and transactions."""
+
+    archive = models.ForeignKey(LogArchive, on_delete=models.CASCADE, related_name="organizations")
+    organization = models.ForeignKey("accounts.Organization", on_delete=models.DO_NOTHING, db_constraint=False)
+    events = models.BigIntegerField()
+    first_time = models.DateTimeField()
+    last_time = models.DateTimeField()
+    first_xid = Xid8Field()
+    last_xid = Xid8Field()
+
+    def __str__(self) -> str:
+        return f"{self.archive} of {self.organization_id}"

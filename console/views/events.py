@@ -15,7 +15,7 @@ from console.queries.pages import PAGE
 from console.queries.tasks import DECISION, INFERENCE_CALL, TASK, TOOL_CALL, TURN
 from kernel.errors import InvalidError, NotFoundError
 from kernel.period import midnight
-from metering.facade import EventQuestion, UsageEvent, list_events
+from metering.facade import EventQuestion, find_event, list_events
 
 #: What agents record; any other type may be asked for too.
 KNOWN_TYPES = (TASK, TURN, DECISION, TOOL_CALL, INFERENCE_CALL)
@@ -50,11 +50,7 @@ def events(request: Any) -> HttpResponseBase:
 @page()
 def event(request: Any, identity: UUID) -> HttpResponseBase:
     """One event as it was sent, and whether it was taken back since."""
-    found = (
-        UsageEvent.objects.filter(organization_id=request.access.organization.pk, identity=identity)
-        .select_related("correction")
-        .first()
-    )
+    found = find_event(organization_id=request.access.organization.pk, identity=identity)
     if found is None:
         raise NotFoundError("There is no such event")
     context = {

@@ -14,8 +14,8 @@ WITH changed AS MATERIALIZED (
     SELECT e.subject, e.time FROM metering_usageevent e
     WHERE e.organization_id = %(organization)s AND e.time < %(before)s AND e.subject IS NOT NULL AND {event_is_new}
     UNION ALL
-    SELECT e.subject, e.time FROM metering_eventcorrection c JOIN metering_usageevent e ON e.identity = c.event_id
-    WHERE c.organization_id = %(organization)s AND e.time < %(before)s AND e.subject IS NOT NULL AND {correction_is_new}
+    SELECT c.subject, c.time FROM metering_eventcorrection c
+    WHERE c.organization_id = %(organization)s AND c.time < %(before)s AND c.subject IS NOT NULL AND {correction_is_new}
 )
 SELECT subject, (date_bin('1 day', time, 'epoch'::timestamptz) AT TIME ZONE 'UTC')::date AS day
 FROM changed GROUP BY 1, 2 ORDER BY 1, 2

@@ -17,7 +17,7 @@ from kernel.errors import InvalidError
 from kernel.period import Period
 from metering.compiler import COMBINE, CompiledMeter, Fragment, compile_meter, json_text
 from metering.contracts import EventView
-from metering.models import MeterVersion
+from metering.models import MeterVersion, UsageEvent
 from metering.queries.meters import definition_of
 from rest.pagination import decode_cursor, encode_cursor
 
@@ -76,6 +76,19 @@ def list_events(
         e.append(sql.SQL("e.time < {}").format(sql.Literal(question.end)))
     e += [sql.SQL("{} = {}").format(json_text((name,)), sql.Literal(value)) for name, value in question.data.items()]
     return _fetch(e, limit=limit, cursor=cursor, newest_first=True)
+
+
+_FIND = """
+SELECT e.identity, e.organization_id, e.source, e.event_id, e.type, e.subject, e.time, e.received_at, e.data,
+       e.xid::text
+FROM metering_usageevent e JOIN metering_eventidentity i ON i.identity = %(identity)s
+WHERE e.organization_id = %(organization)s AND e.time = i.time AND e.identity = i.identity
+"""
+
+
+def find_event(*, organization_id: int, identity: UUID) -> UsageEvent | None:
+    """The organization's event with this identity."""
+    return next(iter(UsageEvent.objects.raw(_FIND, {"identity": identity, "organization": organization_id})), None)
 
 
 def line_events(question: LineQuestion, *, limit: int, cursor: str | None = None) -> tuple[list[EventView], str | None]:

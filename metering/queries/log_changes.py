@@ -51,12 +51,12 @@ SELECT xid::text, identity, 1 - 2 * kind, event_id, source, type, subject, time,
        AND (e.xid, e.identity, 0) > (%(xid)s::xid8, %(identity)s::uuid, %(kind)s)
      ORDER BY e.xid, e.identity LIMIT %(limit)s)
     UNION ALL
-    (SELECT c.xid, e.identity, 1, e.event_id, e.source, e.type, e.subject, e.time, e.data
-     FROM metering_eventcorrection c JOIN metering_usageevent e ON e.identity = c.event_id
-     WHERE c.organization_id = %(organization)s AND e.type = ANY(%(types)s)
+    (SELECT c.xid, c.event_id, 1, c.sent_id, c.source, c.type, c.subject, c.time, c.data
+     FROM metering_eventcorrection c
+     WHERE c.organization_id = %(organization)s AND c.type = ANY(%(types)s)
        AND c.xid >= %(xid)s::xid8 AND c.xid < %(watermark)s::xid8
-       AND (c.xid, e.identity, 1) > (%(xid)s::xid8, %(identity)s::uuid, %(kind)s)
-     ORDER BY c.xid, e.identity LIMIT %(limit)s)
+       AND (c.xid, c.event_id, 1) > (%(xid)s::xid8, %(identity)s::uuid, %(kind)s)
+     ORDER BY c.xid, c.event_id LIMIT %(limit)s)
 ) changes
 ORDER BY xid, identity, kind LIMIT %(limit)s
 """

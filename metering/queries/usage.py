@@ -128,14 +128,15 @@ class _Query:
             self.meter,
             self._organization(),
             sql.SQL(
-                "{table}.xid >= {seen}::xid8 AND {table}.xid >= {watermark}"
+                "e.xid >= {seen}::xid8 AND e.xid >= {watermark}"
                 " AND e.time >= {start} AND e.time < {end} AND {customers}"
+            ).format(
+                seen=sql.Literal(str(self.version.projected_to)),
+                watermark=watermark,
+                start=_instant(self.question.period.start),
+                end=_instant(self.question.period.end),
+                customers=self._customers(),
             ),
-            seen=sql.Literal(str(self.version.projected_to)),
-            watermark=watermark,
-            start=_instant(self.question.period.start),
-            end=_instant(self.question.period.end),
-            customers=self._customers(),
         )
 
     def _from_log(self, periods: tuple[Period, ...], below: Fragment | None = None) -> Fragment:
@@ -201,16 +202,19 @@ class _Query:
         return sql.SQL(" AND ").join([sql.SQL("TRUE"), *tests])
 
 
-def signed_rows(meter: CompiledMeter, organization: Fragment, extra: sql.SQL, **parts: Fragment) -> list[Fragment]:
-    """Two selects: events as +1, and events taken back as -1. `extra` may name `{table}`, the side that
-    carries the transaction id. Used by the live tail and by the projection alike.
+#: Corrections as the events that they take back, of the correction's transaction.
+_CORRECTIONS = sql.SQL(
+    "(SELECT organization_id, xid, event_id AS identity, type, subject, time, data FROM metering_eventcorrection) e"
+)
+
+
+def signed_rows(meter: CompiledMeter, organization: Fragment, extra: Fragment) -> list[Fragment]:
+    """Two selects: events as +1, and events taken back as -1, each of the transaction `e.xid` that did it.
+
+    Used by the live tail and by the projection alike.
     """
-    join = sql.SQL("metering_eventcorrection c JOIN metering_usageevent e ON e.identity = c.event_id")
-    return [
-        _rows(meter, source, sign, sql.SQL("{}.organization_id = {} AND {}").format(table, organization, condition))
-        for sign, table, source in ((1, sql.SQL("e"), sql.SQL("metering_usageevent e")), (-1, sql.SQL("c"), join))
-        for condition in [extra.format(table=table, **parts)]
-    ]
+    condition = sql.SQL("e.organization_id = {} AND {}").format(organization, extra)
+    return [_rows(meter, sql.SQL("metering_usageevent e"), 1, condition), _rows(meter, _CORRECTIONS, -1, condition)]
 
 
 def _rows(meter: CompiledMeter, source: Fragment, sign: int, extra: Fragment) -> Fragment:

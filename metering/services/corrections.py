@@ -6,12 +6,13 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from django.db import IntegrityError, transaction
+from django.db import connection, transaction
 
 from kernel.errors import InvalidError
+from kernel.ids import new_id
 from metering.contracts import EventNotFound
 from metering.decoding import event_identity
-from metering.models import EventCorrection, UsageEvent
+from metering.models import EventCorrection, EventIdentity
 from metering.notifications import announcing
 from metering.services.ingest import ingest
 
@@ -20,22 +21,31 @@ class AmendmentInvalid(InvalidError):
     code = "amendment_invalid"
 
 
+# What the event said is copied by the database: its numbers stay the very numbers.
+_VOID = """
+INSERT INTO metering_eventcorrection
+    (id, reason, created_at, event_id, organization_id, source, sent_id, type, subject, time, data)
+SELECT %s, %s, %s, e.identity, e.organization_id, e.source, e.event_id, e.type, e.subject, e.time, e.data
+FROM metering_usageevent e WHERE e.organization_id = %s AND e.time = %s AND e.identity = %s
+ON CONFLICT (event_id) DO NOTHING
+"""
+
+
 @announcing
 def void_event(*, organization_id: int, source: str, event_id: str, reason: str, at: datetime) -> EventCorrection:
     """Take an event back. It stays in the log, and counts for nothing from the moment this returns.
 
     Taking it back again answers the first correction. Raises `EventNotFound`.
     """
-    event = UsageEvent.objects.filter(pk=event_identity(organization_id, source, event_id)).first()
-    if event is None:
-        raise EventNotFound(f"There is no event {event_id!r} of the source {source!r}")
-    try:
-        with transaction.atomic():
-            return EventCorrection.objects.create(
-                organization_id=organization_id, event=event, reason=reason, created_at=at
-            )
-    except IntegrityError:
-        return EventCorrection.objects.get(event=event)
+    identity = event_identity(organization_id, source, event_id)
+    known = EventIdentity.objects.filter(pk=identity).first()
+    if known is not None:
+        with connection.cursor() as cursor:
+            cursor.execute(_VOID, [new_id("cor"), reason, at, organization_id, known.time, identity])
+        correction = EventCorrection.objects.filter(event_id=identity).first()
+        if correction is not None:
+            return correction
+    raise EventNotFound(f"There is no event {event_id!r} of the source {source!r}")
 
 
 def amend_event(

@@ -13,16 +13,22 @@ from metering.contracts import BatchRejected, CloudEvent, IngestResult, Rejectio
 from metering.decoding import LogRow, decode_body, decode_mappings, prepare
 from metering.notifications import announcing
 from metering.queries.meters import numeric_paths
-from metering.services.log_format import COLUMNS, copy_data
+from metering.services.log_format import COLUMNS, IDENTITY_COLUMNS, copy_events, copy_identities
+from metering.services.partitions import make_partitions
 from rest.statements import run
 
 _INSERT = f"""
-INSERT INTO metering_usageevent ({COLUMNS}) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s::jsonb, %s)
-ON CONFLICT (identity) DO NOTHING
+WITH new AS (
+    INSERT INTO metering_eventidentity ({IDENTITY_COLUMNS}) VALUES (%s, %s, %s)
+    ON CONFLICT (identity) DO NOTHING RETURNING identity, time
+)
+INSERT INTO metering_usageevent (identity, time, organization_id, source, event_id, type, subject, received_at, data)
+SELECT identity, time, %s::bigint, %s, %s, %s, %s, %s::timestamptz, %s::jsonb FROM new
 """  # noqa: S608
-_COPY = f"COPY metering_usageevent ({COLUMNS}) FROM STDIN (FORMAT BINARY)"
+_COPY_IDENTITIES = f"COPY metering_eventidentity ({IDENTITY_COLUMNS}) FROM STDIN (FORMAT BINARY)"
+_COPY_EVENTS = f"COPY metering_usageevent ({COLUMNS}) FROM STDIN (FORMAT BINARY)"
 _CONTENT_HASHES = """
-SELECT uuid_send(identity), uuid_send(content_hash) FROM metering_usageevent WHERE identity = ANY(%s::uuid[])
+SELECT uuid_send(identity), uuid_send(content_hash) FROM metering_eventidentity WHERE identity = ANY(%s::uuid[])
 """
 
 
@@ -65,6 +71,7 @@ def _write(
     refused += unreadable
     if strict and refused:
         raise BatchRejected(_result(rows=[], before={}, refused=refused))
+    make_partitions([row.time for row in rows], now=received_at)
     if len(rows) == 1:
         result = _result(rows=rows, before=_insert(organization_id, rows[0], received_at), refused=refused)
         if strict and result.rejected:
@@ -104,15 +111,15 @@ def _index(rejection: Rejection) -> int:
 def _insert(organization_id: int, row: LogRow, received_at: datetime) -> dict[bytes, bytes]:
     """Write `row` unless the log has it, by a statement of its own; answers the content hash of what it had before."""
     event = row.event
-    values = [row.identity.hex(), organization_id, event.source, event.id, event.type, event.subject]
-    values += [row.time, received_at, row.data.decode(), row.content_hash.hex()]
+    values = [row.identity.hex(), row.content_hash.hex(), row.time]
+    values += [organization_id, event.source, event.id, event.type, event.subject, received_at, row.data.decode()]
     return {} if run(_INSERT, values).rowcount else _content_hashes([row.identity])
 
 
 def _copy(organization_id: int, rows: list[LogRow], before: Mapping[bytes, bytes], received_at: datetime) -> bool:
     """Write those of `rows` that are not in the log; whether nobody else brought one of them in since `before`.
 
-    COPY is the fastest way in and stops at a row that is there, so those were looked up. Should another
+    COPY is the fastest way in and stops at an identity that is there, so those were looked up. Should another
     request bring one in meanwhile, the look-up is made again and finds one more each time. In order of
     identity, so that requests with the same events wait for each other in a line.
     """
@@ -123,14 +130,13 @@ def _copy(organization_id: int, rows: list[LogRow], before: Mapping[bytes, bytes
     ordered = [new[identity] for identity in sorted(new)]
     try:
         # A COPY goes past Django; its errors are to be Django's all the same.
-        with (
-            transaction.atomic(),
-            connection.cursor() as cursor,
-            connection.wrap_database_errors,
-            cursor.copy(_COPY) as copy,
-        ):
-            for piece in copy_data(organization_id, ordered, received_at):
-                copy.write(piece)
+        with transaction.atomic(), connection.cursor() as cursor, connection.wrap_database_errors:
+            with cursor.copy(_COPY_IDENTITIES) as copy:
+                for piece in copy_identities(ordered):
+                    copy.write(piece)
+            with cursor.copy(_COPY_EVENTS) as copy:
+                for piece in copy_events(organization_id, list(new.values()), received_at):
+                    copy.write(piece)
     except IntegrityError as error:
         if not isinstance(error.__cause__, UniqueViolation):
             raise

@@ -1,4 +1,4 @@
-"""The log's rows as PostgreSQL's binary COPY takes them ("COPY", "Binary Format" in its manual), ten columns each.
+"""The log's rows and their identities as PostgreSQL's binary COPY takes them ("COPY", "Binary Format" in its manual).
 
 Put together here: with a conversion for each value, as the driver has it, a row takes three times as long.
 """
@@ -11,7 +11,8 @@ from datetime import UTC, datetime, timedelta
 
 from metering.decoding import LogRow
 
-COLUMNS = "identity, organization_id, source, event_id, type, subject, time, received_at, data, content_hash"
+COLUMNS = "identity, organization_id, source, event_id, type, subject, time, received_at, data"
+IDENTITY_COLUMNS = "identity, content_hash, time"
 
 _SIGNATURE = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 _END = b"\xff\xff"
@@ -23,14 +24,27 @@ _PIECE = 500
 _length = struct.Struct("!i").pack
 _until_source = struct.Struct("!hi16siqi").pack
 _until_data = struct.Struct("!iqiqi").pack
-_content_hash = struct.Struct("!i16s").pack
+_identity = struct.Struct("!hi16si16siq").pack
 
 #: PostgreSQL counts microseconds from here.
 _EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
 
-def copy_data(organization_id: int, rows: Sequence[LogRow], received_at: datetime) -> Iterator[bytes]:
+def copy_identities(rows: Sequence[LogRow]) -> Iterator[bytes]:
+    """All that COPY reads for the identities of `rows`, in the order of `IDENTITY_COLUMNS`."""
+    yield _SIGNATURE
+    for start in range(0, len(rows), _PIECE):
+        yield b"".join(
+            [
+                _identity(3, 16, row.identity, 16, row.content_hash, 8, (row.time - _EPOCH) // _MICROSECOND)
+                for row in rows[start : start + _PIECE]
+            ]
+        )
+    yield _END
+
+
+def copy_events(organization_id: int, rows: Sequence[LogRow], received_at: datetime) -> Iterator[bytes]:
     """All that COPY reads for `rows`, in the order of `COLUMNS`, in pieces: the driver keeps room for the largest."""
     received = (received_at - _EPOCH) // _MICROSECOND
     yield _SIGNATURE
@@ -45,7 +59,7 @@ def _values(organization_id: int, rows: Sequence[LogRow], received: int) -> list
         event = row.event
         source, event_id, event_type = event.source.encode(), event.id.encode(), event.type.encode()
         parts += (
-            _until_source(10, 16, row.identity, 8, organization_id, len(source)),
+            _until_source(9, 16, row.identity, 8, organization_id, len(source)),
             source,
             _length(len(event_id)),
             event_id,
@@ -55,7 +69,6 @@ def _values(organization_id: int, rows: Sequence[LogRow], received: int) -> list
             _until_data(8, (row.time - _EPOCH) // _MICROSECOND, 8, received, len(row.data) + 1),
             _JSONB,
             row.data,
-            _content_hash(16, row.content_hash),
         )
     return parts
 

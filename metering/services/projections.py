@@ -147,9 +147,9 @@ def _statement(version: MeterVersion, upper: int) -> sql.Composed:
     rows = signed_rows(
         compile_meter(definition_of(version)),
         sql.Literal(version.meter.organization_id),
-        sql.SQL("{table}.xid >= {low}::xid8 AND {table}.xid < {high}::xid8"),
-        low=sql.Literal(str(version.projected_to)),
-        high=sql.Literal(str(upper)),
+        sql.SQL("e.xid >= {}::xid8 AND e.xid < {}::xid8").format(
+            sql.Literal(str(version.projected_to)), sql.Literal(str(upper))
+        ),
     )
     return sql.SQL(_APPLY).format(
         version=version.pk,

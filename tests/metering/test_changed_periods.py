@@ -103,8 +103,12 @@ def test_a_transaction_open_at_the_snapshot_counts_once_it_has_ended(
     organization_id: int, send: Callable[..., None], another_session: psycopg.Connection[Any]
 ) -> None:
     send("e1", "2026-10-03T12:00:00Z")
-    void = "INSERT INTO metering_eventcorrection (id, organization_id, event_id, reason, created_at)"
-    another_session.execute(f"{void} SELECT 'cor_1', organization_id, identity, 'slow', now() FROM metering_usageevent")
+    another_session.execute(
+        "INSERT INTO metering_eventcorrection"
+        " (id, organization_id, event_id, reason, created_at, source, sent_id, type, subject, time, data)"
+        " SELECT 'cor_1', organization_id, identity, 'slow', now(), source, event_id, type, subject, time, data"
+        " FROM metering_usageevent"
+    )
     send("e2", "2026-10-09T12:00:00Z")  # a younger transaction, done before
     since = snapshot()
     assert changed(organization_id, since) == []

@@ -73,7 +73,7 @@ def test_protobuf_says_the_same_as_json(api: Api, another_api: Api) -> None:
         list(
             UsageEvent.objects.filter(organization=each.organization)
             .order_by("event_id")
-            .values_list("event_id", "type", "subject", "time", "data", "content_hash")
+            .values_list("event_id", "type", "subject", "time", "data")
         )
         for each in (api, another_api)
     ]
