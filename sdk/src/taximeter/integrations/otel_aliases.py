@@ -1,0 +1,179 @@
+"""Every dialect of GenAI spans in one table: which attribute means what.
+
+The same table as the server's OpenTelemetry door has, version 1: a test compares the two. Attributes that may hold
+content (prompts, answers, a tool's arguments and results) stand in no line and are never read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+ALIASES_VERSION = "1"
+
+#: What a span stands for. A step is a known operation that is no unit of its own.
+MODEL, AGENT, WORKFLOW, TOOL, STEP = "model", "agent", "workflow", "tool", "step"
+
+#: The attributes that say what a span stands for, the surest first; values in lower case.
+KINDS: tuple[tuple[str, Mapping[str, str]], ...] = (
+    (
+        "gen_ai.operation.name",
+        {
+            "chat": MODEL,
+            "text_completion": MODEL,
+            "generate_content": MODEL,
+            "embeddings": MODEL,
+            "invoke_agent": AGENT,
+            "invoke_workflow": WORKFLOW,
+            "execute_tool": TOOL,
+            "create_agent": STEP,
+            "retrieval": STEP,
+            "plan": STEP,
+            "search_memory": STEP,
+            "create_memory": STEP,
+            "update_memory": STEP,
+            "upsert_memory": STEP,
+            "delete_memory": STEP,
+            "create_memory_store": STEP,
+            "delete_memory_store": STEP,
+        },
+    ),
+    (
+        "openinference.span.kind",
+        {
+            "llm": MODEL,
+            "embedding": MODEL,
+            "agent": AGENT,
+            "chain": WORKFLOW,
+            "tool": TOOL,
+            "retriever": STEP,
+            "reranker": STEP,
+            "guardrail": STEP,
+            "evaluator": STEP,
+            "prompt": STEP,
+            "decision": STEP,
+            "unknown": STEP,
+        },
+    ),
+    (
+        "traceloop.span.kind",
+        {
+            "workflow": WORKFLOW,
+            "agent": AGENT,
+            "tool": TOOL,
+            "task": STEP,
+            "unknown": STEP,
+        },
+    ),
+    (
+        "llm.request.type",
+        {
+            "chat": MODEL,
+            "completion": MODEL,
+            "embedding": MODEL,
+            "rerank": STEP,
+            "unknown": STEP,
+        },
+    ),
+)
+
+#: What the kinds of model calls are called in `data.operation`, whatever the dialect.
+OPERATIONS = {"llm": "chat", "completion": "text_completion", "embedding": "embeddings"}
+
+#: A field of an event and the span attributes it is taken from; the first that is there wins.
+TEXTS: Mapping[str, tuple[str, ...]] = {
+    "provider": ("gen_ai.provider.name", "gen_ai.system", "llm.provider", "llm.system", "llm.vendor"),
+    "model": (
+        "gen_ai.response.model",
+        "llm.response.model_name",
+        "llm.response.model",
+        "gen_ai.request.model",
+        "llm.model_name",
+        "embedding.model_name",
+        "llm.request.model_name",
+        "llm.request.model",
+    ),
+    "finish_reason": (
+        "gen_ai.response.finish_reasons",
+        "gen_ai.response.finish_reason",
+        "llm.response.finish_reason",
+        "llm.finish_reason",
+        "llm.response.stop_reason",
+    ),
+    "tool": ("gen_ai.tool.name", "tool.name", "traceloop.entity.name"),
+    "tool_call_id": ("gen_ai.tool.call.id", "tool.id"),
+    "goal": ("taximeter.goal", "gen_ai.workflow.name", "traceloop.workflow.name"),
+    "error": ("error.type",),
+    "outcome": ("taximeter.outcome",),
+    "unit": ("taximeter.unit",),
+}
+
+#: Fields that every event has; a span's own attributes come before its resource's.
+COMMON: Mapping[str, tuple[str, ...]] = {
+    "customer": ("taximeter.customer", "customer.id"),
+    "end_user": ("enduser.id",),
+    "agent": ("taximeter.agent", "gen_ai.agent.name", "agent.name", "gen_ai.agent.id"),
+    "agent_version": ("taximeter.agent_version", "gen_ai.agent.version"),
+    "task_id": ("taximeter.task_id",),
+    "turn_id": ("taximeter.turn_id",),
+    "conversation_id": ("gen_ai.conversation.id", "session.id", "traceloop.association.properties.session_id"),
+    "environment": ("taximeter.environment", "deployment.environment.name", "deployment.environment"),
+    "region": ("taximeter.region", "cloud.region"),
+}
+
+#: Token counts.
+COUNTS: Mapping[str, tuple[str, ...]] = {
+    "input_tokens": (
+        "gen_ai.usage.input_tokens",
+        "gen_ai.usage.prompt_tokens",
+        "llm.token_count.prompt",
+        "llm.usage.prompt_tokens",
+    ),
+    "output_tokens": (
+        "gen_ai.usage.output_tokens",
+        "gen_ai.usage.completion_tokens",
+        "llm.token_count.completion",
+        "llm.usage.completion_tokens",
+    ),
+    "cached_input_tokens": (
+        "gen_ai.usage.cache_read.input_tokens",
+        "gen_ai.usage.cache_read_input_tokens",
+        "llm.token_count.prompt_details.cache_read",
+        "llm.token_count.prompt_details.cache_input",
+        "llm.usage.cache_read_input_tokens",
+    ),
+    "cache_write_input_tokens": (
+        "gen_ai.usage.cache_write.input_tokens",
+        "gen_ai.usage.cache_creation.input_tokens",
+        "gen_ai.usage.cache_creation_input_tokens",
+        "llm.token_count.prompt_details.cache_write",
+        "llm.usage.cache_creation_input_tokens",
+    ),
+    "reasoning_tokens": (
+        "gen_ai.usage.reasoning.output_tokens",
+        "gen_ai.usage.reasoning_tokens",
+        "llm.token_count.completion_details.reasoning",
+        "llm.usage.reasoning_tokens",
+    ),
+}
+
+#: Who works where no span says so: the service. Only a resource has this.
+SERVICE_NAME = "service.name"
+#: The entity of a Traceloop span of kind `agent` is the agent, of kind `tool` the tool.
+ENTITY_NAME = "traceloop.entity.name"
+#: What a call cost the vendor, in US dollars (OpenInference).
+COST_USD = "llm.cost.total"
+#: Names of providers before `gen_ai.provider.name`.
+PROVIDERS = {
+    "az.ai.inference": "azure.ai.inference",
+    "az.ai.openai": "azure.ai.openai",
+    "gemini": "gcp.gemini",
+    "vertex_ai": "gcp.vertex_ai",
+    "xai": "x_ai",
+}
+
+#: Every attribute that is ever read, of a span or of its resource.
+READ = frozenset(
+    [name for name, _ in KINDS]
+    + [name for table in (TEXTS, COMMON, COUNTS) for names in table.values() for name in names]
+    + [SERVICE_NAME, ENTITY_NAME, COST_USD, "telemetry.sdk.name", "telemetry.sdk.language", "telemetry.sdk.version"]
+)

@@ -1,0 +1,155 @@
+"""Spans as plain values, and how their attributes are read."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
+from decimal import Decimal
+from typing import Any
+
+from taximeter.integrations import otel_aliases as aliases
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+_LONGEST_TEXT = 255
+_LARGEST_COUNT = 10**15
+_SIGNS_OF_A_CALL = aliases.TEXTS["provider"] + aliases.COUNTS["input_tokens"] + aliases.COUNTS["output_tokens"]
+
+
+class SpanRefused(Exception):
+    """A GenAI span that cannot become an event; `code` is stable."""
+
+    def __init__(self, code: str, detail: str) -> None:
+        super().__init__(detail)
+        self.code = code
+
+
+@dataclass(frozen=True)
+class Span:
+    """A span with what is read of it. Ids are lower-case hex, times Unix nanoseconds; `parent_id` None is a root."""
+
+    trace_id: str
+    span_id: str
+    parent_id: str | None
+    name: str
+    started_ns: int
+    ended_ns: int
+    failed: bool
+    attributes: Mapping[str, Any]
+    resource: Mapping[str, Any]
+
+    @property
+    def started_at(self) -> datetime:
+        return _EPOCH + timedelta(microseconds=self.started_ns // 1000)
+
+    @property
+    def ended_at(self) -> datetime:
+        return _EPOCH + timedelta(microseconds=self.ended_ns // 1000)
+
+    @property
+    def duration_ms(self) -> int:
+        """Whole milliseconds, and 0 where a clock went backwards."""
+        return max(0, self.ended_ns - self.started_ns) // 1_000_000
+
+    def has(self, names: Sequence[str]) -> bool:
+        return any(name in self.attributes for name in names)
+
+    def text(self, field: str) -> str | None:
+        """A text field from the span's own attributes; of a list, the first."""
+        return first_text(self.attributes, aliases.TEXTS[field])
+
+    def common(self, field: str) -> str | None:
+        """A field that the span or its resource may name."""
+        names = aliases.COMMON[field]
+        return first_text(self.attributes, names) or first_text(self.resource, names)
+
+    def count(self, field: str) -> int | None:
+        """A token count; `SpanRefused` for what is no whole number from 0 to 10^15."""
+        for name in aliases.COUNTS[field]:
+            if self.attributes.get(name) is None:
+                continue
+            number = _whole(self.attributes[name])
+            if number is None or not 0 <= number <= _LARGEST_COUNT:
+                raise SpanRefused("tokens_invalid", f"{name} is not a number of tokens")
+            return number
+        return None
+
+    def cost_usd(self) -> str | None:
+        """The cost as a plain decimal; `SpanRefused` for what is no amount."""
+        value = self.attributes.get(aliases.COST_USD)
+        if value is None:
+            return None
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value) or value < 0:
+            raise SpanRefused("cost_invalid", f"{aliases.COST_USD} is not an amount")
+        return format(Decimal(repr(value)), "f")
+
+
+def readable(attributes: Mapping[str, Any] | None) -> dict[str, Any]:
+    """The attributes that some field is taken from, and no others; of a sequence, its texts."""
+    found: dict[str, Any] = {}
+    for name in aliases.READ.intersection(attributes or ()):
+        value = (attributes or {})[name]
+        if isinstance(value, (str, bool, int, float)):
+            found[name] = value
+        elif isinstance(value, (list, tuple)):
+            found[name] = tuple(item for item in value if isinstance(item, str))
+    return found
+
+
+def kind_of(attributes: Mapping[str, Any]) -> tuple[str, str] | None:
+    """What a span stands for, with the word that said so; None for what has nothing to do with GenAI.
+
+    One that says no word at all is a model call if it names a model and either its provider or its tokens. One
+    whose words are all unknown raises `SpanRefused`.
+    """
+    unknown = ""
+    for attribute, words in aliases.KINDS:
+        word = attributes.get(attribute)
+        if isinstance(word, str):
+            if kind := words.get(word.lower()):
+                return kind, word.lower()
+            unknown = unknown or f"{attribute} = {word[:60]!r}"
+    if unknown:
+        raise SpanRefused("operation_unknown", f"{unknown} is no operation known here")
+    if any(name in attributes for name in aliases.TEXTS["model"]) and any(n in attributes for n in _SIGNS_OF_A_CALL):
+        return aliases.MODEL, "chat"
+    return None
+
+
+def is_agentic(attributes: Mapping[str, Any]) -> bool:
+    """Whether what happens below a span with these attributes is part of an agent's work."""
+    try:
+        found = kind_of(attributes)
+    except SpanRefused:
+        return True
+    return found is not None and found[0] in {aliases.AGENT, aliases.WORKFLOW, aliases.TOOL}
+
+
+def first_text(attributes: Mapping[str, Any], names: Sequence[str]) -> str | None:
+    """The first of `names` that is there as a text, or as a whole number."""
+    for name in names:
+        value = attributes.get(name)
+        if isinstance(value, tuple):
+            value = value[0] if value else None
+        if isinstance(value, int) and not isinstance(value, bool):
+            value = str(value)
+        if not isinstance(value, str) or not value.strip():
+            continue
+        if len(value) > _LONGEST_TEXT:
+            raise SpanRefused("attribute_too_long", f"{name} is longer than {_LONGEST_TEXT} characters")
+        return value.strip()
+    return None
+
+
+def _whole(value: Any) -> int | None:
+    """A whole number, also from text and from a double, as some dialects write them."""
+    if isinstance(value, bool):
+        return None
+    if isinstance(value, int):
+        return value
+    if isinstance(value, float):
+        return int(value) if value.is_integer() else None
+    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= 16:
+        return int(value)
+    return None
