@@ -14,6 +14,7 @@ from metering.contracts import (
 )
 from metering.directory import register_customer_directory
 from metering.models import Meter, MeterVersion, UsageEvent
+from metering.otlp.files import otlp_json_events
 from metering.otlp.views import otlp_refusal
 from metering.queries.changes import changed_periods
 from metering.queries.events import EventQuestion, LineQuestion, find_event, line_events, line_quantity, list_events
@@ -70,6 +71,7 @@ __all__ = [
     "live_answer",
     "meters_of",
     "organizations_behind",
+    "otlp_json_events",
     "otlp_refusal",
     "present_event",
     "register_customer_directory",

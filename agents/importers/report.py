@@ -39,6 +39,7 @@ class LineProblem:
 class ImportReport:
     """What became of a file. `accepted` and `duplicates` count events, `rejected` counts lines.
 
+    `ignored` counts records that are well and stand for nothing that is counted, such as a link of a chain.
     `tasks`, `turns`, `decisions` and `succeeded` count what the file holds, whether it was new or not.
     Under `strict` one rejected line means that nothing was stored: `accepted` and `duplicates` are 0 then.
     """
@@ -51,6 +52,7 @@ class ImportReport:
     accepted: int = 0
     duplicates: int = 0
     rejected: int = 0
+    ignored: int = 0
     problems: list[LineProblem] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
 
