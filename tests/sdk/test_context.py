@@ -69,9 +69,6 @@ def test_threads_belong_to_the_task_that_they_are_carried_from(meter, memory):
         with ThreadPoolExecutor(1) as executor:
             assert executor.submit(current_task).result() is None
         task.succeed()
-    assert (
-        sorted(ids(memory)) == [*(f"x/turn-1/tool-call-{n}" for n in range(1, 5)), *["x/task", "x/turn-1"][1:]] or True
-    )
     assert {*ids(memory)} == {*(f"x/turn-1/tool-call-{n}" for n in range(1, 5)), "x/turn-1", "x/task"}
 
 
@@ -159,10 +156,15 @@ def test_where_events_leave_one_by_one_an_interrupt_leaves_the_turns_and_no_outc
 
     transport.holds_tasks = False
     meter = Meter(source="desk", transport=transport)
-    with pytest.raises(KeyboardInterrupt), meter.task("t", customer="acme", agent="a", task_id="x") as task:
-        with task.turn() as turn:
-            turn.decision("route", choice="a")
-        raise KeyboardInterrupt
+
+    def work():
+        with meter.task("t", customer="acme", agent="a", task_id="x") as task:
+            with task.turn() as turn:
+                turn.decision("route", choice="a")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        work()
     assert [event["id"] for event in sent] == ["x/turn-1/decision-1", "x/turn-1"]
     with meter.task("t", customer="acme", agent="a", task_id="x", attempt=2) as again:
         with again.turn():

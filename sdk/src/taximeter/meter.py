@@ -152,8 +152,15 @@ class Meter:
         id: str | None = None,
         time: datetime | None = None,
     ) -> Event:
-        """Sends one event of any type. Give an `id` that names the thing where it may be recorded twice."""
-        event = self.event(type, customer, data, id=id, time=time)
+        """Sends one event of any type. Give an `id` that names the thing where it may be recorded twice.
+
+        Returns the event; an empty one where it could not be made and mistakes are logged.
+        """
+        try:
+            event = self.event(type, customer, data, id=id, time=time)
+        except (TypeError, ValueError) as error:
+            self.misused(error)
+            return {}
         self.send([event])
         return event
 
