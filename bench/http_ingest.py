@@ -42,7 +42,7 @@ def main(events: int = 100_000, preload: int = 0) -> None:
         create_meter(organization_id=organization.pk, key="compute", name="compute", definition=definition)
         _copy_table()
         _make_rows(organization.pk, preload)
-        with _web_server(services) as (port, web):
+        with web_server(services) as (port, web):
             door = Door(organization.pk, port, secret)
             print(f"{events:,} events a round, {ROUNDS} rounds, medians; {preload:,} rows in the tables before")
             for batch in (5_000, 500):
@@ -106,7 +106,7 @@ def _singles(door: Door) -> None:
 
 
 @contextmanager
-def _web_server(services: Services) -> Iterator[tuple[int, int]]:
+def web_server(services: Services) -> Iterator[tuple[int, int]]:
     """Production's web server, with the view of `bench.served_urls`; its port and process id."""
     port = free_port()
     [web] = [program for program in programs.application_programs(host="127.0.0.1", port=port) if program.name == "web"]

@@ -11,7 +11,10 @@ from typing import Any
 import httpx
 import psycopg
 import pytest
+from google.rpc import status_pb2
 
+from bench.overload import Sender
+from tests.metering.otlp import CHAT, request, span, to_protobuf
 from tests.system import System
 
 Build = Callable[..., dict[str, Any]]
@@ -78,3 +81,43 @@ def test_what_the_database_cannot_store_is_kept_by_no_half(
             time.sleep(1.1)
         owner.execute("DROP TRIGGER full_disk ON metering_usageevent")
     assert post([event("first"), event("last")]).json() == {"accepted": 2, "duplicates": 0, "rejected": []}
+
+
+def test_under_several_times_its_load_the_door_goes_on_at_its_pace_and_sends_the_rest_away(
+    system: System, post: Post
+) -> None:
+    secret = system.manage("create_api_key", "--organization", "vendor", "--scope", "ingest").stdout.strip()
+    sender = Sender(system.port, secret)
+    sender.send(200, 4, patience=None, seconds=0.3)  # the first requests of a process take longer
+    peak = sender.send(200, 4, patience=None, seconds=1)
+    many = sender.send(200, 150, patience=0.0, seconds=2)
+    assert set(many.statuses) == {200, 503}
+    assert many.without_retry_after == 0
+    assert b'"code":"overloaded"' in many.last or many.last.startswith(b'{"accepted":200')
+    # Half or more of it on a quiet machine, where the senders have a processor to themselves.
+    assert many.statuses[200] / many.seconds > 0.2 * peak.statuses[200] / peak.seconds
+    assert max(many.refusals) < 5
+    with psycopg.connect(system.postgres_url) as other:
+        stored = other.execute(
+            "SELECT COUNT(*), COUNT(DISTINCT (source, event_id)) FROM metering_usageevent"
+        ).fetchone()
+    assert stored == (sender.acknowledged, sender.acknowledged)
+    assert post({"specversion": "1.0", "id": "x", "source": "s", "type": "t"}).json()["accepted"] == 1
+
+
+def test_the_otlp_door_is_shut_by_a_busy_database_too(system: System, post: Post, event: Build) -> None:
+    secret = system.manage("create_api_key", "--organization", "vendor", "--scope", "ingest").stdout.strip()
+    headers = {"Authorization": f"Bearer {secret}", "Content-Type": "application/x-protobuf"}
+    body = to_protobuf(request(span("c1", CHAT)))
+
+    def export(_: int = 0) -> httpx.Response:
+        return httpx.post(f"{system.address}/v1/traces", content=body, headers=headers, timeout=30, trust_env=False)
+
+    with psycopg.connect(system.postgres_url) as other, ThreadPoolExecutor(8) as senders:
+        other.execute("LOCK TABLE metering_usageevent")
+        refused = list(senders.map(export, range(8)))
+    assert {answer.status_code for answer in refused} == {503}
+    assert all(int(answer.headers["retry-after"]) >= 1 for answer in refused)
+    assert {status_pb2.Status.FromString(answer.content).code for answer in refused} == {14}  # UNAVAILABLE
+    time.sleep(1.1)
+    assert [export().status_code for _ in range(2)] == [200, 200]
