@@ -72,6 +72,7 @@ class BackgroundTransport:
         self._sender: Sender | None = None
         self._progress = Progress()
         self._starting = threading.RLock()
+        self._is_forked = False
         self._complained_at = float("-inf")
         self._exit: Callable[[], object] = weakref.WeakMethod(self._at_exit)
         _open_transports.add(self)
@@ -108,9 +109,18 @@ class BackgroundTransport:
     def _started(self) -> Sender:
         with self._starting:
             if self._sender is None:
+                if self._is_forked:
+                    self._finalize_with_multiprocessing()
                 self._sender = Sender(self._make_outbox(), self.door.post, waits=self._waits, progress=self._progress)
             self._sender.start()
             return self._sender
+
+    def _finalize_with_multiprocessing(self) -> None:
+        """A forked child of multiprocessing ends without atexit; this is what it runs instead."""
+        self._is_forked = False
+        util = sys.modules.get("multiprocessing.util")
+        if util is not None:
+            util.Finalize(self, _call, args=(self._exit,), exitpriority=0)
 
     def _complain(self, message: str, *details: object) -> None:
         """Logs an error, but not more than once in ten seconds: it may concern each of many events."""
@@ -134,10 +144,7 @@ class BackgroundTransport:
         self._forget()
         self._sender = None
         self._progress = Progress()
-        # A child of multiprocessing ends without atexit; this is what it calls instead.
-        multiprocessing_util = sys.modules.get("multiprocessing.util")
-        if multiprocessing_util is not None:
-            multiprocessing_util.Finalize(self, _call, args=(self._exit,), exitpriority=0)
+        self._is_forked = True
 
 
 def _call(method: Callable[[], object]) -> None:
