@@ -41,7 +41,7 @@ def main(events: int = 100_000, preload: int = 0) -> None:
         definition = {"event_type": "agent.turn", "aggregation": "sum", "value": "data.compute_seconds"}
         create_meter(organization_id=organization.pk, key="compute", name="compute", definition=definition)
         _copy_table()
-        _make_rows(organization.pk, preload)
+        make_rows(organization.pk, preload)
         with web_server(services) as (port, web):
             door = Door(organization.pk, port, secret)
             print(f"{events:,} events a round, {ROUNDS} rounds, medians; {preload:,} rows in the tables before")
@@ -144,28 +144,40 @@ def _resident_mib(master: int) -> list[float]:
     return sizes
 
 
-def _make_rows(organization_id: int, number: int) -> None:
-    """Rows of another source, like those that are to come, in the log, in the COPY's table and in the view's."""
+_PAST = """
+INSERT INTO metering_usageevent
+  (identity, organization_id, source, event_id, type, subject, time, received_at, data)
+SELECT gen_random_uuid(), %(organization)s, 'past/' || i %% 50, 'past-' || i, 'agent.turn', 'customer-' || i %% 1000,
+       %(start)s::timestamptz + i %% 2600000 * interval '1 second', %(start)s,
+       jsonb_build_object('agent', 'agent-' || i %% 10, 'task_id', 'task-' || i / 8, 'turn_id', 'turn-' || i,
+           'model', 'smollm2-135m', 'input_tokens', 100 + i %% 400, 'output_tokens', i %% 60,
+           'compute_seconds', '0.' || i %% 1000)
+FROM generate_series(%(first)s, %(last)s) AS i
+"""
+_PIECE = 500_000
+
+
+def make_rows(organization_id: int, number: int) -> None:
+    """Past rows like those that are to come, in the log and in the COPY's tables, and projected as in life."""
     from django.db import connection  # noqa: PLC0415
 
-    columns = "identity, organization_id, source, event_id, type, subject, time, received_at, data, content_hash"
+    from metering.facade import advance_projections  # noqa: PLC0415
+
     with connection.cursor() as cursor:
-        cursor.execute("CREATE TABLE bench_single (LIKE metering_usageevent INCLUDING ALL)")
-        for start in range(0, number, 500_000):
+        cursor.execute("SELECT metering_make_partition(%s)", [START.date()])
+        for first in range(1, number + 1, _PIECE):
+            last = min(first + _PIECE - 1, number)
+            cursor.execute(_PAST, {"organization": organization_id, "start": START, "first": first, "last": last})
+        cursor.execute("INSERT INTO bench_copy SELECT * FROM metering_usageevent")
+        for table in ("metering_eventidentity", "bench_identity"):
             cursor.execute(
-                f"""INSERT INTO metering_usageevent ({columns})
-                SELECT gen_random_uuid(), %s, 'past/' || i %% 50, 'past-' || i, 'agent.turn', 'customer-' || i %% 1000,
-                       %s::timestamptz + i %% 2600000 * interval '1 second', %s,
-                       jsonb_build_object('agent', 'agent-' || i %% 10, 'task_id', 'task-' || i / 8, 'turn_id',
-                           'turn-' || i, 'model', 'smollm2-135m', 'input_tokens', 100 + i %% 400, 'output_tokens',
-                           i %% 60, 'compute_seconds', '0.' || i %% 1000),
-                       gen_random_uuid()
-                FROM generate_series(%s, %s) AS i""",
-                [organization_id, START, START, start + 1, min(start + 500_000, number)],
+                f"INSERT INTO {table} (identity, content_hash, time)"
+                " SELECT identity, gen_random_uuid(), time FROM metering_usageevent"
             )
-        for table in ("bench_copy", "bench_single"):
-            cursor.execute(f"INSERT INTO {table} SELECT * FROM metering_usageevent")
-        cursor.execute("VACUUM ANALYZE metering_usageevent, bench_copy, bench_single")
+        cursor.execute("VACUUM ANALYZE metering_usageevent, metering_eventidentity, bench_copy, bench_identity")
+    while advance_projections():
+        pass
+    with connection.cursor() as cursor:
         cursor.execute("CHECKPOINT")
 
 

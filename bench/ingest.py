@@ -1,4 +1,4 @@
-"""How fast events are written to the log, beside a bare binary COPY of the same rows into a table with the
+"""How fast events are written to the log, beside a bare binary COPY of the same rows into tables with the
 same indexes, in one run.
 
     python -m bench ingest [EVENTS] [BATCH]
@@ -15,6 +15,7 @@ import statistics
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -89,12 +90,23 @@ def _ingest(organization_id: int, body: bytes) -> None:
     ingest_body(organization_id=organization_id, body=body, received_at=START)
 
 
-def _rows(organization_id: int, body: bytes) -> list[tuple[Any, ...]]:
+@dataclass(frozen=True)
+class Rows:
     """The very rows that ingest would write, made beforehand, in the order in which it would write them."""
+
+    identities: list[tuple[Any, ...]]
+    events: list[tuple[Any, ...]]
+
+
+def _rows(organization_id: int, body: bytes) -> Rows:
     from metering.decoding import decode_body, prepare  # noqa: PLC0415
 
     rows, _ = prepare(organization_id=organization_id, events=decode_body(body)[0], received_at=START, numeric=())
-    return [
+    identities = [
+        (UUID(bytes=row.identity), UUID(bytes=row.content_hash), row.time)
+        for row in sorted(rows, key=lambda row: row.identity)
+    ]
+    events = [
         (
             UUID(bytes=row.identity),
             organization_id,
@@ -105,17 +117,23 @@ def _rows(organization_id: int, body: bytes) -> list[tuple[Any, ...]]:
             row.time,
             START,
             row.data,
-            UUID(bytes=row.content_hash),
         )
-        for row in sorted(rows, key=lambda row: row.identity)
+        for row in rows
     ]
+    return Rows(identities, events)
 
 
 def _copy_table() -> None:
+    """The log's tables once more, with the same indexes and, for the month of `START`, a partition as it has one."""
     from django.db import connection  # noqa: PLC0415
 
     with connection.cursor() as cursor:
-        cursor.execute("CREATE TABLE bench_copy (LIKE metering_usageevent INCLUDING ALL)")
+        cursor.execute("CREATE TABLE bench_identity (LIKE metering_eventidentity INCLUDING ALL)")
+        cursor.execute("CREATE TABLE bench_copy (LIKE metering_usageevent INCLUDING ALL) PARTITION BY RANGE (time)")
+        cursor.execute("CREATE TABLE bench_copy_other PARTITION OF bench_copy DEFAULT")
+        cursor.execute(
+            "CREATE TABLE bench_copy_month PARTITION OF bench_copy FOR VALUES FROM ('2026-10-01Z') TO ('2026-11-01Z')"
+        )
 
 
 class JsonbBytes(Dumper):
@@ -127,18 +145,20 @@ class JsonbBytes(Dumper):
         return b"\x01" + obj
 
 
-def _copy(rows: list[tuple[Any, ...]]) -> None:
+def _copy(rows: Rows) -> None:
     from django.db import connection, transaction  # noqa: PLC0415
 
-    from metering.services.log_format import COLUMNS  # noqa: PLC0415
+    from metering.services.log_format import COLUMNS, IDENTITY_COLUMNS  # noqa: PLC0415
 
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.cursor.adapters.register_dumper(bytes, JsonbBytes)
+        with cursor.copy(f"COPY bench_identity ({IDENTITY_COLUMNS}) FROM STDIN (FORMAT BINARY)") as copy:
+            copy.set_types(["uuid", "uuid", "timestamptz"])
+            for row in rows.identities:
+                copy.write_row(row)
         with cursor.copy(f"COPY bench_copy ({COLUMNS}) FROM STDIN (FORMAT BINARY)") as copy:
-            copy.set_types(
-                ["uuid", "int8", "text", "text", "text", "text", "timestamptz", "timestamptz", "jsonb", "uuid"]
-            )
-            for row in rows:
+            copy.set_types(["uuid", "int8", "text", "text", "text", "text", "timestamptz", "timestamptz", "jsonb"])
+            for row in rows.events:
                 copy.write_row(row)
 
 

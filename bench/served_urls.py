@@ -7,18 +7,17 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import include, path
 from django.views.decorators.csrf import csrf_exempt
 
-#: `bench_single` has the log's columns and indexes.
+#: `bench_copy` has the log's columns, partitions and indexes.
 _INSERT = """
-INSERT INTO bench_single
-  (identity, organization_id, source, event_id, type, subject, time, received_at, data, content_hash)
-VALUES (%s, 1, 'edge/1', 'an id', 'agent.turn', 'customer-1', now(), now(), '{"agent": "support"}', %s)
+INSERT INTO bench_copy (identity, organization_id, source, event_id, type, subject, time, received_at, data)
+VALUES (%s, 1, 'edge/1', 'an id', 'agent.turn', 'customer-1', '2026-10-10Z', now(), '{"agent": "support"}')
 """
 
 
 @csrf_exempt
 def insert(request: HttpRequest) -> HttpResponse:
     with connection.cursor() as cursor:
-        cursor.execute(_INSERT, [uuid.uuid4(), uuid.uuid4()])
+        cursor.execute(_INSERT, [uuid.uuid4()])
     return HttpResponse(b"{}", content_type="application/json")
 
 
