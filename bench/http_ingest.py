@@ -117,13 +117,13 @@ def web_server(services: Services) -> Iterator[tuple[int, int]]:
     log = services.directory / "web.log"
     running = process.start(web.command, log=log, environment=environment, cwd=ROOT)
     try:
-        assert process.wait_until(lambda: _answers(port), seconds=30, interval=0.1), process.tail(log)
+        assert process.wait_until(lambda: answers(port), seconds=30, interval=0.1), process.tail(log)
         yield port, running.pid
     finally:
         process.stop(running)
 
 
-def _answers(port: int) -> bool:
+def answers(port: int) -> bool:
     try:
         return bool(send_all([b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"], port=port, connections=1).statuses)
     except OSError:

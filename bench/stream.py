@@ -12,7 +12,6 @@ import os
 import re
 import socket
 import statistics
-import sys
 import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -20,7 +19,7 @@ from datetime import UTC, datetime, timedelta
 import httpx
 
 from bench.setting import database
-from launcher import process
+from launcher import process, programs
 from launcher.paths import ROOT
 from launcher.services import Services
 
@@ -44,14 +43,11 @@ def main(seconds: int = 20, *clients: int) -> None:
     with database() as services:
         secret, port = _vendor(), _free_port()
         web = process.start(
-            [
-                sys.executable, "-m", "granian", "--interface", "wsgi", "--port", str(port), "--workers", "2",
-                "--blocking-threads", "3", "--no-ws", "config.wsgi:application",
-            ],
+            programs.web_server(host="127.0.0.1", port=port),
             log=services.directory / "web.log",
             environment=os.environ | {"PYTHONPATH": f"{ROOT}:{ROOT / 'sdk' / 'src'}"},
             cwd=ROOT,
-        )  # fmt: skip
+        )
         try:
             assert process.wait_until(lambda: _answers(port), seconds=30)
             print(f"{seconds} s each, one event every half second, {_HISTORY:,} events before")
