@@ -2,9 +2,11 @@
 
 from billing.models import BillingRun, Customer, Invoice, InvoiceLine, Plan, PlanVersion, Price, Subscription
 from billing.queries.catalogue import get_plan, newest_version, plans_of
+from billing.queries.clocks import clock_of
 from billing.queries.customers import customers_of, get_customer, get_subscription, subscriptions_of
 from billing.queries.invoices import events_behind, get_invoice, get_line, invoices_of, runs_of
 from billing.queries.late_usage import LateUsage, late_usage
+from billing.queries.ledger import TrialBalanceRow, transactions_of, trial_balance
 from billing.queries.rating import PricedInvoice, PricedLine, Unpriceable, price_month
 from billing.queries.upcoming import upcoming_invoices
 from billing.services.catalogue import create_plan, create_plan_version
@@ -17,8 +19,10 @@ from billing.services.changes import (
     remove_add_on,
     resume_subscription,
 )
+from billing.services.credit_notes import issue_credit_note
 from billing.services.customers import create_customer, subscribe, update_customer
-from billing.services.payments import pay_invoice, void_invoice
+from billing.services.payments import pay_invoice, refund_payment, void_invoice, write_off_invoice
+from billing.services.recognition import recognize_revenue
 from billing.services.runs import close_month, start_billing_run
 
 __all__ = [
@@ -33,11 +37,13 @@ __all__ = [
     "PricedInvoice",
     "PricedLine",
     "Subscription",
+    "TrialBalanceRow",
     "Unpriceable",
     "add_add_on",
     "cancel_subscription",
     "change_plan",
     "change_seats",
+    "clock_of",
     "close_month",
     "create_customer",
     "create_plan",
@@ -50,19 +56,25 @@ __all__ = [
     "get_plan",
     "get_subscription",
     "invoices_of",
+    "issue_credit_note",
     "late_usage",
     "newest_version",
     "pause_subscription",
     "pay_invoice",
     "plans_of",
     "price_month",
+    "recognize_revenue",
+    "refund_payment",
     "remove_add_on",
     "resume_subscription",
     "runs_of",
     "start_billing_run",
     "subscribe",
     "subscriptions_of",
+    "transactions_of",
+    "trial_balance",
     "upcoming_invoices",
     "update_customer",
     "void_invoice",
+    "write_off_invoice",
 ]

@@ -8,6 +8,7 @@ from accounts.facade import Organization
 from billing.invariants import check_all
 from billing.models import BillingRun
 from billing.services.credit_expiry import expire_credits
+from billing.services.recognition import recognize_revenue
 from billing.services.runs import runs_to_resume, work_billing_run
 from kernel.clock import system_clock
 
@@ -34,6 +35,13 @@ def resume_billing_runs() -> int:
 def expire_due_credits() -> int:
     """Expire, or roll over, what is left of grants whose time is over."""
     return expire_credits(now=system_clock())
+
+
+@shared_task(name="billing.recognize_revenue")
+def recognize_earned_revenue() -> int:
+    """Post what months that are over have earned, of every organization; the months of a day missed come with it."""
+    now = system_clock()
+    return sum(recognize_revenue(organization=one, now=now) for one in Organization.objects.order_by("id"))
 
 
 @shared_task(name="billing.check_invariants")

@@ -1,6 +1,16 @@
 from django.urls import path, re_path
 
-from billing.api.views import catalogue, credits, customers, invoices, pricing_units, subscriptions, test_clocks
+from billing.api.views import (
+    catalogue,
+    credits,
+    customers,
+    invoices,
+    ledger,
+    payments,
+    pricing_units,
+    subscriptions,
+    test_clocks,
+)
 
 urlpatterns = [
     path("customers", customers.CustomersView.as_view()),
@@ -26,9 +36,21 @@ urlpatterns = [
     path("pricing/calculate", catalogue.CalculateView.as_view()),
     path("invoices", invoices.InvoicesView.as_view()),
     path("invoices/<str:invoice>", invoices.InvoiceView.as_view()),
-    re_path(r"^invoices/(?P<invoice>[^/]+)/(?P<action>finalize|pay|void)$", invoices.InvoiceActionView.as_view()),
+    path("invoices/<str:invoice>/finalize", invoices.FinalizeView.as_view()),
+    path("invoices/<str:invoice>/pay", payments.PayView.as_view()),
+    path("invoices/<str:invoice>/void", payments.VoidView.as_view()),
+    path("invoices/<str:invoice>/uncollectible", payments.UncollectibleView.as_view()),
     path("invoices/<str:invoice>/late_usage", invoices.LateUsageView.as_view()),
     path("invoices/<str:invoice>/lines/<str:line>/events", invoices.LineEventsView.as_view()),
+    path("payments", payments.PaymentsView.as_view()),
+    path("payments/<str:payment>", payments.PaymentView.as_view()),
+    path("payments/<str:payment>/refund", payments.RefundView.as_view()),
+    path("credit_notes", payments.CreditNotesView.as_view()),
+    path("credit_notes/<str:credit_note>", payments.CreditNoteView.as_view()),
+    path("ledger/transactions", ledger.TransactionsView.as_view()),
+    path("ledger/balances", ledger.BalancesView.as_view()),
+    path("ledger/trial_balance", ledger.TrialBalanceView.as_view()),
+    path("ledger/revenue_schedule", ledger.RevenueScheduleView.as_view()),
     path("test_clocks", test_clocks.TestClocksView.as_view()),
     path("test_clocks/<str:test_clock>", test_clocks.TestClockView.as_view()),
     path("test_clocks/<str:test_clock>/advance", test_clocks.AdvanceView.as_view()),

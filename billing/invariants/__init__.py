@@ -10,20 +10,32 @@ from collections.abc import Iterator
 from types import ModuleType
 
 from billing.invariants import (
+    credit_note_numbers_have_no_gaps,
+    credit_notes_never_exceed_their_invoice,
+    deferred_revenue_is_what_is_left_to_earn,
     invoices_are_the_sum_of_their_lines,
+    ledger_transactions_balance,
     lines_are_what_their_events_come_to,
     no_closed_month_lacks_an_invoice,
     no_price_is_charged_twice_for_a_day,
     numbers_have_no_gaps,
+    receivable_is_what_is_due,
+    recognized_revenue_never_exceeds_what_was_invoiced,
 )
 from billing.invariants.violation import Violation
 
 LAWS: tuple[ModuleType, ...] = (
+    credit_note_numbers_have_no_gaps,
+    credit_notes_never_exceed_their_invoice,
+    deferred_revenue_is_what_is_left_to_earn,
     invoices_are_the_sum_of_their_lines,
+    ledger_transactions_balance,
     lines_are_what_their_events_come_to,
     no_closed_month_lacks_an_invoice,
     no_price_is_charged_twice_for_a_day,
     numbers_have_no_gaps,
+    receivable_is_what_is_due,
+    recognized_revenue_never_exceeds_what_was_invoiced,
 )
 
 

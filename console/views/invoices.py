@@ -4,12 +4,10 @@ from collections.abc import Callable
 from typing import Any
 
 from django.contrib import messages
-from django.db import transaction
 from django.http import HttpResponseBase
 from django.shortcuts import redirect, render
 
-from accounts.facade import record_audit
-from billing.facade import Invoice, events_behind, get_invoice, get_line, pay_invoice, void_invoice
+from billing.facade import Invoice, clock_of, events_behind, get_invoice, get_line, pay_invoice, void_invoice
 from console.access import MONEY_ROLES, page
 from console.queries.directory import customers_by_key
 from console.queries.invoices import STATUSES, InvoiceFilter, invoice_totals, invoiced_months, list_invoices
@@ -76,27 +74,16 @@ def line_events(request: Any, invoice: str, line: str) -> HttpResponseBase:
 
 @page(roles=MONEY_ROLES, methods=("POST",))
 def pay(request: Any, invoice: str) -> HttpResponseBase:
-    return _settle(request, invoice, pay_invoice, action="invoice.pay", done="is marked as paid")
+    return _settle(request, invoice, pay_invoice, done="is marked as paid")
 
 
 @page(roles=MONEY_ROLES, methods=("POST",))
 def void(request: Any, invoice: str) -> HttpResponseBase:
-    return _settle(request, invoice, void_invoice, action="invoice.void", done="is void")
+    return _settle(request, invoice, void_invoice, done="is void")
 
 
-def _settle(
-    request: Any, reference: str, service: Callable[..., Invoice], *, action: str, done: str
-) -> HttpResponseBase:
-    organization = request.access.organization
-    found = get_invoice(organization_id=organization.pk, invoice=reference)
-    with transaction.atomic():
-        service(invoice=found, now=system_clock())
-        record_audit(
-            organization_id=organization.pk,
-            actor=request.user.email,
-            action=action,
-            target=found.pk,
-            number=found.number,
-        )
+def _settle(request: Any, reference: str, service: Callable[..., Invoice], *, done: str) -> HttpResponseBase:
+    found = get_invoice(organization_id=request.access.organization.pk, invoice=reference)
+    service(invoice=found, now=clock_of(found.customer)(), actor=request.user.email)
     messages.success(request, f"{found.number} {done}.")
     return redirect("console:invoice", found.pk)

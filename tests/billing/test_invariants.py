@@ -49,7 +49,7 @@ def test_honest_books_break_no_law(books: Api) -> None:
     assert broken(books) == {}
     out = io.StringIO()
     call_command("check_invariants", stdout=out)
-    assert out.getvalue().count("  ok  ") == len(LAWS) == 5
+    assert out.getvalue().count("  ok  ") == len(LAWS)
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -16,7 +15,6 @@ from billing.queries.customers import get_customer
 from billing.queries.invoices import events_behind, get_invoice, get_line, invoices_of, runs_of
 from billing.queries.late_usage import late_usage
 from billing.services.invoices import InvoiceStateConflict
-from billing.services.payments import pay_invoice, void_invoice
 from billing.services.runs import start_billing_run
 from billing.tasks import work_run
 from kernel.clock import system_clock
@@ -62,19 +60,15 @@ class InvoiceView(APIView):
         return Response(present.invoice(get_invoice(organization_id=request.auth.organization_id, invoice=invoice)))
 
 
-class InvoiceActionView(APIView):
-    """`finalize`, `pay` and `void`."""
+class FinalizeView(APIView):
+    """Invoices are finalized when they are issued."""
 
     answers = {"POST": answers.Invoice}
 
     @extend_schema(request=None)
-    def post(self, request: Any, invoice: str, action: str) -> Response:
+    def post(self, request: Any, invoice: str) -> Response:
         found = get_invoice(organization_id=request.auth.organization_id, invoice=invoice)
-        actions: dict[str, Callable[..., Any]] = {"pay": pay_invoice, "void": void_invoice}
-        if action == "finalize":
-            raise InvoiceStateConflict(f"This invoice is {found.status} already")
-        actions[action](invoice=found, now=system_clock())
-        return Response(present.invoice(get_invoice(organization_id=request.auth.organization_id, invoice=found.pk)))
+        raise InvoiceStateConflict(f"This invoice is {found.status} already")
 
 
 class LineEventsView(APIView):

@@ -1,0 +1,93 @@
+"""How payments, credit notes and the ledger look in the API's answers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from decimal import Decimal
+from typing import Any
+
+from billing.api.present import money
+from billing.models import CreditNote, LedgerTransaction, Payment
+from billing.queries.ledger import AccountBalance, TrialBalanceRow
+from billing.queries.revenue_schedule import ScheduledMonth
+
+
+def payment(one: Payment) -> dict[str, Any]:
+    return {
+        "id": one.id,
+        "invoice": one.invoice_id,
+        "customer": one.invoice.customer.key,
+        "amount": money(one.amount, one.currency),
+        "currency": one.currency,
+        "method": one.method,
+        "reference": one.reference,
+        "refund_of": one.refund_of_id,
+        "paid_at": one.paid_at,
+    }
+
+
+def credit_note(one: CreditNote) -> dict[str, Any]:
+    amounts = ["subtotal", "tax", "total", "applied", "credited", "refunded"]
+    return (
+        {name: getattr(one, name) for name in ("id", "number", "reason", "currency", "issued_at")}
+        | {"invoice": one.invoice_id, "customer": one.invoice.customer.key}
+        | {name: money(getattr(one, name), one.currency) for name in amounts}
+        | {
+            "lines": [
+                {
+                    "line": line.line_id,
+                    "amount": money(line.amount, one.currency),
+                    "tax": money(line.tax, one.currency),
+                }
+                for line in one.lines.all()
+            ]
+        }
+    )
+
+
+def transaction(one: LedgerTransaction) -> dict[str, Any]:
+    return {
+        "id": one.id,
+        "kind": one.kind,
+        "occurred_at": one.occurred_at,
+        "currency": one.currency,
+        "customer": one.customer.key,
+        "invoice": one.invoice_id,
+        "payment": one.payment_id,
+        "credit_note": one.credit_note_id,
+        "entries": [
+            {"account": entry.account, "amount": money(entry.amount, one.currency)} for entry in one.entries.all()
+        ],
+    }
+
+
+def balance(one: AccountBalance) -> dict[str, str]:
+    return {"account": one.account, "currency": one.currency, "balance": money(one.balance, one.currency)}
+
+
+_COLUMNS = ("opening", "debits", "credits", "closing")
+
+
+def trial_balance_row(one: TrialBalanceRow) -> dict[str, str]:
+    return {"account": one.account, "currency": one.currency} | {
+        name: money(getattr(one, name), one.currency) for name in _COLUMNS
+    }
+
+
+def trial_balance_totals(rows: Iterable[TrialBalanceRow]) -> list[dict[str, str]]:
+    """The columns' sums by currency."""
+    sums: dict[str, dict[str, Decimal]] = {}
+    for one in rows:
+        of_currency = sums.setdefault(one.currency, dict.fromkeys(_COLUMNS, Decimal(0)))
+        for name in _COLUMNS:
+            of_currency[name] += getattr(one, name)
+    return [
+        {"currency": currency} | {name: money(amount, currency) for name, amount in columns.items()}
+        for currency, columns in sums.items()
+    ]
+
+
+def revenue_month(one: ScheduledMonth) -> dict[str, str]:
+    return {"month": str(one.month), "currency": one.currency} | {
+        name: money(getattr(one, name), one.currency) for name in ("recognized", "scheduled", "deferred")
+    }
