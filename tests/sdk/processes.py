@@ -23,8 +23,10 @@ def start_recorder(
     return start(*command, *([] if turns is None else [str(turns)]), **environment)
 
 
-def start(*command: str, **environment: str) -> subprocess.Popen[bytes]:
-    return subprocess.Popen(command, cwd=ROOT, env=ENVIRONMENT | environment)
+def start(*command: str, pipes: bool = False, **environment: str) -> subprocess.Popen[bytes]:
+    """A process at the project's root; with `pipes`, its input and output are the caller's."""
+    pipe = subprocess.PIPE if pipes else None
+    return subprocess.Popen(command, cwd=ROOT, env=ENVIRONMENT | environment, stdin=pipe, stdout=pipe)
 
 
 def run(code: str, *arguments: str, seconds: float = 60, **environment: str) -> str:

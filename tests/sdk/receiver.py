@@ -31,6 +31,8 @@ class Receiver(ThreadingHTTPServer):
         self.stored: dict[tuple[str, str], Event] = {}
         self.batches: list[list[Event]] = []
         self.keeps_batches = True
+        #: Without it, an identity is known, and not what came under it.
+        self.keeps_content = True
         self.requests = 0
         self.duplicates = 0
         self.refuses: Callable[[Event], tuple[str, str] | None] = lambda event: None
@@ -55,9 +57,9 @@ class Receiver(ThreadingHTTPServer):
                 if refusal:
                     rejected.append({"index": index, "id": event["id"], "code": refusal[0], "detail": refusal[1]})
                 elif identity not in self.stored:
-                    self.stored[identity] = event
+                    self.stored[identity] = event if self.keeps_content else {}
                     accepted += 1
-                elif self.stored[identity] == event:
+                elif not self.keeps_content or self.stored[identity] == event:
                     duplicates += 1
                 else:
                     rejected.append(
