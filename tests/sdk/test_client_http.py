@@ -15,6 +15,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
+from taximeter import ConfigurationError
 from taximeter.client import (
     ApiError,
     Client,
@@ -291,8 +292,16 @@ def test_a_reference_may_hold_any_character(server):
     assert server.paths == ["/api/v1/customers/a%2Fb%3Fc%23d"]
 
 
+def test_the_environment_may_say_where_and_with_which_key(server, monkeypatch):
+    monkeypatch.setenv("TAXIMETER_URL", server.address)
+    monkeypatch.setenv("TAXIMETER_API_KEY", "from the environment")
+    assert Client().usage("turns", **OCTOBER).quantity == Decimal("7.5")
+    assert server.headers[0]["Authorization"] == "Bearer from the environment"
+
+
 def test_mistakes_are_told_before_anything_is_sent(server, monkeypatch):
-    monkeypatch.delenv("TAXIMETER_API_KEY", raising=False)
+    for name in ("TAXIMETER_API_KEY", "TAXIMETER_URL"):
+        monkeypatch.delenv(name, raising=False)
     client = Client(server.address, "k")
     with pytest.raises(ValueError, match="without a zone"):
         client.usage("turns", start=datetime(2026, 10, 1), end=OCTOBER["end"])  # noqa: DTZ001
@@ -304,7 +313,7 @@ def test_mistakes_are_told_before_anything_is_sent(server, monkeypatch):
         client.events.list(page_size=0)
     with pytest.raises(ValueError, match="no http"):
         Client("taximeter.example", "k")
-    with pytest.raises(ValueError, match="API key"):
+    with pytest.raises(ConfigurationError, match="TAXIMETER_API_KEY"):
         Client(server.address)
     assert server.paths == []
 

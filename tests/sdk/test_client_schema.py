@@ -88,7 +88,7 @@ def test_the_client_asks_what_is_there_and_reads_what_it_says(name):
     operation = schema()["paths"][endpoint.path]["get"]
     paging = {"limit", "cursor"} if isinstance(endpoint, ListEndpoint) else set()
     asked = {one["name"] for one in operation.get("parameters", []) if one["in"] == "query"}
-    assert set(endpoint.filters) | paging == asked
+    assert set(endpoint.filters) | paging <= asked
     assert differences(endpoint.answer, answer_of(endpoint), endpoint.answer.__name__) == []
 
 

@@ -8,36 +8,29 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from types import TracebackType
 
-from taximeter.client import endpoints
+from taximeter.client import endpoints, resources
 from taximeter.client.connection import Connection
 from taximeter.client.decoding import decode
 from taximeter.client.models import Usage
-from taximeter.client.resources import (
-    BillingRuns,
-    Customers,
-    Events,
-    Invoices,
-    Meters,
-    Plans,
-    Subscriptions,
-    written,
-)
+from taximeter.environment import API_KEY, URL
+from taximeter.errors import ConfigurationError
 
 
 class Client:
-    """Reads usage, customers, subscriptions and invoices. Safe to share between threads.
+    """Reads usage, tasks, customers, invoices, credit and the books. Safe to share between threads.
 
         client = Client("https://taximeter.example", api_key="…")  # a key with the scope `read`
         for invoice in client.invoices.list(month="2026-10"):
             print(invoice.number, invoice.total, invoice.currency)
 
-    `timeout` is in seconds for each wait on the network. Reads are sent up to `attempts` times: after network
-    errors, 429, 500, 502, 503 and 504, waiting as long as `Retry-After` says, up to `longest_wait` seconds.
+    Address and key may stand in TAXIMETER_URL and TAXIMETER_API_KEY. `timeout` is in seconds for each wait on the
+    network. Reads are sent up to `attempts` times: after network errors, 429, 500, 502, 503 and 504, waiting as long
+    as `Retry-After` says, up to `longest_wait` seconds.
     """
 
     def __init__(
         self,
-        url: str,
+        url: str | None = None,
         api_key: str | None = None,
         *,
         timeout: float = 10.0,
@@ -45,9 +38,9 @@ class Client:
         longest_wait: float = 30.0,
         ssl_context: ssl.SSLContext | None = None,
     ) -> None:
-        api_key = api_key or os.environ.get("TAXIMETER_API_KEY")
-        if not api_key:
-            raise ValueError("an API key is needed: give api_key, or set TAXIMETER_API_KEY")
+        url, api_key = url or os.environ.get(URL), api_key or os.environ.get(API_KEY)
+        if not url or not api_key:
+            raise ConfigurationError(f"a server and a key are needed: give url and api_key, or set {URL} and {API_KEY}")
         self._connection = Connection(
             url,
             api_key,
@@ -56,13 +49,19 @@ class Client:
             longest_wait=longest_wait,
             ssl_context=ssl_context,
         )
-        self.customers = Customers(self._connection)
-        self.subscriptions = Subscriptions(self._connection)
-        self.invoices = Invoices(self._connection)
-        self.plans = Plans(self._connection)
-        self.meters = Meters(self._connection)
-        self.events = Events(self._connection)
-        self.billing_runs = BillingRuns(self._connection)
+        self.customers = resources.Customers(self._connection)
+        self.subscriptions = resources.Subscriptions(self._connection)
+        self.invoices = resources.Invoices(self._connection)
+        self.credit_notes = resources.CreditNotes(self._connection)
+        self.payments = resources.Payments(self._connection)
+        self.credit_grants = resources.CreditGrants(self._connection)
+        self.plans = resources.Plans(self._connection)
+        self.pricing_units = resources.PricingUnits(self._connection)
+        self.meters = resources.Meters(self._connection)
+        self.events = resources.Events(self._connection)
+        self.tasks = resources.Tasks(self._connection)
+        self.ledger = resources.Ledger(self._connection)
+        self.billing_runs = resources.BillingRuns(self._connection)
 
     def usage(
         self,
@@ -92,7 +91,7 @@ class Client:
             "customer": customer,
             "group_by": ",".join(group_by) or None,
         }
-        answer = self._connection.get(endpoints.USAGE.path_of(meter=meter), written(parameters))
+        answer = self._connection.get(endpoints.USAGE.path_of(meter=meter), resources.written(parameters))
         return decode(Usage, answer)
 
     def close(self) -> None:

@@ -7,22 +7,11 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import TypeVar
 
-from taximeter.client import endpoints
+from taximeter.client import endpoints, models
 from taximeter.client.connection import Connection
 from taximeter.client.decoding import decode
 from taximeter.client.endpoints import Endpoint, ListEndpoint
 from taximeter.client.listing import Listing
-from taximeter.client.models import (
-    BillingRun,
-    Customer,
-    Invoice,
-    LateUsage,
-    Meter,
-    Plan,
-    Subscription,
-    UpcomingInvoice,
-    UsageEvent,
-)
 from taximeter.events import rfc3339
 
 Answer = TypeVar("Answer")
@@ -55,24 +44,32 @@ def written(parameters: Parameters) -> dict[str, str]:
 
 
 class Customers(Resource):
-    def list(self, *, page_size: int = PAGE_SIZE) -> Listing[Customer]:
+    def list(self, *, page_size: int = PAGE_SIZE) -> Listing[models.Customer]:
         return self._list(endpoints.CUSTOMERS, page_size)
 
-    def get(self, customer: str) -> Customer:
+    def get(self, customer: str) -> models.Customer:
         """A customer by its key or id."""
         return self._one(endpoints.CUSTOMER, customer=customer)
 
-    def upcoming_invoices(self, customer: str) -> builtins.list[UpcomingInvoice]:
+    def upcoming_invoices(self, customer: str) -> builtins.list[models.UpcomingInvoice]:
         """What each subscription's open period would cost if it ended now; `NotFound` where there is none."""
         first = self._one(endpoints.UPCOMING_INVOICES, customer=customer)
         return [first, *first.others]
 
+    def credit_balance(self, customer: str) -> models.CreditBalances:
+        """What the customer's prepaid credit still holds."""
+        return self._one(endpoints.CREDIT_BALANCE, customer=customer)
+
+    def credit_movements(self, customer: str, *, page_size: int = PAGE_SIZE) -> Listing[models.CreditMovement]:
+        """Every change of the customer's prepaid credit."""
+        return self._list(endpoints.CREDIT_MOVEMENTS, page_size, customer=customer)
+
 
 class Subscriptions(Resource):
-    def list(self, *, customer: str | None = None, page_size: int = PAGE_SIZE) -> Listing[Subscription]:
+    def list(self, *, customer: str | None = None, page_size: int = PAGE_SIZE) -> Listing[models.Subscription]:
         return self._list(endpoints.SUBSCRIPTIONS, page_size, {"customer": customer})
 
-    def get(self, subscription: str) -> Subscription:
+    def get(self, subscription: str) -> models.Subscription:
         return self._one(endpoints.SUBSCRIPTION, subscription=subscription)
 
 
@@ -84,36 +81,36 @@ class Invoices(Resource):
         status: str | None = None,
         month: str | None = None,
         page_size: int = PAGE_SIZE,
-    ) -> Listing[Invoice]:
+    ) -> Listing[models.Invoice]:
         """Invoices with their lines. `status` such as `finalized`, `month` such as `2026-10`."""
         return self._list(endpoints.INVOICES, page_size, {"customer": customer, "status": status, "month": month})
 
-    def get(self, invoice: str) -> Invoice:
+    def get(self, invoice: str) -> models.Invoice:
         return self._one(endpoints.INVOICE, invoice=invoice)
 
-    def events(self, invoice: str, line: str, *, page_size: int = 1000) -> Listing[UsageEvent]:
+    def events(self, invoice: str, line: str, *, page_size: int = 1000) -> Listing[models.UsageEvent]:
         """The usage events behind a line."""
         return self._list(endpoints.LINE_EVENTS, page_size, invoice=invoice, line=line)
 
-    def late_usage(self, invoice: str) -> tuple[LateUsage, ...]:
+    def late_usage(self, invoice: str) -> tuple[models.LateUsage, ...]:
         """The lines whose usage has changed since the invoice was issued."""
         return self._one(endpoints.LATE_USAGE, invoice=invoice).data
 
 
 class Plans(Resource):
-    def list(self, *, page_size: int = PAGE_SIZE) -> Listing[Plan]:
+    def list(self, *, page_size: int = PAGE_SIZE) -> Listing[models.Plan]:
         return self._list(endpoints.PLANS, page_size)
 
-    def get(self, plan: str) -> Plan:
+    def get(self, plan: str) -> models.Plan:
         """A plan with all its versions."""
         return self._one(endpoints.PLAN, plan=plan)
 
 
 class Meters(Resource):
-    def list(self, *, page_size: int = PAGE_SIZE) -> Listing[Meter]:
+    def list(self, *, page_size: int = PAGE_SIZE) -> Listing[models.Meter]:
         return self._list(endpoints.METERS, page_size)
 
-    def get(self, meter: str) -> Meter:
+    def get(self, meter: str) -> models.Meter:
         return self._one(endpoints.METER, meter=meter)
 
 
@@ -128,7 +125,7 @@ class Events(Resource):
         start: datetime | None = None,
         end: datetime | None = None,
         page_size: int = PAGE_SIZE,
-    ) -> Listing[UsageEvent]:
+    ) -> Listing[models.UsageEvent]:
         """Recorded events, `start` ≤ time < `end`, the newest first."""
         return self._list(
             endpoints.EVENTS,
@@ -138,8 +135,98 @@ class Events(Resource):
 
 
 class BillingRuns(Resource):
-    def list(self, *, page_size: int = PAGE_SIZE) -> Listing[BillingRun]:
+    def list(self, *, page_size: int = PAGE_SIZE) -> Listing[models.BillingRun]:
         return self._list(endpoints.BILLING_RUNS, page_size)
 
-    def get(self, run: str) -> BillingRun:
+    def get(self, run: str) -> models.BillingRun:
         return self._one(endpoints.BILLING_RUN, run=run)
+
+
+class Tasks(Resource):
+    def list(
+        self,
+        *,
+        customer: str | None = None,
+        agent: str | None = None,
+        outcome: str | None = None,
+        start: datetime | None = None,
+        end: datetime | None = None,
+        page_size: int = PAGE_SIZE,
+    ) -> Listing[models.TaskSummary]:
+        """Tasks with what they took, those that began in `start` ≤ t < `end`."""
+        return self._list(
+            endpoints.TASKS,
+            page_size,
+            {"customer": customer, "agent": agent, "outcome": outcome, "from": start, "to": end},
+        )
+
+    def get(self, task_id: str) -> models.TaskTrace:
+        """A task with its turns, decisions and calls."""
+        return self._one(endpoints.TASK, task_id=task_id)
+
+
+class CreditGrants(Resource):
+    def list(self, *, customer: str | None = None, page_size: int = PAGE_SIZE) -> Listing[models.CreditGrant]:
+        return self._list(endpoints.CREDIT_GRANTS, page_size, {"customer": customer})
+
+    def get(self, grant: str) -> models.CreditGrant:
+        return self._one(endpoints.CREDIT_GRANT, grant=grant)
+
+
+class PricingUnits(Resource):
+    def list(self, *, page_size: int = PAGE_SIZE) -> Listing[models.PricingUnit]:
+        return self._list(endpoints.PRICING_UNITS, page_size)
+
+    def get(self, unit: str) -> models.PricingUnit:
+        return self._one(endpoints.PRICING_UNIT, unit=unit)
+
+
+class CreditNotes(Resource):
+    def list(
+        self, *, customer: str | None = None, invoice: str | None = None, page_size: int = PAGE_SIZE
+    ) -> Listing[models.CreditNote]:
+        return self._list(endpoints.CREDIT_NOTES, page_size, {"customer": customer, "invoice": invoice})
+
+    def get(self, credit_note: str) -> models.CreditNote:
+        return self._one(endpoints.CREDIT_NOTE, credit_note=credit_note)
+
+
+class Payments(Resource):
+    def list(
+        self, *, customer: str | None = None, invoice: str | None = None, page_size: int = PAGE_SIZE
+    ) -> Listing[models.Payment]:
+        return self._list(endpoints.PAYMENTS, page_size, {"customer": customer, "invoice": invoice})
+
+    def get(self, payment: str) -> models.Payment:
+        return self._one(endpoints.PAYMENT, payment=payment)
+
+
+class Ledger(Resource):
+    def transactions(
+        self,
+        *,
+        customer: str | None = None,
+        account: str | None = None,
+        kind: str | None = None,
+        start: datetime | None = None,
+        end: datetime | None = None,
+        page_size: int = PAGE_SIZE,
+    ) -> Listing[models.LedgerTransaction]:
+        """Postings of `start` ≤ t < `end`, each balanced."""
+        return self._list(
+            endpoints.LEDGER_TRANSACTIONS,
+            page_size,
+            {"customer": customer, "account": account, "kind": kind, "from": start, "to": end},
+        )
+
+    def balances(self, *, customer: str | None = None, at: datetime | None = None) -> tuple[models.AccountBalance, ...]:
+        """What each account holds, at an instant or now."""
+        return self._one(endpoints.LEDGER_BALANCES, {"customer": customer, "at": at}).data
+
+    def trial_balance(self, month: str) -> models.TrialBalance:
+        """All accounts over a month such as `2026-10`."""
+        return self._one(endpoints.TRIAL_BALANCE, {"month": month})
+
+    def revenue_schedule(self, start: str, end: str, *, customer: str | None = None) -> tuple[models.RevenueMonth, ...]:
+        """Revenue by month, recognized and still to come."""
+        return self._one(endpoints.REVENUE_SCHEDULE, {"from": start, "to": end, "customer": customer}).data

@@ -1,0 +1,95 @@
+"""What the API answers, as frozen dataclasses: amounts and quantities are `Decimal`, times aware datetimes in UTC.
+
+A field whose `metadata` says `json` is called so in the API.
+"""
+
+from taximeter.client.models.credits import (
+    CreditBalance,
+    CreditBalances,
+    CreditGrant,
+    CreditMovement,
+    HeldGrant,
+    PricingUnit,
+)
+from taximeter.client.models.customers import (
+    AddOn,
+    Customer,
+    Pause,
+    Plan,
+    PlanChange,
+    PlanVersion,
+    Price,
+    SeatChange,
+    Subscription,
+)
+from taximeter.client.models.invoices import (
+    BillingRun,
+    CreditNote,
+    CreditNoteLine,
+    Invoice,
+    InvoiceLine,
+    LateUsage,
+    LateUsageList,
+    Payment,
+    UpcomingInvoice,
+    UpcomingInvoices,
+    UpcomingLine,
+)
+from taximeter.client.models.ledger import (
+    AccountBalance,
+    AccountBalances,
+    LedgerEntry,
+    LedgerTransaction,
+    RevenueMonth,
+    RevenueSchedule,
+    TrialBalance,
+    TrialBalanceRow,
+    TrialBalanceTotal,
+)
+from taximeter.client.models.tasks import Cost, TaskSummary, TaskTrace
+from taximeter.client.models.usage import Meter, Usage, UsageEvent, UsageRow
+
+__all__ = [
+    "AccountBalance",
+    "AccountBalances",
+    "AddOn",
+    "BillingRun",
+    "Cost",
+    "CreditBalance",
+    "CreditBalances",
+    "CreditGrant",
+    "CreditMovement",
+    "CreditNote",
+    "CreditNoteLine",
+    "Customer",
+    "HeldGrant",
+    "Invoice",
+    "InvoiceLine",
+    "LateUsage",
+    "LateUsageList",
+    "LedgerEntry",
+    "LedgerTransaction",
+    "Meter",
+    "Pause",
+    "Payment",
+    "Plan",
+    "PlanChange",
+    "PlanVersion",
+    "Price",
+    "PricingUnit",
+    "RevenueMonth",
+    "RevenueSchedule",
+    "SeatChange",
+    "Subscription",
+    "TaskSummary",
+    "TaskTrace",
+    "TrialBalance",
+    "TrialBalanceRow",
+    "TrialBalanceTotal",
+    "UpcomingInvoice",
+    "UpcomingInvoices",
+    "UpcomingLine",
+    "Usage",
+    "UsageEvent",
+    "UsageRow",
+]

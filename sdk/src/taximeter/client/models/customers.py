@@ -1,0 +1,129 @@
+"""Customers and what they are subscribed to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Customer:
+    """Who is billed."""
+
+    id: str
+    key: str
+    name: str
+    email: str
+    currency: str
+    timezone: str
+    address: Any
+    tax_rate: Decimal
+    tax_id: str
+    tax_treatment: str
+    metadata: dict[str, Any]
+    test_clock: str | None
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Price:
+    """How a fixed fee, seats or a meter becomes money; `model` as the API's documentation has it."""
+
+    id: str
+    key: str
+    name: str
+    kind: str
+    meter: str | None
+    filter: dict[str, Any]
+    bill: str
+    prorate: bool
+    included: Decimal
+    minimum: Decimal | None
+    maximum: Decimal | None
+    pricing_unit: str | None
+    unit_rate: Decimal | None
+    model: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanVersion:
+    """A set of prices."""
+
+    id: str
+    version: int
+    currency: str
+    interval: str
+    interval_count: int
+    trial_days: int
+    minimum_commitment: Decimal
+    prices: tuple[Price, ...]
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan(PlanVersion):
+    """A plan as its newest version has it; `versions` is filled by `plans.get`."""
+
+    key: str
+    name: str
+    add_on: bool
+    versions: tuple[PlanVersion, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SeatChange:
+    """From `starts_at` on there are `seats` seats."""
+
+    seats: int
+    starts_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanChange:
+    """From `starts_at` on it is on this plan."""
+
+    plan: str
+    plan_version: int
+    starts_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pause:
+    """Nothing is charged from `starts_at` to `ends_at`."""
+
+    starts_at: datetime
+    ends_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AddOn:
+    """Another plan within a subscription."""
+
+    id: str
+    plan: str
+    quantity: int
+    starts_at: datetime
+    ends_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subscription:
+    """A customer (its key) on a plan (its key)."""
+
+    id: str
+    customer: str
+    status: str
+    plan: str
+    plan_version: int
+    starts_at: datetime
+    ends_at: datetime | None
+    anchor: str
+    trial_days: int
+    seats: int
+    seat_changes: tuple[SeatChange, ...]
+    plan_changes: tuple[PlanChange, ...]
+    pauses: tuple[Pause, ...]
+    add_ons: tuple[AddOn, ...]
+    created_at: datetime

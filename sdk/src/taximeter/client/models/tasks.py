@@ -1,0 +1,56 @@
+"""What agents did."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cost:
+    """What a task cost the vendor. With any `unpriced_calls`, the amount is not all."""
+
+    amount: Decimal
+    currency: str
+    unpriced_calls: int
+    other_currencies: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskSummary:
+    """A task with what it took. `charge` and `margin` are None where they cannot be told."""
+
+    id: str
+    customer: str | None
+    agent: str | None
+    agent_version: str | None
+    goal: str | None
+    is_test: bool
+    started_at: datetime
+    ended_at: datetime | None
+    outcome: str | None
+    outcome_source: str | None
+    attempts: int
+    turns: int
+    decisions: int
+    tool_calls: int
+    inference_calls: int
+    events: int
+    input_tokens: Decimal
+    cached_input_tokens: Decimal
+    output_tokens: Decimal
+    compute_seconds: Decimal
+    cost: Cost
+    charge: dict[str, Any] | None
+    margin: dict[str, Any] | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskTrace(TaskSummary):
+    """A task with its `tree`: turns and, in each, inference calls, decisions and tool calls."""
+
+    outcomes: tuple[dict[str, Any], ...]
+    is_cut: bool
+    tree: tuple[dict[str, Any], ...]
