@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 from billing.facade import Price
@@ -148,31 +149,41 @@ def _tiers(
     return columns, tuple(rows)
 
 
-def step_in_words(step: Mapping[str, str], *, unit: str, currency: str) -> str:
-    """One stored step from quantity to amount."""
+def amount_in_words(amount: Decimal, *, currency: str, in_units: bool = False) -> str:
+    """An exact amount of money or, of a price in a pricing unit, of credits."""
+    return f"{quantity(amount)} credits" if in_units else exact_money(amount, currency)
+
+
+def step_in_words(step: Mapping[str, str], *, unit: str, currency: str, in_units: bool = False) -> str:
+    """One stored step from quantity to amount; `in_units` of a price in a pricing unit."""
     kind, setting = step["kind"], step["setting"]
     before, after = Decimal(step["before"]), Decimal(step["after"])
     units = plural(unit)
+    shown = partial(amount_in_words, currency=currency, in_units=in_units)
     if kind == "included":
         return (
             f"{quantity(Decimal(setting))} {units} are included: "
             f"of {quantity(before)}, {quantity(after)} are left to charge"
         )
+    if kind == "prepaid":
+        return f"Credit grants pay {quantity(before - after)}: {quantity(after)} {units} are left to charge"
     if kind == "pricing":
         counted = f"{quantity(before)} {units if before != 1 else unit}"
         words = _MODELS.get(setting, "a flat amount").format(units=counted)
-        return f"{words[0].upper()}{words[1:]}: {exact_money(after, currency)}"
+        return f"{words[0].upper()}{words[1:]}: {shown(after)}"
     if kind in ("minimum", "maximum"):
-        limit = exact_money(Decimal(setting), currency)
+        limit = shown(Decimal(setting))
         words = "At least" if kind == "minimum" else "At most"
         if before == after:
             return f"{words} {limit}: no difference here"
-        return f"{words} {limit}: {exact_money(before, currency)} becomes {exact_money(after, currency)}"
+        return f"{words} {limit}: {shown(before)} becomes {shown(after)}"
     if kind == "proration":
-        return (
-            f"Prorated to {setting} of the period, by days: "
-            f"{exact_money(before, currency)} becomes {exact_money(after, currency)}"
-        )
+        return f"Prorated to {setting} of the period, by days: {shown(before)} becomes {shown(after)}"
+    if kind == "credits":
+        return f"Credit grants pay {shown(before - after)}: {shown(before)} becomes {shown(after)}"
+    if kind == "conversion":
+        worth = exact_money(Decimal(setting), currency)
+        return f"A credit is {worth}: {shown(before)} are {exact_money(after, currency)}"
     if kind == "rounding":
         if before == after:
             return f"Nothing to round: {exact_money(after, currency)}"

@@ -18,6 +18,7 @@ from billing.models import (
     TestClock,
 )
 from billing.models.catalogue import PriceKind
+from billing.models.invoices import LineRole
 from billing.queries.clocks import clock_of
 from billing.queries.late_usage import LateUsage
 from billing.queries.rating import PricedInvoice, PricedLine
@@ -140,36 +141,42 @@ def invoice_line(line: InvoiceLine, currency: str) -> dict[str, Any]:
     names = "id kind role description quantity unit_amount tax_rate period_start period_end breakdown steps events"
     return {name: getattr(line, name) for name in names.split()} | {
         "price": line.price.key if line.price else None,
+        "units": line.units,
         "amount": money(line.amount, currency),
+        "discount": money(line.discount, currency),
         "tax": money(line.tax, currency),
     }
 
 
 def upcoming(one: PricedInvoice) -> dict[str, Any]:
     return {
-        "customer": one.subscription.customer.key,
-        "subscription": one.subscription.pk,
+        "customer": one.customer.key,
+        "subscription": one.subscription.pk if one.subscription else None,
         "status": "upcoming",
         "currency": one.currency,
         "period_start": one.period.start,
         "period_end": one.period.end,
         "subtotal": money(one.subtotal, one.currency),
+        "discount": money(one.discount, one.currency),
         "tax": money(one.tax, one.currency),
         "total": money(one.total, one.currency),
-        "amount_due": money(one.total, one.currency),
+        "credits_applied": money(one.credits_applied, one.currency),
+        "amount_due": money(one.amount_due, one.currency),
         "lines": [_upcoming_line(line, one) for line in one.lines],
     }
 
 
 def _upcoming_line(line: PricedLine, one: PricedInvoice) -> dict[str, Any]:
     return {
-        "price": line.price.key,
-        "kind": line.price.kind,
+        "price": line.price.key if line.price else None,
+        "kind": line.price.kind if line.price else LineRole.ONE_OFF,
         "role": line.role,
         "description": line.description,
         "quantity": line.rated.quantity,
         "unit_amount": line.rated.unit_amount,
+        "units": line.rated.units,
         "amount": money(line.rated.amount, one.currency),
+        "discount": money(line.discount, one.currency),
         "tax": money(line.tax, one.currency),
         "period_start": line.period.start,
         "period_end": line.period.end,

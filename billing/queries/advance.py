@@ -12,6 +12,7 @@ from billing.models.catalogue import Bill as BillTime
 from billing.models.invoices import LineRole
 from billing.queries.bills import Bill
 from billing.queries.parts import Settlement
+from billing.queries.priced import Billed
 from kernel.period import Period
 
 
@@ -21,20 +22,23 @@ class AdvanceCharges:
 
     def __init__(self, bills: Iterable[Bill]) -> None:
         settled = [(bill.subscription.pk, bill.arrears) for bill in bills if bill.arrears is not None]
-        self._charged: dict[tuple[str, str], list[tuple[Period, Decimal]]] = defaultdict(list)
+        self._charged: dict[tuple[str, str], list[tuple[Period, Billed]]] = defaultdict(list)
         rows = InvoiceLine.objects.filter(
             invoice__subscription__in={subscription for subscription, _ in settled},
             price__bill=BillTime.IN_ADVANCE,
             role=LineRole.CHARGE,
             period_start__gte=min((whole.start for _, whole in settled), default=datetime.max.replace(tzinfo=UTC)),
-        ).values_list("invoice__subscription_id", "price_id", "period_start", "period_end", "amount")
-        for subscription, price, start, end, amount in rows:
-            self.note(subscription, price, Period(start, end), amount)
+        ).values_list("invoice__subscription_id", "price_id", "period_start", "period_end", "amount", "discount")
+        for subscription, price, start, end, amount, discount in rows:
+            self.note(subscription, price, Period(start, end), Billed(amount, discount))
 
-    def note(self, subscription: str, price: str, period: Period, amount: Decimal) -> None:
-        self._charged[subscription, price].append((period, amount))
+    def note(self, subscription: str, price: str, period: Period, billed: Billed) -> None:
+        self._charged[subscription, price].append((period, billed))
 
-    def of(self, settlement: Settlement) -> Decimal:
+    def of(self, settlement: Settlement) -> Billed:
         """What was charged for the settlement's period."""
         found = self._charged[settlement.subscription.pk, settlement.price.pk]
-        return sum((amount for period, amount in found if period.start in settlement.whole), Decimal(0))
+        within = [billed for period, billed in found if period.start in settlement.whole]
+        return Billed(
+            sum((one.amount for one in within), Decimal(0)), sum((one.discount for one in within), Decimal(0))
+        )

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from billing.models import Invoice, Subscription
+from billing.models import Customer, Invoice, Subscription
 from billing.models.catalogue import Bill as BillTime
 from billing.models.invoices import InvoiceKind
 from billing.queries.timeline import Regime, add_on_spans, billed_from, regimes, spans, zone_of
@@ -34,6 +34,14 @@ class Bill:
     @property
     def subscription(self) -> Subscription:
         return self.regime.subscription
+
+    @property
+    def customer(self) -> Customer:
+        return self.regime.subscription.customer
+
+    @property
+    def currency(self) -> str:
+        return self.regime.subscription.plan_version.currency
 
     @property
     def key(self) -> tuple[str, str, datetime]:

@@ -127,5 +127,6 @@ def terms_of(price: Price) -> PriceTerms:
             "minimum": None if price.minimum is None else format(price.minimum, "f"),
             "maximum": None if price.maximum is None else format(price.maximum, "f"),
             "prorate": price.prorate,
+            "pricing_unit": None if price.unit_rate is None else {"rate": format(price.unit_rate, "f")},
         }
     )

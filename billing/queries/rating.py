@@ -6,7 +6,7 @@ The preview of an open month and the issued invoice are this same function.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from decimal import Decimal
 
 from django.db import connection
@@ -21,68 +21,14 @@ from billing.models.invoices import LineRole
 from billing.queries.advance import AdvanceCharges
 from billing.queries.bills import Bill, bills_in_month, without_invoice
 from billing.queries.parts import Part, Settlement, fees_in_advance, parts_of
+from billing.queries.priced import Billed, PricedInvoice, PricedLine, Unpriceable
+from billing.queries.reductions import Reductions, rate_prepaid, total_up
 from billing.queries.usage import UsageRead, read_usage
 from kernel.errors import TaximeterError
-from kernel.money import EXACT, round_to_currency
 from kernel.period import Month, Period
 from metering.facade import current_versions
 
 ZERO = Decimal(0)
-
-
-@dataclass(frozen=True, slots=True)
-class PricedLine:
-    """A price over a period, with what it was computed from."""
-
-    price: Price
-    period: Period
-    rated: RatedLine
-    description: str
-    tax_rate: Decimal
-    tax: Decimal
-    role: LineRole = LineRole.CHARGE
-    meter_version_id: int | None = None
-    events: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class PricedInvoice:
-    """What a bill comes to; amounts are rounded to the currency, per line."""
-
-    bill: Bill
-    lines: tuple[PricedLine, ...]
-
-    @property
-    def subscription(self) -> Subscription:
-        return self.bill.subscription
-
-    @property
-    def currency(self) -> str:
-        return self.bill.subscription.plan_version.currency
-
-    @property
-    def period(self) -> Period:
-        return self.bill.in_force
-
-    @property
-    def subtotal(self) -> Decimal:
-        return sum((line.rated.amount for line in self.lines), ZERO)
-
-    @property
-    def tax(self) -> Decimal:
-        return sum((line.tax for line in self.lines), ZERO)
-
-    @property
-    def total(self) -> Decimal:
-        return self.subtotal + self.tax
-
-
-@dataclass(frozen=True, slots=True)
-class Unpriceable:
-    """A subscription whose month cannot be priced, and why. It stops nobody else's invoice."""
-
-    subscription: Subscription
-    error: TaximeterError
 
 
 def price_month(subscriptions: Sequence[Subscription], month: Month) -> list[PricedInvoice | Unpriceable]:
@@ -101,7 +47,7 @@ def price_bills(bills: Sequence[Bill]) -> list[PricedInvoice | Unpriceable]:
         return []
     organization_id = bills[0].subscription.organization_id
     versions = {v.meter_id: v for v in current_versions().filter(meter__organization_id=organization_id)}
-    advance = AdvanceCharges(bills)
+    advance, reductions = AdvanceCharges(bills), Reductions.load(bills)
     parts: list[list[Part | Settlement] | TaximeterError] = []
     for bill in bills:
         try:
@@ -110,10 +56,15 @@ def price_bills(bills: Sequence[Bill]) -> list[PricedInvoice | Unpriceable]:
             parts.append(error)
     asking = [part for of_one in parts if isinstance(of_one, list) for part in of_one if isinstance(part, Part)]
     usage = read_usage(asking, versions)
-    return [
-        _price(bill, of_one, usage, advance) if isinstance(of_one, list) else Unpriceable(bill.subscription, of_one)
-        for bill, of_one in zip(bills, parts, strict=True)
-    ]
+    found: dict[int, PricedInvoice | Unpriceable] = {}
+    # What falls due first draws first on what a customer has in advance.
+    for index in sorted(range(len(bills)), key=lambda index: bills[index].due_at):
+        bill, of_one = bills[index], parts[index]
+        if isinstance(of_one, list):
+            found[index] = _price(bill, of_one, usage, advance, reductions)
+        else:
+            found[index] = Unpriceable(bill.subscription, of_one)
+    return [found[index] for index in range(len(bills))]
 
 
 def current_snapshot() -> str:
@@ -124,7 +75,7 @@ def current_snapshot() -> str:
 
 
 def _price(
-    bill: Bill, parts: Sequence[Part | Settlement], usage: UsageRead, advance: AdvanceCharges
+    bill: Bill, parts: Sequence[Part | Settlement], usage: UsageRead, advance: AdvanceCharges, reductions: Reductions
 ) -> PricedInvoice | Unpriceable:
     lines: list[PricedLine] = []
     try:
@@ -132,27 +83,32 @@ def _price(
             if isinstance(part, Settlement):
                 lines += _settle(part, advance.of(part))
             elif part.price.kind != PriceKind.COMMITMENT:
-                lines.append(_price_line(part, usage))
+                lines.append(_price_line(part, usage, bill, reductions))
         for part in parts:
             if isinstance(part, Part) and part.price.kind == PriceKind.COMMITMENT:
                 lines += _true_up(part, lines, bill)
     except TaximeterError as error:
+        reductions.wallets.give_back(draw for line in lines for draw in line.draws)
         return Unpriceable(bill.subscription, error)
-    for line in lines:
-        if line.price.bill == BillTime.IN_ADVANCE and line.role is LineRole.CHARGE:
-            advance.note(bill.subscription.pk, line.price.pk, line.period, line.rated.amount)
-    return PricedInvoice(bill, tuple(lines))
+    priced = total_up(bill, lines, reductions)
+    for line in priced.lines:
+        if line.price and line.price.bill == BillTime.IN_ADVANCE and line.role is LineRole.CHARGE:
+            billed = Billed(line.rated.amount, line.discount)
+            advance.note(bill.subscription.pk, line.price.pk, line.period, billed)
+    return priced
 
 
-def _price_line(part: Part, usage: UsageRead) -> PricedLine:
+def _price_line(part: Part, usage: UsageRead, bill: Bill, reductions: Reductions) -> PricedLine:
     if part.usage is None:
-        return _line(part, _fee(part))
-    found = usage.of(part)
-    groups = tuple(GroupUsage(group_of(row.group), row.quantity) for row in found) if part.usage.group_by else ()
-    events = sum(row.events for row in found)
-    used = Usage(quantity=sum((row.quantity for row in found), ZERO), events=events, groups=groups)
-    rated = rate(part.terms, used, currency=_currency(part), fraction=part.fraction)
-    return replace(_line(part, rated), meter_version_id=part.usage.meter_version_id, events=events)
+        used, events = Usage(quantity=_units(part)), 0
+    else:
+        found = usage.of(part)
+        groups = tuple(GroupUsage(group_of(row.group), row.quantity) for row in found) if part.usage.group_by else ()
+        events = sum(row.events for row in found)
+        used = Usage(quantity=sum((row.quantity for row in found), ZERO), events=events, groups=groups)
+    rated, draws = rate_prepaid(part, used, bill, reductions.wallets)
+    meter_version_id = part.usage.meter_version_id if part.usage else None
+    return replace(_line(part, rated), meter_version_id=meter_version_id, events=events, draws=draws)
 
 
 def _fee(part: Part) -> RatedLine:
@@ -165,9 +121,9 @@ def _units(part: Part) -> Decimal:
     return Decimal(part.seats if part.price.kind == PriceKind.SEAT else 1)
 
 
-def _settle(settlement: Settlement, charged: Decimal) -> list[PricedLine]:
+def _settle(settlement: Settlement, billed: Billed) -> list[PricedLine]:
     """The difference between what a period paid for in advance came to and what was charged for it, if any."""
-    parts, whole = settlement.parts, settlement.whole
+    parts, whole, charged = settlement.parts, settlement.whole, billed.amount
     rated = [_fee(part) for part in parts]
     difference = sum((one.amount for one in rated), ZERO) - charged
     if not difference:
@@ -191,6 +147,7 @@ def _settle(settlement: Settlement, charged: Decimal) -> list[PricedLine]:
             total,
             role=LineRole.SETTLEMENT,
             description=description,
+            billed=billed if difference < 0 else None,
         )
     ]
 
@@ -207,10 +164,10 @@ def _new_line(
     *,
     role: LineRole = LineRole.CHARGE,
     description: str = "",
+    billed: Billed | None = None,
 ) -> PricedLine:
     tax_rate = tax_rate_of(subscription.customer, price)
-    tax = round_to_currency(EXACT.multiply(rated.amount, tax_rate), price.plan_version.currency)
-    return PricedLine(price, period, rated, description or price.name, tax_rate, tax, role)
+    return PricedLine(price, period, rated, description or price.name, tax_rate, role, billed=billed)
 
 
 def tax_rate_of(customer: Customer, price: Price | None) -> Decimal:
@@ -230,6 +187,7 @@ def _true_up(part: Part, lines: Sequence[PricedLine], bill: Bill) -> list[Priced
     committed = rate(part.terms, Usage(quantity=Decimal(1)), currency=_currency(part), fraction=part.fraction)
     charged = sum((_fee(fee).amount for fee in fees_in_advance(part, bill.regime, bill.arrears)), ZERO)
     for line in lines:
+        assert line.price is not None, "charges made by hand are added later"
         in_arrears = line.price.bill == BillTime.IN_ARREARS and line.price.plan_version_id == part.price.plan_version_id
         if in_arrears and part.period.start <= line.period.start and line.period.end <= part.period.end:
             charged += line.rated.amount

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
@@ -18,33 +18,34 @@ class Wallets:
     What a grant is of is said in one text: the currency's code, the pricing unit's id, or the meter's id.
     """
 
-    def __init__(self, grants: Mapping[tuple[str, str], list[Grant]]) -> None:
-        self._grants = dict(grants)
+    def __init__(self, rows: Iterable[CreditGrant] = ()) -> None:
+        self._grants: dict[str, Grant] = {}
+        self._held: dict[tuple[str, str], list[str]] = defaultdict(list)
+        for row in rows:
+            self._grants[row.pk] = as_drawn(row)
+            self._held[row.customer_id, is_of(row)].append(row.pk)
 
     @classmethod
     def load(cls, *, customers: Iterable[str], at: datetime) -> Wallets:
         """The grants of `customers` (ids) that may pay for what falls due up to `at`; one query."""
-        rows = CreditGrant.objects.filter(customer__in=set(customers), balance__gt=0, effective_at__lt=at)
-        grants: dict[tuple[str, str], list[Grant]] = defaultdict(list)
-        for row in rows:
-            grants[row.customer_id, is_of(row)].append(as_drawn(row))
-        return cls(grants)
+        return cls(CreditGrant.objects.filter(customer__in=set(customers), balance__gt=0, effective_at__lt=at))
 
     def draw(self, *, customer_id: str, of: str, amount: Decimal, at: datetime) -> tuple[Draw, ...]:
         """What pays `amount`, due at `at`, or as much of it as there is, in the order that is promised."""
-        grants = self._grants.get((customer_id, of))
-        if not grants:
-            return ()
-        draws = draw(grants, amount, at)
-        taken = {one.grant_id: one.amount for one in draws}
-        self._grants[customer_id, of] = [
-            replace(grant, balance=grant.balance - taken.get(grant.id, Decimal(0))) for grant in grants
-        ]
+        held = self._held.get((customer_id, of), ())
+        draws = draw([self._grants[grant] for grant in held], amount, at)
+        for one in draws:
+            self._add(one.grant_id, -one.amount)
         return draws
 
-    def holds(self, *, customer_id: str, of: str) -> bool:
-        """Whether the customer has any such grant."""
-        return (customer_id, of) in self._grants
+    def give_back(self, draws: Iterable[Draw]) -> None:
+        """What was drawn for a bill that then could not be priced."""
+        for one in draws:
+            self._add(one.grant_id, one.amount)
+
+    def _add(self, grant_id: str, amount: Decimal) -> None:
+        grant = self._grants[grant_id]
+        self._grants[grant_id] = replace(grant, balance=grant.balance + amount)
 
 
 def is_of(grant: CreditGrant) -> str:

@@ -12,7 +12,7 @@ from billing.domain.draws import rolled_over
 from billing.models import CreditGrant, CreditMovement, Invoice, TestClock
 from billing.models.credits import GrantSource, MovementKind
 from billing.models.invoices import InvoiceStatus
-from billing.services.credits import record_movements, store_grants
+from billing.services.credits import granted, record_movements, store_grants
 
 #: Grants expired in one transaction.
 BATCH = 500
@@ -64,7 +64,7 @@ def _expire(grants: list[CreditGrant], now: datetime) -> None:
         if kept:
             successors.append(_successor(grant, kept, now))
     record_movements(movements)
-    store_grants(successors, now)
+    store_grants(successors, [granted(one, now) for one in successors])
 
 
 def _successor(grant: CreditGrant, amount: Decimal, now: datetime) -> CreditGrant:

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from typing import Any
 
 from django.db import connection, transaction
 
@@ -70,8 +71,7 @@ def grant_credit(
     It pays for what falls due after `effective_at` (`now` unless said otherwise), up to and at `expires_at`.
     `invoice` is the one that left it in the customer's favour. Raises `GrantInvalid`.
     """
-    grant = CreditGrant(
-        organization_id=customer.organization_id,
+    grant = new_grant(
         customer=customer,
         name=name,
         source=source,
@@ -79,17 +79,35 @@ def grant_credit(
         pricing_unit=pricing_unit,
         meter=meter,
         amount=amount,
-        balance=amount,
         priority=priority,
-        effective_at=effective_at or now,
+        effective_at=effective_at,
         expires_at=expires_at,
         rollover_limit=rollover_limit,
         rollover_days=rollover_days,
-        created_at=now,
+        now=now,
     )
     _check(grant)
-    store_grants([grant], now, invoice)
+    store_grants([grant], [granted(grant, now, invoice)])
     return grant
+
+
+def new_grant(*, customer: Customer, amount: Decimal, now: datetime, **fields: Any) -> CreditGrant:
+    """A full grant that is not stored yet."""
+    effective_at = fields.pop("effective_at", None) or now
+    return CreditGrant(
+        organization_id=customer.organization_id,
+        customer=customer,
+        amount=amount,
+        balance=amount,
+        effective_at=effective_at,
+        created_at=now,
+        **fields,
+    )
+
+
+def granted(grant: CreditGrant, now: datetime, invoice: Invoice | None = None) -> CreditMovement:
+    """The movement that fills a grant; `invoice` is the one that left it in the customer's favour."""
+    return CreditMovement(grant=grant, kind=MovementKind.GRANTED, amount=grant.amount, invoice=invoice, occurred_at=now)
 
 
 def _check(grant: CreditGrant) -> None:
@@ -183,14 +201,10 @@ def record_movements(movements: Sequence[CreditMovement]) -> None:
     post_credit_movements(movements)
 
 
-def store_grants(grants: Sequence[CreditGrant], now: datetime, invoice: Invoice | None = None) -> None:
-    """New grants, each with the movement that fills it."""
+def store_grants(grants: Sequence[CreditGrant], movements: Sequence[CreditMovement]) -> None:
+    """New grants with the movements that filled them, and in the books."""
+    if not grants:
+        return
     with transaction.atomic():
         CreditGrant.objects.bulk_create(grants)
-        movements = CreditMovement.objects.bulk_create(
-            CreditMovement(
-                grant=grant, kind=MovementKind.GRANTED, amount=grant.amount, invoice=invoice, occurred_at=now
-            )
-            for grant in grants
-        )
-        post_credit_movements(movements)
+        post_credit_movements(CreditMovement.objects.bulk_create(movements))

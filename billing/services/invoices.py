@@ -8,9 +8,10 @@ from datetime import datetime, timedelta
 from django.db import connection
 
 from billing.models import BillingRun, Invoice, InvoiceLine
-from billing.models.invoices import InvoiceStatus
+from billing.models.invoices import InvoiceStatus, LineRole
 from billing.queries.rating import PricedInvoice, current_snapshot
 from billing.services.ledger import post_invoices
+from billing.services.uses import leave_balances, record_uses
 from kernel.errors import ConflictError
 
 #: Days until a finalized invoice is due.
@@ -40,29 +41,33 @@ def issue_invoices(
     snapshot = current_snapshot()
     invoices = [_draft(organization_id, one, run, snapshot, now) for one in priced]
     Invoice.objects.bulk_create(invoices)
-    lines = [line for invoice, one in zip(invoices, priced, strict=True) for line in _lines(invoice, one)]
-    InvoiceLine.objects.bulk_create(lines)
+    lines = [_lines(invoice, one) for invoice, one in zip(invoices, priced, strict=True)]
+    stored = InvoiceLine.objects.bulk_create(line for of_invoice in lines for line in of_invoice)
+    record_uses(invoices=invoices, lines=lines, priced=priced, now=now)
     _finalize(organization_id, invoices, now)
-    post_invoices(invoices=invoices, lines=lines)
+    leave_balances(invoices=invoices, now=now)
+    post_invoices(invoices=invoices, lines=stored)
     return invoices
 
 
 def _draft(organization_id: int, one: PricedInvoice, run: BillingRun | None, snapshot: str, now: datetime) -> Invoice:
     return Invoice(
         organization_id=organization_id,
-        customer=one.subscription.customer,
+        customer=one.customer,
         subscription=one.subscription,
         billing_run=run,
         kind=one.bill.kind,
         month=str(one.bill.month),
         currency=one.currency,
-        tax_treatment=one.subscription.customer.tax_treatment,
+        tax_treatment=one.customer.tax_treatment,
         period_start=one.period.start,
         period_end=one.period.end,
         subtotal=one.subtotal,
+        discount=one.discount,
         tax=one.tax,
         total=one.total,
-        amount_due=one.total,
+        credits_applied=one.credits_applied,
+        amount_due=one.amount_due,
         log_snapshot=snapshot,
         created_at=now,
     )
@@ -74,12 +79,14 @@ def _lines(invoice: Invoice, one: PricedInvoice) -> list[InvoiceLine]:
             invoice=invoice,
             position=position,
             price=line.price,
-            kind=line.price.kind,
+            kind=line.price.kind if line.price else LineRole.ONE_OFF,
             role=line.role,
             description=line.description,
             quantity=line.rated.quantity,
             unit_amount=line.rated.unit_amount,
+            units=line.rated.units,
             amount=line.rated.amount,
+            discount=line.discount,
             tax_rate=line.tax_rate,
             tax=line.tax,
             period_start=line.period.start,

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 from django.urls import reverse
 
 from billing.facade import Invoice, InvoiceLine, Price, PricedInvoice, PricedLine
-from console.formats import DASH, NOTHING, exact_money, money, quantity
-from console.wording import plural, step_in_words, unit_of
+from console.formats import DASH, NOTHING, money, quantity
+from console.wording import amount_in_words, plural, step_in_words, unit_of
 from metering.facade import Meter
 
-_REASONS = {"minimum": "Minimum", "maximum": "Maximum", "proration": "Proration"}
+_REASONS = {"minimum": "Minimum", "maximum": "Maximum", "proration": "Proration", "credits": "Paid by credit grants"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +53,7 @@ class LineView:
 def lines_of_invoice(invoice: Invoice) -> list[LineView]:
     """One query for the meters, however many lines there are."""
     lines = list(invoice.lines.all())
-    meters = Meter.objects.in_bulk([line.price.meter_id for line in lines if line.price.meter_id])
+    meters = Meter.objects.in_bulk([line.price.meter_id for line in lines if line.price and line.price.meter_id])
     return [_issued(invoice, line, meters) for line in lines]
 
 
@@ -61,7 +62,7 @@ def lines_of_upcoming(priced: PricedInvoice) -> list[LineView]:
 
 
 def _issued(invoice: Invoice, line: InvoiceLine, meters: Mapping[str, Meter]) -> LineView:
-    if line.price.meter_id:
+    if line.price and line.price.meter_id:
         line.price.meter = meters[line.price.meter_id]
     is_usage = line.meter_version_id is not None
     return _view(
@@ -73,6 +74,7 @@ def _issued(invoice: Invoice, line: InvoiceLine, meters: Mapping[str, Meter]) ->
         description=line.description,
         quantity=line.quantity,
         unit_amount=line.unit_amount,
+        in_units=line.units is not None,
         amount=line.amount,
         tax=line.tax,
         events=line.events,
@@ -88,10 +90,11 @@ def _upcoming(priced: PricedInvoice, line: PricedLine, index: int) -> LineView:
         priced.currency,
         breakdown=[row.to_json() for row in rated.breakdown],
         steps=[step.to_json() for step in rated.steps],
-        id=f"{priced.subscription.pk}-{index}",
+        id=f"{priced.subscription.pk if priced.subscription else priced.customer.pk}-{index}",
         description=line.description,
         quantity=rated.quantity,
         unit_amount=rated.unit_amount,
+        in_units=rated.units is not None,
         amount=rated.amount,
         tax=line.tax,
         events=line.events,
@@ -101,33 +104,36 @@ def _upcoming(priced: PricedInvoice, line: PricedLine, index: int) -> LineView:
 
 
 def _view(
-    price: Price,
+    price: Price | None,
     currency: str,
     *,
     breakdown: Sequence[Mapping[str, Any]],
     steps: Sequence[Mapping[str, str]],
     unit_amount: Decimal | None,
+    in_units: bool,
     amount: Decimal,
     period: tuple[datetime, datetime],
     **own: Any,
 ) -> LineView:
-    unit = unit_of(price) if price.kind in {"seat", "usage"} else "fee"
+    kind = price.kind if price else "one_off"
+    unit = unit_of(price) if price and kind in {"seat", "usage"} else "fee"
+    shown = partial(amount_in_words, currency=currency, in_units=in_units)
     return LineView(
-        kind=price.kind,
+        kind=kind,
         unit=unit if own["quantity"] == 1 else plural(unit),
-        unit_amount=NOTHING if unit_amount is None else exact_money(unit_amount, currency),
+        unit_amount=NOTHING if unit_amount is None else shown(unit_amount),
         amount=money(amount, currency),
-        breakdown=tuple(_row(row, currency) for row in breakdown),
-        steps=tuple(step_in_words(step, unit=unit, currency=currency) for step in steps),
+        breakdown=tuple(_row(row, shown) for row in breakdown),
+        steps=tuple(step_in_words(step, unit=unit, currency=currency, in_units=in_units) for step in steps),
         period_start=period[0],
         period_end=period[1],
         **own,
     )
 
 
-def _row(row: Mapping[str, Any], currency: str) -> BreakdownWords:
+def _row(row: Mapping[str, Any], shown: Callable[[Decimal], str]) -> BreakdownWords:
     flat, unit_amount = Decimal(row["flat_amount"]), row["unit_amount"]
-    amount = exact_money(Decimal(row["amount"]), currency)
+    amount = shown(Decimal(row["amount"]))
     if reason := row.get("reason"):
         return BreakdownWords(_REASONS.get(reason, reason), "", "", "", amount)
     part = f"{quantity(Decimal(row['from']))} {DASH} {quantity(Decimal(row['to']))}"
@@ -136,7 +142,7 @@ def _row(row: Mapping[str, Any], currency: str) -> BreakdownWords:
     return BreakdownWords(
         part,
         quantity(Decimal(row["quantity"])),
-        NOTHING if unit_amount is None else exact_money(Decimal(unit_amount), currency),
-        exact_money(flat, currency) if flat else "",
+        NOTHING if unit_amount is None else shown(Decimal(unit_amount)),
+        shown(flat) if flat else "",
         amount,
     )
