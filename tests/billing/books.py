@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from decimal import Decimal
 from typing import Any
 
-from billing.domain.postings import Account
 from billing.facade import Customer, Invoice, create_plan, get_invoice, subscribe
+from billing.invariants import check_all
+from billing.invariants.violation import Violation
 from billing.models import TestClock
 from billing.queries.ledger import account_balances
 from billing.services.customers import create_customer
@@ -66,8 +66,8 @@ class Books:
             if one.balance and one.currency == (currency or self.customer.currency)
         }
 
-    def balance(self, account: Account) -> Decimal:
-        return Decimal(self.balances().get(account.value, "0"))
+    def broken_laws(self) -> dict[str, list[Violation]]:
+        return {law: found for law, found in check_all(self.api.organization.pk) if found}
 
 
 def open_books(api: Api, *, starts: str = "2026-01-01", key: str = "acme", **fields: Any) -> Books:
