@@ -14,6 +14,7 @@ from taximeter import Client, HttpTransport, Meter
 from taximeter.client import Conflict, Forbidden, Invalid, Listing, NotFound, Unauthenticated
 from taximeter.client.endpoints import ListEndpoint, all_endpoints
 
+from tests.sdk.pages import python_of, run
 from tests.sdk.test_client_schema import answer_of, resolved
 from tests.system import System, system_on
 
@@ -37,6 +38,10 @@ class Vendor:
         assert answer.status_code in {200, 201}, answer.text
         return answer.json()
 
+    def get(self, path: str) -> list[dict[str, Any]]:
+        url, headers = f"{self.system.address}/api/v1/{path}", {"authorization": f"Bearer {self.key}"}
+        return httpx.get(url, headers=headers, timeout=30).json()["data"]
+
     def new_key(self, scope: str) -> str:
         return self.system.manage("create_api_key", "--organization", "vendor", "--scope", scope).stdout.strip()
 
@@ -56,6 +61,12 @@ def vendor(services: Any, _system_template: None) -> Iterator[Vendor]:
         _record(system.address, found.key)
         system.manage("close_month", "--month", "2026-10")
         found.post("subscriptions", {"customer": "zeta", "plan": "starter", "starts_at": "2026-11-01T00:00:00Z"})
+        found.post("credit_grants", {"customer": "zeta", "name": "welcome", "amount": "50", "currency": "USD"})
+        [invoice] = found.get("invoices")
+        found.post(f"invoices/{invoice['id']}/pay", {"amount": "5", "method": "transfer", "reference": "r1"})
+        [line] = [line for line in invoice["lines"] if line["price"] == "base"]
+        credit = {"line": line["id"], "amount": "1"}
+        found.post("credit_notes", {"invoice": invoice["id"], "reason": "goodwill", "lines": [credit]})
         yield found
 
 
@@ -124,6 +135,56 @@ def test_events_are_listed_by_what_they_say(client):
     assert [call.data["input_tokens"] for call in calls] == [7, 12, 410]
     assert calls[0].customer == "acme"
     assert client.events.list(customer="nobody").first() is None
+
+
+def test_what_corrects_and_pays_an_invoice(client):
+    [invoice] = client.invoices.list(customer="acme")
+    [payment] = client.payments.list(invoice=invoice.id)
+    assert client.payments.get(payment.id) == payment
+    assert (payment.amount, payment.method, payment.refund_of) == (Decimal(5), "transfer", None)
+    [note] = client.credit_notes.list(customer="acme")
+    assert client.credit_notes.get(note.id) == note
+    assert (note.subtotal, note.tax, note.total) == (Decimal(1), Decimal("0.19"), Decimal("1.19"))
+    assert note.lines[0].amount == Decimal(1)
+
+
+def test_prepaid_credit(client):
+    [grant] = client.credit_grants.list(customer="zeta")
+    assert client.credit_grants.get(grant.id) == grant
+    assert (grant.amount, grant.balance, grant.currency) == (Decimal(50), Decimal(50), "USD")
+    [balance] = client.customers.credit_balance("zeta").data
+    assert (balance.available, balance.grants[0].grant) == (Decimal(50), grant.id)
+    [movement] = client.customers.credit_movements("zeta")
+    assert (movement.amount, movement.balance) == (Decimal(50), Decimal(50))
+
+
+def test_the_books_balance(client):
+    transactions = list(client.ledger.transactions(customer="acme"))
+    assert transactions
+    assert all(sum(entry.amount for entry in one.entries) == 0 for one in transactions)
+    assert client.ledger.balances(customer="acme")
+    assert client.ledger.trial_balance("2026-10").month == "2026-10"
+    assert isinstance(client.ledger.revenue_schedule("2026-10", "2026-12"), tuple)
+
+
+def test_a_task_with_what_it_took(client, vendor):
+    vendor.system.manage("rebuild_task_summaries")
+    [found] = client.tasks.list(customer="acme", outcome="succeeded")
+    assert (found.id, found.outcome, found.turns, found.input_tokens) == ("ticket-1", "succeeded", 3, Decimal(429))
+    assert len(client.tasks.get("ticket-1").tree) == 3
+
+
+def test_the_page_about_reading_tells_the_truth(vendor, monkeypatch, capsys):
+    monkeypatch.setenv("TAXIMETER_URL", vendor.system.address)
+    monkeypatch.setenv("TAXIMETER_API_KEY", vendor.key)
+    text = "\n".join(python_of("docs/reading.md"))
+    run(text.replace('Client("https://taximeter.example", api_key="tx_…")', "Client()"))
+    printed = capsys.readouterr().out.splitlines()
+    assert printed[0] == "3"
+    assert printed[1] == "2026-10-03 smollm2 429"
+    assert printed[2].endswith("acme 12.08 USD")
+    assert "1 events; the next page is at None" in printed
+    assert printed[-1].startswith("customer_not_found")
 
 
 def test_a_refusal_says_what_and_where(client, vendor):
