@@ -21,6 +21,8 @@ from kernel.errors import TaximeterError, TooLargeError
 logger = logging.getLogger("inference")
 
 MAX_BODY_BYTES = 2 * 1024 * 1024
+#: The call that is metered here, so that a client which meters too knows to leave it out.
+CALL_HEADER = "X-Taximeter-Call"
 _DONE = b"data: [DONE]\n"
 _ACCOUNT = b": taximeter "
 
@@ -60,6 +62,7 @@ class CallView(OpenAiView):
         response = StreamingHttpResponse(relay, content_type="text/event-stream")
         response["Cache-Control"] = "no-store"
         response["X-Accel-Buffering"] = "no"
+        response[CALL_HEADER] = call.id
         return response
 
 
@@ -104,6 +107,8 @@ def _whole(answer: engine.Answer, call: MeteredCall) -> HttpResponse:
         call.note(json.dumps(json.loads(body)["taximeter"]).encode())
         call.record()  # before the answer is given: what is not metered is not given
     response = HttpResponse(body, status=answer.status, content_type="application/json")
+    if answer.status == 200:
+        response[CALL_HEADER] = call.id
     if "Retry-After" in answer.headers:
         response["Retry-After"] = answer.headers["Retry-After"]
     return response
