@@ -175,6 +175,7 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 1.0,
         "options": {"expires": 2.0},
     },
+    "work agents' tasks": {"task": "agents.work_tasks", "schedule": 2.0, "options": {"expires": 2.0}},
     "check invariants": {"task": "billing.check_invariants", "schedule": crontab(hour=3, minute=20)},
     "expire credits": {"task": "billing.expire_credits", "schedule": 60.0, "options": {"expires": 60.0}},
     "record kept calls": {"task": "inference.record_kept_calls", "schedule": 5.0, "options": {"expires": 5.0}},
@@ -196,6 +197,10 @@ MODEL_DIR = env.text("TAXIMETER_MODEL_DIR", str(env.VAR / "models"))
 MODEL_PUBLISHER_KEYS = ENGINE_OPTIONS["publisher_keys"]
 #: The organization whose admins look after the engine and its models, where there are several.
 OPERATOR_ORGANIZATION = env.text("TAXIMETER_OPERATOR_ORGANIZATION")
+
+#: Modules whose functions agents of the catalogue may use as tools and checks, and how many tasks are worked at once.
+AGENT_MODULES = env.listing("TAXIMETER_AGENT_MODULES")
+AGENT_TASKS_AT_ONCE = env.integer("TAXIMETER_AGENT_TASKS_AT_ONCE", 1, low=0, high=1000)
 
 EXPORT_DIR = env.text("TAXIMETER_EXPORT_DIR", str(env.VAR / "exports"))
 

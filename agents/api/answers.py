@@ -62,6 +62,7 @@ class Task(TaskSummary):
 
     outcomes = ListField(child=DictField())
     is_cut = BooleanField()
+    run = DictField(allow_null=True)
     tree = ListField(child=DictField())
 
 
@@ -73,7 +74,7 @@ class QueuedTask(Serializer):  # type: ignore[type-arg]
     state = CharField()
     outcome = CharField(allow_null=True)
     problem = CharField(allow_null=True)
-    attempts = IntegerField()
+    attempts = ListField(child=DictField())
     created_at = InstantField()
     ended_at = InstantField(allow_null=True)
 

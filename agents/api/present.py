@@ -8,7 +8,7 @@ from typing import Any
 from agents.domain.charges import Charge
 from agents.domain.costs import Costs
 from agents.domain.readings import DECISION, INFERENCE_CALL, TASK, TOOL_CALL, TURN
-from agents.models import Agent, AgentVersion, CostRate
+from agents.models import Agent, AgentVersion, CostRate, Task
 from agents.queries.tasks import TaskView
 from agents.queries.traces import Node, TaskTrace
 from kernel.money import EXACT
@@ -140,6 +140,30 @@ def agent(found: Agent) -> dict[str, Any]:
 
 def agent_version(version: AgentVersion) -> dict[str, Any]:
     return {"version": version.version, "definition": version.definition or None, "created_at": version.created_at}
+
+
+def queued_task(task: Task) -> dict[str, Any]:
+    return {
+        "id": task.task_id,
+        "agent": task.agent_version.agent.key,
+        "agent_version": task.agent_version.version,
+        "customer": task.customer,
+        "state": task.state,
+        "outcome": task.outcome or None,
+        "problem": task.problem or None,
+        "attempts": [
+            {
+                "number": attempt.number,
+                "state": attempt.state,
+                "problem": attempt.problem or None,
+                "started_at": attempt.started_at,
+                "ended_at": attempt.ended_at,
+            }
+            for attempt in task.attempts.all()
+        ],
+        "created_at": task.created_at,
+        "ended_at": task.ended_at,
+    }
 
 
 def cost_rate(rate: CostRate) -> dict[str, Any]:

@@ -3,17 +3,20 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
+from django.db import transaction
 from drf_spectacular.utils import extend_schema
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from agents.api import answers, present
-from agents.api.serializers import DisputeInput, OutcomeInput
+from agents.api.serializers import DisputeInput, OutcomeInput, TaskInput
 from agents.domain.readings import OUTCOMES
 from agents.queries.charges import charges_of, transactions_of
 from agents.queries.tasks import TaskQuestion, list_tasks, projected_to
-from agents.queries.traces import task_trace
+from agents.queries.traces import TaskNotFound, task_trace
 from agents.services.outcomes import OutcomeChange, dispute_outcome, set_outcome
+from agents.services.tasks import queue_task, task_given
+from agents.tasks import work_tasks
 from billing.facade import get_customer
 from kernel.clock import system_clock
 from kernel.errors import InvalidError, NotFoundError
@@ -26,7 +29,7 @@ from rest.schema import page_of
 class TasksView(APIView):
     """Tasks, those that began last first, as the projection has them: seconds behind the log at most."""
 
-    answers = {"GET": page_of(answers.TaskSummary)}
+    answers = {"GET": page_of(answers.TaskSummary), "POST": answers.QueuedTask}
     filters = ("customer", "agent", "outcome", "from", "to")
 
     def get(self, request: Any) -> Response:
@@ -43,19 +46,38 @@ class TasksView(APIView):
         tasks = [present.task(one, charges.get(one.task_id)) for one in found]
         return Response({"data": tasks, "next_cursor": following})
 
+    @extend_schema(request=TaskInput)
+    @idempotent
+    def post(self, request: Any) -> Response:
+        """Give a task to one of our own agents. The same `task_id` again answers the task there is."""
+        body = TaskInput(data=request.data)
+        body.is_valid(raise_exception=True)
+        fields = {"input": None, "task_id": None, **body.validated_data}
+        task = queue_task(organization=request.auth.organization, now=system_clock(), **fields)
+        # Should the broker be away, the schedule's next look finds the task.
+        transaction.on_commit(work_tasks.delay, robust=True)
+        return Response(present.queued_task(task), status=202)
+
 
 class TaskView(APIView):
-    """One task with its tree, from the log: every accepted event is in it."""
+    """One task with its tree, from the log: every accepted event is in it. `run` is what our runtime knows of it."""
 
     answers = {"GET": answers.Task}
 
     def get(self, request: Any, task_id: str) -> Response:
         organization_id = request.auth.organization_id
-        found = task_trace(organization_id=organization_id, task_id=_named(task_id))
+        queued = task_given(organization_id=organization_id, task_id=_named(task_id))
+        run = present.queued_task(queued) if queued else None
+        try:
+            found = task_trace(organization_id=organization_id, task_id=task_id)
+        except TaskNotFound:
+            if run is None:
+                raise
+            return Response(run | {"run": run})
         charges = charges_of(
             [found.task], organization_id=organization_id, transactions=found.transactions, since=found.since
         )
-        return Response(present.trace(found, charges.get(found.task.task_id)))
+        return Response(present.trace(found, charges.get(found.task.task_id)) | {"run": run})
 
 
 class OutcomeView(APIView):

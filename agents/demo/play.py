@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import timedelta
-from typing import Protocol
+from typing import Any, Protocol
 from zoneinfo import ZoneInfo
 
 from accounts.facade import Organization
@@ -15,7 +15,7 @@ from agents.demo.schedule import PlannedTask, last_month, planned_tasks
 from agents.importers.chat import import_runs
 from agents.recording import costs_of, meter_for
 from agents.runtime.clock import ElapsedClock
-from agents.runtime.model import ModelClient
+from agents.runtime.model import Completion, ModelClient
 from agents.runtime.work import Step, TaskResult, work_task
 from billing.facade import Invoice, close_month, invoices_of, runs_of
 from kernel.clock import Clock
@@ -69,10 +69,14 @@ def work_tasks(*, organization: Organization, tasks: list[PlannedTask], model: M
             task_id=task.task_id,
             model=model,
             meter=meter_for(organization_id=organization.pk, source=SOURCE, clock=ElapsedClock(task.starts_at)),
-            costs=costs_of,
+            costs=_costs,
             on_step=lambda step, task=task: audience.turn_taken(task, step),  # type: ignore[misc]
         )
         audience.task_ended(task, result)
+
+
+def _costs(answer: Completion) -> Mapping[str, Any]:
+    return costs_of(answer.compute_seconds) if answer.compute_seconds else {}
 
 
 def import_recorded_runs(organization: Organization) -> None:

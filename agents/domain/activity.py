@@ -14,9 +14,11 @@ from typing import Any
 from kernel.money import EXACT
 
 #: Raised whenever a definition changes what is counted.
-DEFINITIONS_VERSION = "1"
+DEFINITIONS_VERSION = "2"
 
 _NO_TESTS = {"path": "data.environment", "op": "ne", "value": "test"}
+#: What an attempt did that the platform broke off.
+_NOT_DISCARDED = {"path": "data.discarded", "op": "ne", "value": True}
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +39,7 @@ def _meter(
     *dimensions: str,
     aggregation: str = "count",
     value: str | None = None,
-    filters: tuple[Mapping[str, str], ...] = (),
+    filters: tuple[Mapping[str, Any], ...] = (_NOT_DISCARDED,),
 ) -> StandardMeter:
     definition: dict[str, Any] = {
         "event_type": event_type,
@@ -50,9 +52,20 @@ def _meter(
     return StandardMeter(key, name, unit, definition)
 
 
-def _sum_of_calls(key: str, name: str, unit: str, *dimensions: str) -> StandardMeter:
+def _sum_of_calls(
+    key: str, name: str, unit: str, *dimensions: str, filters: tuple[Mapping[str, Any], ...] = (_NOT_DISCARDED,)
+) -> StandardMeter:
     return _meter(
-        key, name, unit, "inference.call", "agent", "model", *dimensions, aggregation="sum", value=f"data.{key}"
+        key,
+        name,
+        unit,
+        "inference.call",
+        "agent",
+        "model",
+        *dimensions,
+        aggregation="sum",
+        value=f"data.{key}",
+        filters=filters,
     )
 
 
@@ -72,12 +85,13 @@ STANDARD_METERS: tuple[StandardMeter, ...] = (
         "agent",
         aggregation="unique_count",
         value="data.task_id",
-        filters=({"path": "data.outcome", "op": "eq", "value": "succeeded"},),
+        filters=(_NOT_DISCARDED, {"path": "data.outcome", "op": "eq", "value": "succeeded"}),
     ),
     _sum_of_calls("compute_seconds", "Compute seconds", "s", "hardware"),
     _sum_of_calls("input_tokens", "Input tokens", "token"),
     _sum_of_calls("output_tokens", "Output tokens", "token"),
-    _sum_of_calls("cost", "Cost", "USD"),
+    # What was discarded cost the vendor all the same.
+    _sum_of_calls("cost", "Cost", "USD", filters=()),
 )
 
 

@@ -21,7 +21,8 @@ _WAITS = (0.5, 1.0, 2.0, 4.0)
 class Completion:
     """A model's answer, and what it used as fields of an `inference.call` event (`activity` without the text).
 
-    `compute_seconds` is a decimal text, or None where the server does not measure it.
+    `compute_seconds` is a decimal text, or None where the server does not measure it. `log_probabilities` are those
+    of the answer's tokens (`{"token", "logprob"}`), where they were asked for and the server gives them.
     """
 
     text: str
@@ -30,6 +31,7 @@ class Completion:
     output_tokens: int
     compute_seconds: str | None = None
     measured: Mapping[str, Any] = field(default_factory=dict)
+    log_probabilities: Sequence[Mapping[str, Any]] = ()
 
 
 class ModelClient(Protocol):
@@ -52,15 +54,18 @@ class HttpModelClient:
         api_key: str = "",
         model: str | None = None,
         provider: str = "taximeter",
+        hardware: str | None = None,
+        log_probabilities: bool = False,
         timeout: float = 300.0,
         sleep: Callable[[float], object] = time.sleep,
     ) -> None:
         transport = httpx.HTTPTransport(uds=socket) if socket else None
-        self._http = httpx.Client(
-            base_url=address, transport=transport, headers={"Authorization": f"Bearer {api_key}"}, timeout=timeout
-        )
+        headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
+        self._http = httpx.Client(base_url=address, transport=transport, headers=headers, timeout=timeout)
         self._model = model
         self._provider = provider
+        self._hardware = {"hardware": hardware} if hardware else {}
+        self._log_probabilities = {"logprobs": True} if log_probabilities else {}
         self._sleep = sleep
 
     @property
@@ -81,6 +86,7 @@ class HttpModelClient:
             "temperature": 0,
             "seed": 1,
             "response_format": {"type": "json_schema", "json_schema": {"name": "decision", "schema": schema}},
+            **self._log_probabilities,
         }
         answer = self._send("POST", "/v1/chat/completions", body)
         usage, account = answer["usage"], dict(answer.get("taximeter") or {})
@@ -93,7 +99,14 @@ class HttpModelClient:
             input_tokens=usage["prompt_tokens"],
             output_tokens=usage["completion_tokens"],
             compute_seconds=account.pop("compute_seconds", None),
-            measured={"provider": self._provider, "finish_reason": choice["finish_reason"], **account},
+            measured={
+                "provider": self._provider,
+                "finish_reason": choice["finish_reason"],
+                **_details(usage),
+                **self._hardware,
+                **account,
+            },
+            log_probabilities=(choice.get("logprobs") or {}).get("content") or (),
         )
 
     def _send(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
@@ -112,3 +125,12 @@ class HttpModelClient:
             if wait is not None:
                 self._sleep(wait)
         raise ModelUnavailable(f"The model server is not answering ({problem})")
+
+
+def _details(usage: Mapping[str, Any]) -> dict[str, int]:
+    """Tokens that a server counts apart; they are among the others."""
+    found = {
+        "cached_input_tokens": (usage.get("prompt_tokens_details") or {}).get("cached_tokens"),
+        "reasoning_tokens": (usage.get("completion_tokens_details") or {}).get("reasoning_tokens"),
+    }
+    return {name: value for name, value in found.items() if value is not None}

@@ -7,6 +7,7 @@ the tool does. A tool returns what it found out, as text, or a `Finish` that end
 
 from __future__ import annotations
 
+import functools
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -51,17 +52,22 @@ class Tool:
     run: Callable[..., str | Finish]
 
 
-def tool(function: Callable[..., str | Finish]) -> Tool:
-    """`function` as a tool; raises `ToolInvalid` for arguments that cannot be described."""
+def tool(function: Callable[..., str | Finish], **given: Any) -> Tool:
+    """`function` as a tool; raises `ToolInvalid` for arguments that cannot be described.
+
+    `given` are arguments that the model is not told of: it is called with them.
+    """
     name: str = getattr(function, "__name__", "")
     hints = get_type_hints(function, include_extras=True)
-    hints.pop("return", None)
-    if set(hints) != set(inspect.signature(function).parameters):
+    for known in ("return", *given):
+        hints.pop(known, None)
+    if set(hints) != set(inspect.signature(function).parameters) - set(given):
         raise ToolInvalid(f"every argument of the tool {name} needs a type")
     if "tool" in hints:
         raise ToolInvalid(f"no argument of the tool {name} may be called 'tool': that names the choice")
+    run = functools.partial(function, **given) if given else function
     description = (inspect.getdoc(function) or name).splitlines()[0]
-    return Tool(name, description, {key: _schema(name, key, kind) for key, kind in hints.items()}, function)
+    return Tool(name, description, {key: _schema(name, key, kind) for key, kind in hints.items()}, run)
 
 
 def decision_schema(tools: Sequence[Tool]) -> dict[str, Any]:

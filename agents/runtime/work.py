@@ -7,19 +7,21 @@ import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, Protocol
 
 from taximeter import Meter, Task, Turn
 
+from agents.domain.probability import probability_of
 from agents.runtime.errors import ModelUnavailable
 from agents.runtime.model import Completion, Message, ModelClient
 from agents.runtime.tools import Finish, Tool, decision_schema
 
 logger = logging.getLogger("agents.runtime")
 
-#: From compute seconds to the cost fields of an inference call (`cost`, `cost_currency`).
-Costs = Callable[[str], Mapping[str, Any]]
+#: From a model's answer to the cost fields of an inference call (`cost`, `cost_currency`).
+Costs = Callable[[Completion], Mapping[str, Any]]
 
 
 class Desk(Protocol):
@@ -34,7 +36,10 @@ class Desk(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class AgentDefinition:
-    """An agent: what it is told, and its limits. `max_tokens` bounds one answer of the model."""
+    """An agent: what it is told, and its limits. `max_tokens` bounds one answer of the model.
+
+    `max_seconds` and `max_cost` bound a task and are looked at before each turn.
+    """
 
     key: str
     version: str
@@ -43,6 +48,8 @@ class AgentDefinition:
     instructions: str = ""
     max_turns: int = 6
     max_tokens: int = 64
+    max_seconds: int | None = None
+    max_cost: Decimal | None = None
 
     @property
     def reference(self) -> str:
@@ -62,10 +69,13 @@ class Step:
 
 @dataclass(slots=True)
 class TaskResult:
-    """What became of a task. `compute_seconds` is the sum over its inference calls."""
+    """What became of a task. `compute_seconds` and `cost` are sums over its inference calls; `limit` is the one it
+    ended at, where it did: `turns`, `seconds` or `cost`."""
 
     task_id: str
     outcome: str = "failed"
+    limit: str | None = None
+    cost: Decimal = Decimal(0)
     steps: list[Step] = field(default_factory=list)
 
     @property
@@ -85,28 +95,36 @@ def work_task(
     task_id: str,
     model: ModelClient,
     meter: Meter,
+    attempt: int = 1,
     costs: Costs | None = None,
+    check: Callable[[], bool] | None = None,
     on_step: Callable[[Step], None] | None = None,
 ) -> TaskResult:
     """Works the task to its end and records it; times are those of the meter's clock.
 
-    A tool that raises is recorded with its error and the task goes on; at the limit of turns the task is
-    failed. Raises `ModelUnavailable` having recorded nothing: the task can be worked again under its id.
+    A tool that raises is recorded with its error and the task goes on. At the limit of turns or cost the task is
+    failed, at that of seconds timed out. Where the agent says that it succeeded, `check` has the last word. Raises
+    `ModelUnavailable` without an outcome: the task can be worked again, as another attempt where the meter's
+    transport has events one by one.
     """
     result = TaskResult(task_id)
-    with meter.task(agent.goal, customer=customer, agent=agent.reference, task_id=task_id) as task:
+    with meter.task(agent.goal, customer=customer, agent=agent.reference, task_id=task_id, attempt=attempt) as task:
         try:
-            for number in range(1, agent.max_turns + 1):
+            while task.outcome is None:
+                result.limit = _limit(agent, task, result, meter.clock)
+                if result.limit is not None:
+                    task.end("timed_out" if result.limit == "seconds" else "failed")
+                    break
+                number = len(result.steps) + 1
                 with task.turn(initiator="agent" if number > 1 else "schedule") as turn:
-                    step, finish = _take_turn(agent, desk, model, turn, number, costs)
+                    step, finish, cost = _take_turn(agent, desk, model, turn, number, costs)
                 result.steps.append(step)
+                result.cost += cost
+                if finish is not None:
+                    finish = _checked(finish, check)
+                    task.end(finish.outcome, source=finish.source)
                 if on_step:
                     on_step(step)
-                if finish is not None:
-                    _end(task, finish)
-                    break
-            else:
-                task.fail()
         except ModelUnavailable:
             task.discard()
             raise
@@ -114,31 +132,48 @@ def work_task(
     return result
 
 
+def _limit(agent: AgentDefinition, task: Task, result: TaskResult, clock: Callable[[], datetime]) -> str | None:
+    if len(result.steps) >= agent.max_turns:
+        return "turns"
+    if agent.max_seconds is not None and clock() - task.started_at >= timedelta(seconds=agent.max_seconds):
+        return "seconds"
+    return "cost" if agent.max_cost is not None and result.cost >= agent.max_cost else None
+
+
+def _checked(finish: Finish, check: Callable[[], bool] | None) -> Finish:
+    if check is None or finish.outcome != "succeeded":
+        return finish
+    return Finish("succeeded" if check() else "failed", source="check")
+
+
 def _take_turn(
     agent: AgentDefinition, desk: Desk, model: ModelClient, turn: Turn, number: int, costs: Costs | None
-) -> tuple[Step, Finish | None]:
+) -> tuple[Step, Finish | None, Decimal]:
     tools = {one.name: one for one in desk.tools()}
     told = [{"role": "system", "content": agent.instructions}] if agent.instructions else []
     completion = model.complete(
         [*told, *desk.messages()], schema=decision_schema(list(tools.values())), max_tokens=agent.max_tokens
     )
+    priced = costs(completion) if costs else {}
     turn.inference(
         model=completion.model,
         input_tokens=completion.input_tokens,
         output_tokens=completion.output_tokens,
         compute_seconds=completion.compute_seconds,
         **completion.measured,
-        **(costs(completion.compute_seconds) if costs and completion.compute_seconds else {}),
+        **priced,
     )
+    cost = Decimal(priced.get("cost", 0))
     chosen = _chosen(completion.text, tools)
     if chosen is None:
-        return Step(number, None, {}, "the answer was cut off", completion), None
+        return Step(number, None, {}, "the answer was cut off", completion), None, cost
     name, arguments = chosen
-    decision_id = turn.decision("tool", choice=name, options=list(tools))
+    probability = probability_of(name, completion.text, completion.log_probabilities)
+    decision_id = turn.decision("tool", choice=name, options=list(tools), probability=probability)
     outcome, error, duration_ms = _run(tools[name], arguments)
     turn.tool_call(name, error=error, decision_id=decision_id, duration_ms=duration_ms)
     finish = outcome if isinstance(outcome, Finish) else None
-    return Step(number, name, arguments, finish.outcome if finish else str(outcome), completion), finish
+    return Step(number, name, arguments, finish.outcome if finish else str(outcome), completion), finish, cost
 
 
 def _chosen(text: str, tools: Mapping[str, Tool]) -> tuple[str, dict[str, Any]] | None:
@@ -163,13 +198,3 @@ def _run(one: Tool, arguments: Mapping[str, Any]) -> tuple[str | Finish, str | N
         error = type(problem).__name__
         outcome = f"{one.name} failed: {error}"
     return outcome, error, round((time.monotonic() - began) * 1000)
-
-
-def _end(task: Task, finish: Finish) -> None:
-    end = {
-        "succeeded": task.succeed,
-        "failed": task.fail,
-        "escalated": task.escalate,
-        "cancelled": task.cancel,
-    }[finish.outcome]
-    end(source=finish.source)

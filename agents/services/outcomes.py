@@ -83,7 +83,7 @@ def set_outcome(
             "started_at": to_rfc3339(totals.started_at), "environment": "test" if totals.is_test else None,
             "outcome": outcome, "outcome_source": source,
         }  # fmt: skip
-        event = _event(trace, task_id, subject=totals.customer, time=now, data=data)
+        event = _event(len(trace.ends) + 1, task_id, subject=totals.customer, time=now, data=data)
         ingest(organization_id=organization_id, events=[event], received_at=now, strict=True)
         _audit(organization_id, actor, "task.outcome", task_id, outcome=outcome, source=source, reason=reason)
     return OutcomeChange(outcome, None, True, False)
@@ -115,7 +115,7 @@ def dispute_outcome(
             source=end.source,
             event_id=end.id,
             reason=reason,
-            replacement=_event(trace, task_id, subject=end.customer, time=end.time, data=data),
+            replacement=_event(len(trace.ends) + 1, task_id, subject=end.customer, time=end.time, data=data),
             at=now,
         )
         for other in _ends(trace, end):
@@ -165,17 +165,26 @@ def _stop_working(organization_id: int, task_id: str, outcome: str, now: datetim
 def _cancel_unstarted(
     organization_id: int, task_id: str, outcome: str, source: str, actor: str, now: datetime, reason: str
 ) -> OutcomeChange:
-    """A task of our runtime that was cancelled before anything of it was recorded: there is nothing to count."""
-    if not Task.objects.filter(organization_id=organization_id, task_id=task_id, outcome=outcome).exists():
+    """A task of our runtime that was cancelled before anything of it was recorded: its end counts for nothing."""
+    task = (
+        Task.objects.select_related("agent_version__agent")
+        .filter(organization_id=organization_id, task_id=task_id, outcome=outcome)
+        .first()
+    )
+    if task is None:
         raise TaskNotFound(f"No event names the task {task_id!r}")
+    version = task.agent_version
+    data = {
+        "agent": version.agent.key, "agent_version": version.version, "goal": version.definition.get("goal"),
+        "task_id": task_id, "outcome": outcome, "outcome_source": source, "discarded": True,
+    }  # fmt: skip
+    event = _event(1, task_id, subject=task.customer, time=now, data=data)
+    ingest(organization_id=organization_id, events=[event], received_at=now, strict=True)
     _audit(organization_id, actor, "task.outcome", task_id, outcome=outcome, source=source, reason=reason)
     return OutcomeChange(outcome, None, True, False)
 
 
-def _event(
-    trace: TaskTrace, task_id: str, *, subject: str | None, time: datetime, data: dict[str, Any]
-) -> dict[str, Any]:
-    number = len(trace.ends) + 1
+def _event(number: int, task_id: str, *, subject: str | None, time: datetime, data: dict[str, Any]) -> dict[str, Any]:
     event = {
         "specversion": "1.0",
         "id": identity.event_id(task_id, f"outcome-{number}"),

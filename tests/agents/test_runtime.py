@@ -99,8 +99,8 @@ def test_each_turn_is_a_call_a_decision_and_a_tool_call(model):
 
 
 def test_calls_carry_what_the_engine_measured_and_what_it_cost(model):
-    def costs(seconds):
-        return {"cost": Decimal(seconds) * 2, "cost_currency": "USD"}
+    def costs(answer):
+        return {"cost": Decimal(answer.compute_seconds) * 2, "cost_currency": "USD"}
 
     result, memory = work(model, MailDesk(), costs=costs)
     calls = [event["data"] for event in memory.of_type("inference.call")]
