@@ -41,7 +41,8 @@ def _complete(handler: EngineRequestHandler, _: Any) -> None:
 
 
 def _answer(handler: EngineRequestHandler, request: TextRequest, answer: Answer, prefix: str) -> None:
-    reply = Reply(handler, request, answer, f"{prefix}-{uuid.uuid4().hex}")
+    # Of a metered call the answer's id names it, so that it is known again in what a client reports of it.
+    reply = Reply(handler, request, answer, f"{prefix}-{handler.headers.get('X-Request-Id') or uuid.uuid4().hex}")
     usage, entry = handler.service.answer(request, reply.on_text, caller=handler.caller(reply.id))
     reply.finish(usage, entry)
 

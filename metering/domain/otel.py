@@ -8,7 +8,7 @@ request, to see whether an agent below a plain HTTP span is outermost.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -61,8 +61,11 @@ class Mapped:
     warnings: Counter[str] = field(default_factory=Counter)
 
 
-def map_spans(spans: Sequence[Span], *, customer: str | None = None) -> Mapped:
-    """The usage events of `spans`. `customer` is for spans which name none themselves."""
+def map_spans(spans: Sequence[Span], *, customer: str | None = None, metered: Set[str] = frozenset()) -> Mapped:
+    """The usage events of `spans`. `customer` is for spans which name none themselves.
+
+    Model calls whose response ids are in `metered` have been counted by who answered them.
+    """
     mapped = Mapped()
     tree = {(span.trace_id, span.span_id): span for span in spans}
     for index, span in enumerate(spans):
@@ -70,6 +73,9 @@ def map_spans(spans: Sequence[Span], *, customer: str | None = None) -> Mapped:
             found = kind_of(span)
             if found is None:
                 mapped.ignored["not_genai"] += 1
+                continue
+            if found[0] is Kind.MODEL and span.attributes.get(aliases.RESPONSE_ID) in metered:
+                mapped.ignored["metered"] += 1
                 continue
             events = _events(span, *found, tree)
             if not events:

@@ -186,6 +186,9 @@ COUNTS: Mapping[str, tuple[str, ...]] = {
 #: What a call cost the vendor, in US dollars (OpenInference).
 COST_USD = "llm.cost.total"
 
+#: What the provider calls its answer. It is read to tell calls that were metered already, and not kept.
+RESPONSE_ID = "gen_ai.response.id"
+
 #: Names of providers before `gen_ai.provider.name`.
 PROVIDERS: Mapping[str, str] = {
     "az.ai.inference": "azure.ai.inference",
@@ -195,7 +198,7 @@ PROVIDERS: Mapping[str, str] = {
     "xai": "x_ai",
 }
 
-#: Every attribute that is ever read, of a span or of its resource. Nothing else leaves the decoder.
+#: Every attribute that a field is taken from, of a span or of its resource. But for `RESPONSE_ID`, no other is read.
 READ = frozenset(
     [name for name, _ in KINDS]
     + [name for table in (TEXTS, COMMON, COUNTS) for names in table.values() for name in names]

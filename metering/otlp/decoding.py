@@ -13,13 +13,14 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span as ProtobufSpan
 from opentelemetry.proto.trace.v1.trace_pb2 import Status
 
 from kernel.errors import MalformedError, TooLargeError
-from metering.domain.otel_aliases import READ
+from metering.domain.otel_aliases import READ, RESPONSE_ID
 from metering.domain.otel_spans import Span, Value
 from metering.otlp.envelope import Request
 
 MAX_SPANS = 10_000
 MAX_SPAN_BYTES = 4 * 1024 * 1024
 
+_READ = READ | {RESPONSE_ID}
 _LAST_NANOSECOND = 2**64 - 1
 _INTEGER = re.compile(r"-?[0-9]{1,20}")
 
@@ -59,7 +60,7 @@ def _span_of_protobuf(span: Any, resource: Mapping[str, Value]) -> Span:
 def _attributes_of_protobuf(pairs: Iterable[Any]) -> dict[str, Value]:
     found: dict[str, Value] = {}
     for pair in pairs:
-        if pair.key not in READ:
+        if pair.key not in _READ:
             continue
         which = pair.value.WhichOneof("value")
         if which in {"string_value", "bool_value", "int_value", "double_value"}:
@@ -164,7 +165,7 @@ def _span_of_json(span: _JsonSpan, resource: Mapping[str, Value]) -> Span:
 def _attributes_of_json(pairs: Iterable[_JsonAttribute] | None) -> dict[str, Value]:
     found: dict[str, Value] = {}
     for pair in pairs or []:
-        if pair.key not in READ:
+        if pair.key not in _READ:
             continue
         given = _value_decoder.decode(pair.value)
         value = _value_of_json(given) if given else None

@@ -12,6 +12,7 @@ from metering.contracts import IngestResult
 from metering.decoding import MAX_EVENTS
 from metering.domain.otel import Event, SpanRefusal, map_spans
 from metering.domain.otel_spans import Span
+from metering.otlp.own_calls import metered_calls
 from metering.services.ingest import ingest
 
 logger = logging.getLogger("metering")
@@ -19,6 +20,7 @@ logger = logging.getLogger("metering")
 _IGNORED = {
     "not_genai": "are no GenAI operations",
     "no_unit": "are steps that no unit of agent activity is made of",
+    "metered": "are calls that this server answered and counted itself",
     "unanswered": "are agents within a task that failed before a model answered",
 }
 _WARNINGS = {
@@ -41,7 +43,8 @@ def record_spans(*, organization_id: int, spans: Sequence[Span], customer: str |
 
     When this returns, they are committed and count. Where it raises, some may be: sent again, those are duplicates.
     """
-    mapped = map_spans(spans, customer=customer)
+    metered = metered_calls(organization_id=organization_id, spans=spans)
+    mapped = map_spans(spans, customer=customer, metered=metered)
     refused = {refusal.index: refusal for refusal in mapped.refused}
     for start in range(0, len(mapped.events), MAX_EVENTS):
         part = mapped.events[start : start + MAX_EVENTS]

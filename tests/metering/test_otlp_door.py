@@ -277,3 +277,26 @@ def test_a_database_that_is_away_is_a_503_and_sending_again_counts_once(
 def test_the_door_asks_the_database_little(api: Api, django_assert_max_num_queries: Any) -> None:
     with django_assert_max_num_queries(8):
         send(api, request(*[span(f"c{i}", CHAT) for i in range(1, 9)]))
+
+
+def test_a_span_of_a_call_that_was_counted_before_is_told_and_not_counted(api: Api, another_api: Api) -> None:
+    call = "call_01K0ABCDEFGHJKMNPQRSTVWXYZ"
+    event = {"specversion": "1.0", "source": "taximeter/inference", "id": f"call/{call}", "type": "inference.call"}
+    assert api.post("events", event).json()["accepted"] == 1
+    body = request(
+        span("c1", CHAT | {"gen_ai.response.id": f"chatcmpl-{call}"}),
+        span("c2", CHAT | {"gen_ai.response.id": "chatcmpl-call_01K0ABCDEFGHJKMNPQRSTVWXY0"}),
+        span("c3", CHAT | {"gen_ai.response.id": f"chatcmpl-{call}x"}),
+        span("c4", CHAT | {"gen_ai.response.id": 7}),
+        span("a1", AGENT | {"gen_ai.response.id": f"chatcmpl-{call}"}),
+    )
+    for data, content_type in ((json.dumps(body).encode(), "application/json"), (to_protobuf(body), PROTOBUF)):
+        answer = send(api, data, content_type)
+        assert answer.status_code == 200
+        assert b"1 of 5 spans are calls that this server answered and counted itself" in answer.content
+    calls = UsageEvent.objects.filter(type="inference.call")
+    own = calls.filter(organization=api.organization, source="opentelemetry")
+    assert {event.event_id.rpartition("/")[2][:2] for event in own} == {"c2", "c3", "c4"}
+    assert "chatcmpl" not in str([event.data for event in own])
+    send(another_api, body)  # whose calls these are not
+    assert calls.filter(organization=another_api.organization).count() == 4

@@ -22,8 +22,7 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor, SimpleSpanProcess
 from opentelemetry.trace import StatusCode
 
 from accounts.facade import Organization, create_api_key, create_organization
-from inference.api import engine as door_engine
-from metering.facade import EventQuestion, EventView, list_events
+from metering.facade import EventQuestion, EventView, UsageEvent, list_events
 from tests.inference.engine_process import MODELS, Engine, start_engine
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -192,7 +191,6 @@ def test_a_published_instrumentation_of_the_openai_client_arrives_with_its_token
 ) -> None:
     """The client talks to the OpenAI-compatible door, for another organization, which meters the call itself."""
     settings.ENGINE_SOCKET = str(engine.socket)
-    door_engine._client.cache_clear()
     _, secret = create_api_key(organization=create_organization(name="Host"), name="agent", scopes=["ingest"])
     provider = vendor.provider()
     instrumentor().instrument(tracer_provider=provider)
@@ -204,8 +202,7 @@ def test_a_published_instrumentation_of_the_openai_client_arrives_with_its_token
     finally:
         instrumentor().uninstrument()
         provider.shutdown()
-        door_engine._client.cache_clear()
-    assert answer.usage is not None
+        assert answer.usage is not None
     [event] = vendor.events()
     expected = {
         "agent": "desk",
@@ -219,3 +216,25 @@ def test_a_published_instrumentation_of_the_openai_client_arrives_with_its_token
     assert (event.type, event.customer) == ("inference.call", "acme")
     assert {name: event.data[name] for name in expected} == expected
     assert "colour" not in str(event.data)
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_call_that_our_own_door_metered_is_not_counted_again_when_its_span_comes(
+    vendor: Vendor, engine: Engine, settings: Any, stream: bool
+) -> None:
+    settings.ENGINE_SOCKET = str(engine.socket)
+    provider = vendor.provider()
+    OpenAIInstrumentor().instrument(tracer_provider=provider)
+    try:
+        with openai.OpenAI(base_url=f"{vendor.address}/v1", api_key=vendor.secret, max_retries=0) as client:
+            messages: Any = [{"role": "user", "content": "Name a colour"}]
+            answer: Any = client.chat.completions.create(
+                model=engine.model, messages=messages, max_tokens=8, stream=stream, extra_headers={"X-Customer": "acme"}
+            )
+            if stream:
+                assert list(answer)
+    finally:
+        OpenAIInstrumentor().uninstrument()
+        provider.shutdown()
+    [event] = UsageEvent.objects.filter(organization=vendor.organization)
+    assert (event.source, event.subject, event.data["output_tokens"]) == ("taximeter/inference", "acme", 8)
