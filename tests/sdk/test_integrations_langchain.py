@@ -282,11 +282,6 @@ def test_what_the_outcome_is_may_be_said(meter, memory):
     assert [event["data"]["outcome"] for event in memory.of_type("agent.task")] == ["succeeded", "failed", "failed"]
 
 
-def test_a_graph_that_waits_for_a_person_is_escalated(handler, memory):
-    RunnableLambda(lambda _: {"__interrupt__": ["secret-prompt"]}).invoke(QUESTION, config(handler))
-    assert memory.events[-1]["data"]["outcome"] == "escalated"
-
-
 def test_a_plain_language_model_is_counted_without_tokens_it_does_not_tell(handler, memory):
     (FakeListLLM(responses=["secret-answer"]) | StrOutputParser()).invoke("secret-prompt", config(handler))
     broken = FakeStreamingListLLM(responses=["a"], error_on_chunk_number=0)

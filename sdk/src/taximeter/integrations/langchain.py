@@ -39,6 +39,8 @@ class Work:
     task: Task
     turn: Turn | None
     is_owned: bool
+    #: Whether LangGraph has stopped it to wait for a person.
+    is_interrupted: bool = False
     #: The turn that answered last, and the turns by the tool calls they asked for, with the tools they could choose.
     last_turn: Turn | None = None
     offered: tuple[str, ...] = ()
@@ -122,8 +124,14 @@ class TaximeterCallbackHandler(BaseCallbackHandler):
 
     def on_chain_error(self, error: BaseException, *, run_id: UUID, **said: Any) -> None:
         run = self._end(run_id)
-        if run is not None and run.is_root and run.work is not None and run.work.is_owned:
-            run.work.task.__exit__(type(error), error, None)
+        if run is None or run.work is None:
+            return
+        work, task = run.work, run.work.task
+        work.is_interrupted = work.is_interrupted or _is_named(error, "GraphInterrupt")
+        if run.is_root and work.is_owned:
+            if work.is_interrupted and task.outcome is None and not task.closed:
+                task.escalate()
+            task.__exit__(type(error), error, None)
 
     # Models
 
@@ -177,7 +185,12 @@ class TaximeterCallbackHandler(BaseCallbackHandler):
         self._end_tool(run_id, "ToolError" if getattr(output, "status", None) == "error" else None)
 
     def on_tool_error(self, error: BaseException, *, run_id: UUID, **said: Any) -> None:
-        self._end_tool(run_id, type(error).__name__)
+        if _is_named(error, "GraphInterrupt"):  # not run yet: it waits for a person
+            run = self._end(run_id)
+            if run is not None and run.work is not None:
+                run.work.is_interrupted = True
+        else:
+            self._end_tool(run_id, None if _is_named(error, "GraphBubbleUp") else type(error).__name__)
 
     # What they share
 
@@ -223,7 +236,7 @@ class TaximeterCallbackHandler(BaseCallbackHandler):
             except Exception:  # success is said, never assumed
                 logger.exception("the outcome of a task could not be told")
                 return "failed"
-        if isinstance(outputs, Mapping) and outputs.get("__interrupt__"):
+        if work.is_interrupted:
             return "escalated"
         with self._lock:  # a stream that its reader leaves ends like any other, but for the model that still answers
             is_left = any(run.work is work and run.call is not None for run in self._runs.values())
@@ -257,3 +270,8 @@ class TaximeterCallbackHandler(BaseCallbackHandler):
             tool.turn.tool_call(tool.tool, decision_id=tool.decision_id, **more)
         else:  # no model chose it: a chain's own step
             task.record(TOOL_CALL, event_id(task.task_id, "tool", str(run_id)), now, {"tool": tool.tool, **data})
+
+
+def _is_named(error: BaseException, name: str) -> bool:
+    """Whether `error` is of LangGraph's class `name`, with which it leaves a node on purpose."""
+    return any(kind.__name__ == name for kind in type(error).__mro__)
