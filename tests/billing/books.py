@@ -9,7 +9,7 @@ from typing import Any
 from billing.facade import Customer, Invoice, create_plan, get_invoice, subscribe
 from billing.invariants import check_all
 from billing.invariants.violation import Violation
-from billing.models import TestClock
+from billing.models import Subscription, TestClock
 from billing.queries.ledger import account_balances
 from billing.services.customers import create_customer
 from billing.services.recognition import recognize_revenue
@@ -31,7 +31,9 @@ class Books:
     clock: TestClock
     customer: Customer
 
-    def subscribe(self, *prices: dict[str, Any], starts: str, interval: str = "month", key: str = "plan") -> None:
+    def subscribe(
+        self, *prices: dict[str, Any], starts: str, interval: str = "month", key: str = "plan"
+    ) -> Subscription:
         plan = create_plan(
             organization=self.api.organization,
             key=key,
@@ -40,7 +42,7 @@ class Books:
             interval=interval,
             prices=[{"name": price["key"], **price} for price in prices],
         )
-        subscribe(customer=self.customer, plan=plan, starts_at=at(starts))
+        return subscribe(customer=self.customer, plan=plan, starts_at=at(starts))
 
     def advance(self, to: str) -> None:
         self.clock, _ = advance_test_clock(test_clock=self.clock, to=at(to))

@@ -1,0 +1,185 @@
+"""Whatever happens, in whatever order: the books balance, say what is due, and nothing counts twice."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import date, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from django.db import connection, transaction
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from billing.domain.crediting import BilledLine, NothingToCredit, credit_lines
+from billing.domain.deferrals import Deferral, earned_by, taken_back
+from billing.models import InvoiceLine, LedgerTransaction, Payment
+from billing.services.credit_notes import issue_credit_note
+from billing.services.credits import grant_credit, void_grant
+from billing.services.ledger import post_credit_movements, post_invoices
+from billing.services.payments import pay_invoice, refund_payment, void_invoice, write_off_invoice
+from kernel.errors import TaximeterError
+from tests.api import Api, make_api
+from tests.billing.books import Books, at, fee, open_books
+
+amounts = st.integers(1, 15000).map(lambda cents: Decimal(cents).scaleb(-2))
+picks = st.integers(0, 5)
+operations = st.lists(
+    st.one_of(
+        st.tuples(st.just("advance"), st.integers(1, 75)),
+        st.tuples(st.just("pay"), picks, st.one_of(st.none(), amounts)),
+        st.tuples(st.just("refund"), picks, st.one_of(st.none(), amounts)),
+        st.tuples(st.sampled_from(["void", "write_off"]), picks),
+        st.tuples(
+            st.just("credit"), picks, st.one_of(st.none(), amounts), st.sampled_from(["credit_balance", "refund"])
+        ),
+        st.tuples(st.just("grant"), amounts, st.sampled_from(["promotion", "purchase"])),
+        st.tuples(st.just("void_grant"), picks),
+        st.tuples(st.just("recognize")),
+    ),
+    min_size=3,
+    max_size=12,
+)
+
+
+@pytest.mark.django_db
+@settings(max_examples=15)
+@given(operations)
+def test_the_books_hold_after_anything_in_any_order(steps: list[tuple[Any, ...]]) -> None:
+    with undone():
+        books = open_books(make_api("Vendor"), tax_rate=Decimal("0.19"), timezone="Asia/Tokyo")
+        books.subscribe(fee("a", "99.99"), fee("b", "31.01", advance=False), starts="2026-01-10", key="monthly")
+        books.subscribe(fee("c", "1000.07"), starts="2026-01-15", interval="quarter", key="quarterly")
+        books.advance("2026-01-20")
+        for step in steps:
+            try:
+                with transaction.atomic():
+                    perform(books, *step)
+            except TaximeterError:
+                pass  # refused, and nothing of it is in the books
+        assert books.broken_laws() == {}
+        books.recognize()
+        assert_nothing_changes_twice(books)
+        assert books.broken_laws() == {}
+
+
+@contextmanager
+def undone() -> Iterator[None]:
+    """What happens inside is checked as at a commit, then undone."""
+    with transaction.atomic():
+        yield
+        with connection.cursor() as cursor:
+            cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+        transaction.set_rollback(True)
+
+
+def perform(books: Books, name: str, *given: Any) -> None:
+    books.clock.refresh_from_db()
+    now, invoices = books.clock.now, books.invoices()
+    if name == "advance":
+        books.advance((now + timedelta(days=given[0])).strftime("%Y-%m-%dT%H:%M:%S"))
+    elif name == "recognize":
+        books.recognize()
+    elif name == "grant":
+        grant_credit(customer=books.customer, name="g", amount=given[0], now=now, currency="USD", source=given[1])
+    elif name == "void_grant":
+        grants = list(books.customer.credit_grants.order_by("id"))
+        if grants:
+            void_grant(grant=grants[given[0] % len(grants)], now=now)
+    elif name == "refund":
+        payments = list(Payment.objects.order_by("id"))
+        if payments:
+            refund_payment(payment=payments[given[0] % len(payments)], now=now, amount=given[1])
+    else:
+        settle(name, invoices[given[0] % len(invoices)], now, *given[1:])
+
+
+def settle(name: str, invoice: Any, now: Any, *given: Any) -> None:
+    if name == "pay":
+        pay_invoice(invoice=invoice, now=now, amount=given[0])
+    elif name == "void":
+        void_invoice(invoice=invoice, now=now)
+    elif name == "write_off":
+        write_off_invoice(invoice=invoice, now=now)
+    else:
+        line = invoice.lines.order_by("position").last()
+        lines = None if given[0] is None else {line.pk: given[0]}
+        issue_credit_note(invoice=invoice, now=now, lines=lines, refund=given[1])
+
+
+def assert_nothing_changes_twice(books: Books) -> None:
+    before = LedgerTransaction.objects.count(), books.balances()
+    assert books.recognize() == 0
+    invoices = books.invoices()
+    assert post_invoices(invoices=invoices, lines=InvoiceLine.objects.filter(invoice__in=invoices)) == 0
+    for grant in books.customer.credit_grants.all():
+        assert post_credit_movements(grant.movements.all()) == 0
+    for invoice in invoices:
+        if invoice.status in {"paid", "void", "uncollectible"}:
+            again = {"paid": pay_invoice, "void": void_invoice, "uncollectible": write_off_invoice}[invoice.status]
+            again(invoice=invoice, now=books.clock.now)
+    assert (LedgerTransaction.objects.count(), books.balances()) == before
+
+
+@pytest.mark.django_db
+def test_a_failure_in_the_middle_leaves_nothing_behind(api: Api) -> None:
+    books = open_books(api)
+    books.subscribe(fee("a", "100"), starts="2026-01-01")
+    books.advance("2026-01-02")
+    [invoice] = books.invoices()
+    before = books.balances()
+
+    def killed(action: Any) -> None:
+        action(invoice=invoice, now=at("2026-01-03"))
+        raise InterruptedError
+
+    for action in (pay_invoice, void_invoice, write_off_invoice, issue_credit_note):
+        with pytest.raises(InterruptedError), transaction.atomic():
+            killed(action)
+        assert (books.balances(), books.again(invoice).status) == (before, "finalized")
+    # a number that was given in vain is given again
+    assert issue_credit_note(invoice=invoice, now=at("2026-01-03")).number == "CN-000001"
+
+
+days = st.integers(1, 800)
+
+
+@given(amounts, days, st.lists(st.integers(-10, 900), max_size=12))
+def test_what_days_earn_in_any_steps_sums_to_the_whole(amount: Decimal, length: int, cuts: list[int]) -> None:
+    first = date(2026, 1, 1)
+    deferral = Deferral("l", amount, first, first + timedelta(days=length))
+    steps = [
+        earned_by(deferral, currency="USD", until=first + timedelta(days=cut)) for cut in [-11, *sorted(cuts), 901]
+    ]
+    earned = [after - before for before, after in itertools.pairwise(steps)]
+    assert all(one >= 0 for one in earned)
+    assert sum(earned) == amount
+
+
+@given(amounts, amounts, days, st.integers(0, 900))
+def test_what_is_taken_back_is_unearned_first_and_never_more_than_there_is(
+    amount: Decimal, back: Decimal, length: int, day: int
+) -> None:
+    first = date(2026, 1, 1)
+    deferral = Deferral("l", amount, first, first + timedelta(days=length))
+    on = first + timedelta(days=day)
+    left = amount - earned_by(deferral, currency="USD", until=on)
+    found = taken_back("l", back, [deferral], currency="USD", on=on)
+    assert (-found.amount if found else 0) == min(back, left)
+
+
+@given(st.lists(amounts, min_size=1, max_size=8), st.decimals("0", "0.3", places=3))
+def test_credit_notes_in_any_parts_take_back_all_of_the_tax(parts: list[Decimal], rate: Decimal) -> None:
+    net = sum(parts, Decimal(0))
+    tax = (net * rate).quantize(Decimal("0.01"))
+    credited = credited_tax = Decimal(0)
+    for part in parts:
+        line = BilledLine("l", net, tax, credited, credited_tax)
+        [one] = credit_lines([line], {"l": part}, currency="USD")
+        credited, credited_tax = credited + one.amount, credited_tax + one.tax
+    assert (credited, credited_tax) == (net, tax)
+    with pytest.raises(NothingToCredit):
+        credit_lines([BilledLine("l", net, tax, credited, credited_tax)], None, currency="USD")
