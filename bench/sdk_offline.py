@@ -14,7 +14,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "sdk" / "src"))
 
-from tests.sdk.offline import through_the_night  # noqa: E402 - the path comes first
+from tests.sdk.offline import through_the_night
 
 MEBIBYTE = 1 << 20
 
