@@ -143,6 +143,26 @@ def test_what_is_too_large_is_split_and_keeps_its_order(transport, receiver):
     assert transport.stats().refused == 0
 
 
+@pytest.mark.parametrize("status", [400, 422])
+def test_what_a_proxy_says_of_its_own_gives_up_no_event(receiver, tmp_path, status):
+    transport = transport_to(receiver, tmp_path)
+
+    def as_nginx_does(handler, events):
+        handler.send_response(status)
+        handler.send_header("Content-Length", "12")
+        handler.end_headers()
+        handler.wfile.write(b"<html></html"[:12])
+
+    receiver.always = as_nginx_does
+    meter = record(transport, "a", "b")
+    assert not meter.flush(0.2)
+    receiver.always = None
+    assert meter.flush(10)
+    assert receiver.ids() == ["a", "b"]
+    assert list(transport.directory.refused()) == []
+    transport.close()
+
+
 @pytest.mark.parametrize("status", [400, 413, 422])
 def test_one_event_that_spoils_its_batch_is_set_aside_and_the_others_arrive(receiver, tmp_path, status):
     transport = transport_to(receiver, tmp_path)

@@ -46,7 +46,9 @@ class Verdict(Enum):
 
 
 _AGAIN = {408, 425, 429}
-_SPLIT = {400, 413, 422}
+_FINAL = {400, 413, 422}
+#: What any proxy on the way may say of a request that is too large for it.
+_TOO_LARGE = 413
 
 
 @dataclass(frozen=True)
@@ -61,11 +63,18 @@ class Answer:
     receipt: Receipt = field(default_factory=Receipt)
 
 
-def verdict_of(status: int) -> Verdict:
-    """What an answer other than 200 asks for. What is not known to be final is held: nothing is given up by mistake."""
+def verdict_of(status: int, *, code: str | None, events: int) -> Verdict:
+    """What an answer other than 200 asks for, to a request of so many events.
+
+    `code` is the one Taximeter gives with each of its refusals. Without it somebody on the way has answered, such as
+    a proxy that was spoken to without TLS (400): that is no word on the events. What is not known to be final is
+    held; nothing is given up by mistake.
+    """
     if status in _AGAIN or status >= 500:
         return Verdict.AGAIN
-    return Verdict.SPLIT if status in _SPLIT else Verdict.HOLD
+    if status in _FINAL and (code or (status == _TOO_LARGE and events > 1)):
+        return Verdict.SPLIT
+    return Verdict.HOLD
 
 
 def receipt_of(answer: Any, *, sent: int) -> Receipt:

@@ -15,6 +15,7 @@ from taximeter.encoding import gzip_batch
 from taximeter.version import __version__
 
 _MAX_ANSWER = 16 * 1024 * 1024
+_MAX_PROBLEM = 64 * 1024
 
 
 class _NoRedirects(urllib.request.HTTPRedirectHandler):
@@ -55,7 +56,7 @@ class Door:
                 receipt = receipt_of(json.loads(self._read(response)), sent=len(payloads))
                 return Answer(Verdict.STORED, status=response.status, receipt=receipt)
         except urllib.error.HTTPError as error:
-            return self._refusal(error)
+            return self._refusal(error, events=len(payloads))
         except (OSError, http.client.HTTPException, ValueError, KeyError, TypeError) as error:
             # No whole answer: the batch may or may not be stored, and sending it again is safe.
             return Answer(Verdict.AGAIN, f"no answer from {self.url}: {_named(error)}", code="no_answer")
@@ -72,10 +73,10 @@ class Door:
                 raise TimeoutError("the answer is too long or takes too long")
         return b"".join(parts)
 
-    def _refusal(self, error: urllib.error.HTTPError) -> Answer:
+    def _refusal(self, error: urllib.error.HTTPError, *, events: int) -> Answer:
         with error:
             try:
-                body = error.read(2000).decode(errors="replace")
+                body = error.read(_MAX_PROBLEM).decode(errors="replace")
             except (OSError, http.client.HTTPException):
                 body = ""
         retry_after = retry_after_seconds(dict(error.headers.items())) if error.headers else None
@@ -83,16 +84,19 @@ class Door:
         if 300 <= error.code < 400:
             reason += f", a redirection to {error.headers.get('Location')}: give that address instead"
         elif body:
-            reason += f": {body}"
-        return Answer(verdict_of(error.code), reason, _code(body, error.code), error.code, retry_after)
+            reason += f": {body[:2000]}"
+        code = _code(body)
+        verdict = verdict_of(error.code, code=code, events=events)
+        return Answer(verdict, reason, code or f"http_{error.code}", error.code, retry_after)
 
 
-def _code(body: str, status: int) -> str:
+def _code(body: str) -> str | None:
+    """The `code` of a problem, as Taximeter describes each (RFC 9457)."""
     try:
         code = json.loads(body).get("code")
     except (ValueError, AttributeError):
-        code = None
-    return str(code or f"http_{status}")
+        return None
+    return str(code) if code else None
 
 
 def _named(error: Exception) -> str:

@@ -36,7 +36,7 @@ class Waits:
     first: float = 0.5
     longest: float = 60.0
     #: How long the thread rests when nothing is there to send: also how long an event waits at most to be sent.
-    idle: float = 0.25
+    idle: float = 1.0
 
     def after(self, failures: int) -> float:
         ceiling: float = min(self.longest, self.first * 2 ** min(failures - 1, 30))

@@ -19,7 +19,7 @@ _LAST_OF_A_RESPONSE = frozenset({"response.completed", "response.incomplete", "r
 
 def get(thing: Any, name: str) -> Any:
     """A field of a model object or of a dictionary; None where it has none."""
-    return thing.get(name) if isinstance(thing, Mapping) else getattr(thing, name, None)
+    return thing.get(name) if type(thing) is dict else getattr(thing, name, None)
 
 
 def reading_of(answer: Any) -> Reading:
@@ -64,17 +64,26 @@ class StreamReading:
 
     def take(self, part: Any) -> bool:
         """Reads a part. Whether the caller shall see it: not one with only the usage it did not ask for."""
-        self.reading.model = _text(get(part, "model")) or self.reading.model
-        if get(part, "type") in _LAST_OF_A_RESPONSE:
-            self.reading = reading_of(get(part, "response"))
-        choices, usage = _items(get(part, "choices")), get(part, "usage")
+        choices = get(part, "choices")
+        if choices is None:  # an event of the Responses API
+            self._take_event(part)
+            return True
+        self.reading.model = self.reading.model or _text(get(part, "model"))
+        usage = get(part, "usage")
         take_usage(self.reading, usage)
-        self.has_begun = self.has_begun or bool(choices) or str(get(part, "type") or "").startswith("response.output")
-        for choice in choices:
+        for choice in _items(choices):
+            self.has_begun = True
             self._choices = max(self._choices, (get(choice, "index") or 0) + 1)
             self.reading.finish_reason = _text(get(choice, "finish_reason")) or self.reading.finish_reason
-            self._take_tools(get(get(choice, "delta"), "tool_calls"))
+            delta = get(choice, "delta")  # a text completion has none
+            self._take_tools(get(delta, "tool_calls") if delta is not None else None)
         return not (self._hides_usage and usage is not None and not choices)
+
+    def _take_event(self, event: Any) -> None:
+        kind = str(get(event, "type") or "")
+        self.has_begun = self.has_begun or kind.startswith("response.output")
+        if kind in _LAST_OF_A_RESPONSE:
+            self.reading = reading_of(get(event, "response"))
 
     def awaits_usage(self) -> bool:
         """Whether the answer is there and only its usage is not: callers may stop reading here."""
@@ -91,6 +100,8 @@ class StreamReading:
         return self.reading if self.has_begun else None
 
     def _take_tools(self, calls: Any) -> None:
+        if not calls:
+            return
         for call in _items(calls):
             place, function = get(call, "index"), get(call, "function")
             name = get(function, "name")
