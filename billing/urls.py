@@ -2,6 +2,8 @@ from django.urls import path, re_path
 
 from billing.api.views import (
     catalogue,
+    charges,
+    coupons,
     credits,
     customers,
     invoices,
@@ -18,6 +20,10 @@ urlpatterns = [
     path("customers/<str:customer>/upcoming_invoice", customers.UpcomingInvoiceView.as_view()),
     path("customers/<str:customer>/credit_balance", credits.CreditBalanceView.as_view()),
     path("customers/<str:customer>/credit_movements", credits.CreditMovementsView.as_view()),
+    path("coupons", coupons.CouponsView.as_view()),
+    path("coupons/<str:coupon>", coupons.CouponView.as_view()),
+    path("charges", charges.ChargesView.as_view()),
+    path("charges/<str:charge>", charges.ChargeView.as_view()),
     path("credit_grants", credits.CreditGrantsView.as_view()),
     path("credit_grants/<str:grant>", credits.CreditGrantView.as_view()),
     path("credit_grants/<str:grant>/void", credits.VoidCreditGrantView.as_view()),
@@ -28,6 +34,8 @@ urlpatterns = [
     re_path(r"^subscriptions/(?P<subscription>[^/]+)/(?P<action>pause|resume)$", subscriptions.PauseView.as_view()),
     path("subscriptions/<str:subscription>/add_ons", subscriptions.AddOnsView.as_view()),
     path("subscriptions/<str:subscription>/add_ons/<str:add_on>/remove", subscriptions.AddOnView.as_view()),
+    path("subscriptions/<str:subscription>/coupons", coupons.SubscriptionCouponsView.as_view()),
+    path("subscriptions/<str:subscription>/coupons/<str:coupon>", coupons.SubscriptionCouponView.as_view()),
     path("plans", catalogue.PlansView.as_view()),
     path("plans/<str:plan>", catalogue.PlanView.as_view()),
     path("plans/<str:plan>/versions", catalogue.PlanVersionsView.as_view()),

@@ -92,9 +92,14 @@ def paid_in_advance_by(bill: Bill) -> Bill | None:
 
 def period_end(subscription: Subscription, now: datetime) -> datetime:
     """When the billing period that `now` lies in ends; before the first one, when that ends."""
+    return billing_period_at(subscription, now).end
+
+
+def billing_period_at(subscription: Subscription, now: datetime) -> Period:
+    """The whole billing period that `now` lies in; the first one before it begins."""
     found = _period_at(subscription, max(now, billed_from(subscription)))
     assert found is not None, "from its start on, every instant lies in a period"
-    return found[1].end
+    return found[1]
 
 
 def without_invoice(bills: Iterable[Bill]) -> list[Bill]:

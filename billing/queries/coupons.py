@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
-from django.db.models import QuerySet, Sum
+from django.db.models import Q, QuerySet, Sum
 
 from billing.domain.discounts import Offer, in_proportion, spread, take_off
 from billing.models import Coupon, CouponRedemption, InvoiceDiscount
@@ -127,7 +127,7 @@ def redemptions_of(subscription_id: str) -> QuerySet[CouponRedemption]:
     return (
         CouponRedemption.objects.filter(subscription=subscription_id)
         .select_related("coupon")
-        .annotate(taken=Sum("discounts__amount"))
+        .annotate(taken=Sum("discounts__amount", filter=~Q(discounts__invoice__status=InvoiceStatus.VOID)))
         .order_by("id")
     )
 

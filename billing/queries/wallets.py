@@ -26,9 +26,13 @@ class Wallets:
             self._held[row.customer_id, is_of(row)].append(row.pk)
 
     @classmethod
-    def load(cls, *, customers: Iterable[str], at: datetime) -> Wallets:
-        """The grants of `customers` (ids) that may pay for what falls due up to `at`; one query."""
-        return cls(CreditGrant.objects.filter(customer__in=set(customers), balance__gt=0, effective_at__lt=at))
+    def load(cls, *, customers: Iterable[str], at: datetime, lock: bool = False) -> Wallets:
+        """The grants of `customers` (ids) that may pay for what falls due up to `at`; one query.
+
+        A transaction that is not of isolation REPEATABLE READ and will record its draws has to `lock` them.
+        """
+        rows = CreditGrant.objects.filter(customer__in=set(customers), balance__gt=0, effective_at__lt=at)
+        return cls(rows.select_for_update().order_by("id") if lock else rows)
 
     def draw(self, *, customer_id: str, of: str, amount: Decimal, at: datetime) -> tuple[Draw, ...]:
         """What pays `amount`, due at `at`, or as much of it as there is, in the order that is promised."""

@@ -13,6 +13,7 @@ from billing.models import TestClock
 from billing.queries.bills import Bill, bills_in_month, without_invoice
 from billing.queries.customers import subscriptions_of
 from billing.queries.rating import PricedInvoice, Unpriceable, price_bills
+from billing.services.credit_expiry import expire_on_clock
 from billing.services.invoices import issue_invoices
 from billing.services.isolation import read_one_snapshot
 from kernel.errors import InvalidError
@@ -47,6 +48,8 @@ def advance_test_clock(*, test_clock: TestClock, to: datetime) -> tuple[TestCloc
             raise ClockInvalid("A test clock moves forward, by at most five years at once")
         issued = 0
         for bill in _due(clock, to):
+            # Credit that has run out before cannot pay it; what was rolled over can.
+            expire_on_clock(test_clock=clock, until=bill.due_at - timedelta(microseconds=1))
             [priced] = price_bills([bill])
             if isinstance(priced, Unpriceable):
                 raise priced.error
@@ -54,6 +57,7 @@ def advance_test_clock(*, test_clock: TestClock, to: datetime) -> tuple[TestCloc
             issued += len(
                 issue_invoices(organization_id=clock.organization_id, priced=[priced], run=None, now=bill.due_at)
             )
+        expire_on_clock(test_clock=clock, until=to)
         clock.now = to
         clock.save(update_fields=["now"])
     return clock, issued
