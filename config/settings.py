@@ -176,6 +176,7 @@ CELERY_BEAT_SCHEDULE = {
         "options": {"expires": 2.0},
     },
     "work agents' tasks": {"task": "agents.work_tasks", "schedule": 2.0, "options": {"expires": 2.0}},
+    "recognize revenue": {"task": "billing.recognize_revenue", "schedule": crontab(hour=2, minute=40)},
     "check invariants": {"task": "billing.check_invariants", "schedule": crontab(hour=3, minute=20)},
     "expire credits": {"task": "billing.expire_credits", "schedule": 60.0, "options": {"expires": 60.0}},
     "record kept calls": {"task": "inference.record_kept_calls", "schedule": 5.0, "options": {"expires": 5.0}},
