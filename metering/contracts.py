@@ -23,7 +23,7 @@ class CloudEvent(msgspec.Struct, frozen=True, gc=False):
     id: Name
     source: Name
     type: ShortName
-    subject: Annotated[str, msgspec.Meta(max_length=255)] | None = None
+    subject: ShortName | None = None
     time: Annotated[datetime, msgspec.Meta(tz=True)] | None = None
     data: msgspec.Raw = msgspec.Raw(b"{}")
     data_base64: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from hashlib import blake2b
-from typing import Any
+from typing import Any, NoReturn
 from uuid import UUID
 
 import msgspec
@@ -57,10 +58,8 @@ def decode_body(body: bytes) -> tuple[list[tuple[int, CloudEvent]], list[Rejecti
         body = b"[" + body + b"]"
     try:
         events = _batch.decode(body)
-    except (msgspec.ValidationError, RecursionError):
+    except (msgspec.MsgspecError, ValueError, RecursionError):
         return _decode_each(body)
-    except (msgspec.DecodeError, ValueError) as error:
-        raise MalformedError(f"The body is not valid JSON: {error}", code="malformed_json") from None
     _check_count(events)
     return list(enumerate(events)), []
 
@@ -89,7 +88,7 @@ def _decode_each(body: bytes) -> tuple[list[tuple[int, CloudEvent]], list[Reject
     except msgspec.ValidationError:
         raise InvalidError("Send one CloudEvent or an array of them", code="body_invalid") from None
     except (msgspec.DecodeError, ValueError, RecursionError) as error:
-        raise MalformedError(f"The body is not valid JSON: {error}", code="malformed_json") from None
+        parts = _parts(body, error)
     _check_count(parts)
     good: list[tuple[int, CloudEvent]] = []
     bad: list[Rejection] = []
@@ -101,6 +100,49 @@ def _decode_each(body: bytes) -> tuple[list[tuple[int, CloudEvent]], list[Reject
     return good, bad
 
 
+def _parts(body: bytes, error: Exception) -> list[msgspec.Raw]:
+    """The elements of an array in which some text has half a surrogate pair, as cut-off emojis have.
+
+    That is JSON by its grammar, which msgspec does not take: it shall cost its own event and not its neighbours.
+    """
+    try:
+        return [msgspec.Raw(text.encode()) for text in _elements(body.decode())]
+    except (ValueError, IndexError, RecursionError):
+        raise MalformedError(f"The body is not valid JSON: {error}", code="malformed_json") from None
+
+
+def _elements(text: str) -> Iterator[str]:
+    """The texts of an array's elements; `ValueError` or `IndexError` for what is no JSON."""
+    place = _after_space(text, 0)
+    separator = text[place]
+    if separator != "[":
+        raise ValueError
+    while separator != "]":
+        start = _after_space(text, place + 1)
+        _, end = _lenient.raw_decode(text, start)
+        yield text[start:end]
+        place = _after_space(text, end)
+        separator = text[place]
+        if separator not in ",]":
+            raise ValueError
+    if _after_space(text, place + 1) < len(text):
+        raise ValueError
+
+
+def _after_space(text: str, place: int) -> int:
+    found = _SPACE.match(text, place)
+    assert found is not None
+    return found.end()
+
+
+def _no_number(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no JSON")
+
+
+_SPACE = re.compile(r"[ \t\r\n]*")
+_lenient = json.JSONDecoder(parse_constant=_no_number, parse_float=str, parse_int=str)
+
+
 def _check_count(events: Sequence[object]) -> None:
     if len(events) > MAX_EVENTS:
         raise TooLargeError(
@@ -108,13 +150,12 @@ def _check_count(events: Sequence[object]) -> None:
         )
 
 
-def _id_of(part: msgspec.Raw) -> str | None:
+def _id_of(part: msgspec.Raw) -> object:
     try:
-        value = _any.decode(part)
-    except (msgspec.MsgspecError, ValueError, RecursionError):
+        value = json.loads(bytes(part))
+    except (ValueError, RecursionError):
         return None
-    found = value.get("id") if isinstance(value, dict) else None
-    return found if isinstance(found, str) else None
+    return value.get("id") if isinstance(value, dict) else None
 
 
 def _refusal(index: int, event_id: object, error: Exception) -> Rejection:
@@ -127,7 +168,12 @@ def _refusal(index: int, event_id: object, error: Exception) -> Rejection:
         code = "time_invalid" if place.group(1) == "time" else "field_invalid"
     else:
         code = "event_invalid"
-    return Rejection(index, event_id if isinstance(event_id, str) else None, code, text)
+    return Rejection(index, _shown(event_id), code, text)
+
+
+def _shown(event_id: object) -> str | None:
+    """The id of a refused event, as far as it can be said again."""
+    return event_id[:1024].encode(errors="replace").decode() if isinstance(event_id, str) else None
 
 
 class _Refused(Exception):

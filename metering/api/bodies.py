@@ -15,6 +15,9 @@ from metering.decoding import MAX_BYTES
 #: What the events door takes: a batch and a single event are told apart by the body itself.
 MEDIA_TYPES = ("application/json", "application/cloudevents+json", "application/cloudevents-batch+json")
 
+_PIECE = 64 * 1024
+_MOST_MEMBERS = 1_000
+
 #: A preference of RFC 7240: a token, its value as a token or in quotes, and parameters that `handling` has none of.
 _PREFERENCE = re.compile(r'\s*([^\s=;,]+)\s*(?:=\s*(?:"([^"]*)"|([^\s;,"]*)))?[^,]*')
 
@@ -54,17 +57,25 @@ def read_body(request: HttpRequest, media_types: Collection[str]) -> bytes:
 
 
 def _decompress(body: bytes) -> bytes:
-    """All members of a gzip stream (RFC 1952), stopping one byte past the limit."""
+    """All members of a gzip stream (RFC 1952), stopping one byte past the limit.
+
+    In pieces, for what follows a member is copied at its end: a body of many small members would be copied as often.
+    """
     parts: list[bytes] = []
-    room = MAX_BYTES + 1
+    left, room, members = memoryview(body), MAX_BYTES + 1, 0
     try:
-        while body and room > 0:
+        while left and room > 0:
+            members += 1
+            if members > _MOST_MEMBERS:
+                raise MalformedError(f"A gzip body has at most {_MOST_MEMBERS:,} members", code="malformed_gzip")
             member = zlib.decompressobj(wbits=31)
-            parts.append(member.decompress(body, room))
-            room -= len(parts[-1])
+            while left and room > 0 and not member.eof:
+                piece, left = left[:_PIECE], left[_PIECE:]
+                parts.append(member.decompress(piece, room))
+                room -= len(parts[-1])
             if not member.eof and room > 0:
                 raise MalformedError("The gzip body ends too early", code="malformed_gzip")
-            body = member.unused_data
+            left = memoryview(body)[len(body) - len(left) - len(member.unused_data) :]
     except zlib.error as error:
         raise MalformedError(f"The body is not valid gzip: {error}", code="malformed_gzip") from None
     return b"".join(parts)
