@@ -5,7 +5,6 @@ from billing.queries.catalogue import get_plan, newest_version, plans_of
 from billing.queries.clocks import clock_of
 from billing.queries.customers import customers_of, get_customer, get_subscription, subscriptions_of
 from billing.queries.invoices import events_behind, get_invoice, get_line, invoices_of, runs_of
-from billing.queries.late_usage import LateUsage, late_usage
 from billing.queries.ledger import TrialBalanceRow, transactions_of, trial_balance
 from billing.queries.rating import PricedInvoice, PricedLine, Unpriceable, price_month
 from billing.queries.upcoming import upcoming_invoices
@@ -30,7 +29,6 @@ __all__ = [
     "Customer",
     "Invoice",
     "InvoiceLine",
-    "LateUsage",
     "Plan",
     "PlanVersion",
     "Price",
@@ -57,7 +55,6 @@ __all__ = [
     "get_subscription",
     "invoices_of",
     "issue_credit_note",
-    "late_usage",
     "newest_version",
     "pause_subscription",
     "pay_invoice",

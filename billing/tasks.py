@@ -6,20 +6,32 @@ from celery import shared_task
 
 from accounts.facade import Organization
 from billing.invariants import check_all
-from billing.models import BillingRun
+from billing.models import BillingRun, Invoice, PlanVersion
+from billing.models.invoices import InvoiceStatus
 from billing.services.credit_expiry import expire_credits
+from billing.services.drafts import finalize_due_drafts
+from billing.services.late_usage import find_late_usage
 from billing.services.recognition import recognize_revenue
-from billing.services.runs import runs_to_resume, work_billing_run
+from billing.services.runs import batches_waiting, plan_billing_run, runs_to_resume, work_billing_run
+from billing.services.thresholds import invoice_thresholds
 from kernel.clock import system_clock
 
 logger = logging.getLogger("billing")
 
 
+#: Tasks that work on one run beside the one that began it.
+_HELPERS = 3
+
+
 @shared_task(name="billing.work_billing_run")
-def work_run(*, run_id: str) -> None:
-    """Work a billing run to its end; does nothing where another process is at it, or it is finished."""
-    run = BillingRun.objects.get(pk=run_id)
-    work_billing_run(run=run, now=system_clock())
+def work_run(*, run_id: str, helps: bool = False) -> None:
+    """Work a billing run as far as no other process is at it, and call others to help where it is long."""
+    run, now = BillingRun.objects.get(pk=run_id), system_clock()
+    plan_billing_run(run=run, now=now)
+    if not helps:
+        for _ in range(min(_HELPERS, batches_waiting(run) - 1)):
+            work_run.delay(run_id=run_id, helps=True)
+    work_billing_run(run=run, now=now)
 
 
 @shared_task(name="billing.resume_billing_runs")
@@ -29,6 +41,29 @@ def resume_billing_runs() -> int:
     for run_id in found:
         work_run.delay(run_id=run_id)
     return len(found)
+
+
+@shared_task(name="billing.find_late_usage")
+def find_late_usage_everywhere() -> int:
+    """Look for usage that came after its period was invoiced. Returns how many lines have a new difference."""
+    organizations = Organization.objects.order_by("id")
+    return sum(find_late_usage(organization_id=one.pk, now=system_clock()) for one in organizations)
+
+
+@shared_task(name="billing.finalize_drafts")
+def finalize_drafts() -> int:
+    """Finalize drafts whose grace period is over."""
+    now, waiting = system_clock(), Invoice.objects.filter(status=InvoiceStatus.DRAFT)
+    organizations = waiting.filter(finalize_at__lte=now).values_list("organization_id", flat=True).distinct()
+    return sum(finalize_due_drafts(organization_id=organization, now=now) for organization in organizations)
+
+
+@shared_task(name="billing.invoice_thresholds")
+def invoice_passed_thresholds() -> int:
+    """Invoice open usage that has passed its plan's threshold."""
+    watched = PlanVersion.objects.filter(invoice_threshold__isnull=False)
+    organizations = watched.values_list("plan__organization_id", flat=True).distinct()
+    return sum(len(invoice_thresholds(organization_id=one, now=system_clock())) for one in organizations)
 
 
 @shared_task(name="billing.expire_credits")

@@ -44,7 +44,7 @@ urlpatterns = [
     path("pricing/calculate", catalogue.CalculateView.as_view()),
     path("invoices", invoices.InvoicesView.as_view()),
     path("invoices/<str:invoice>", invoices.InvoiceView.as_view()),
-    path("invoices/<str:invoice>/finalize", invoices.FinalizeView.as_view()),
+    re_path(r"^invoices/(?P<invoice>[^/]+)/(?P<action>refresh|finalize)$", invoices.DraftActionView.as_view()),
     path("invoices/<str:invoice>/pay", payments.PayView.as_view()),
     path("invoices/<str:invoice>/void", payments.VoidView.as_view()),
     path("invoices/<str:invoice>/uncollectible", payments.UncollectibleView.as_view()),
@@ -62,6 +62,8 @@ urlpatterns = [
     path("test_clocks", test_clocks.TestClocksView.as_view()),
     path("test_clocks/<str:test_clock>", test_clocks.TestClockView.as_view()),
     path("test_clocks/<str:test_clock>/advance", test_clocks.AdvanceView.as_view()),
+    path("late_usage", invoices.AllLateUsageView.as_view()),
+    path("billing_policy", invoices.BillingPolicyView.as_view()),
     path("billing_runs", invoices.RunsView.as_view()),
     path("billing_runs/<str:run>", invoices.RunView.as_view()),
 ]

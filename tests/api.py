@@ -29,6 +29,9 @@ class Api:
     def get(self, path: str, **parameters: str) -> Any:
         return self.client.get(f"/api/v1/{path}", parameters)
 
+    def patch(self, path: str, body: Any) -> Any:
+        return self.client.patch(f"/api/v1/{path}", data=json.dumps(body), content_type="application/json")
+
     def meter(self, key: str, **definition: Any) -> None:
         assert self.post("meters", {"key": key, **definition}).status_code == 201
 

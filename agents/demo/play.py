@@ -94,18 +94,11 @@ def import_recorded_runs(organization: Organization) -> None:
     )
 
 
-def close_last_month(organization: Organization, *, clock: Clock, on_wait: Callable[[], object]) -> list[Invoice]:
+def close_last_month(organization: Organization, *, clock: Clock) -> list[Invoice]:
     """The invoices of the demo's month, issued unless they were before."""
     month = last_month(organization.created_at)
-    began = time.monotonic()
-    while not _is_closed(organization, month):
-        try:
-            close_month(organization=organization, month=month, now=clock())
-        except TaximeterError as error:
-            if error.code != "run_busy" or time.monotonic() - began > _PATIENCE_SECONDS:
-                raise
-            on_wait()
-            time.sleep(0.5)
+    if not _is_closed(organization, month):
+        close_month(organization=organization, month=month, now=clock())
     return sorted(invoices_of(organization.pk, month=month), key=lambda invoice: invoice.number)
 
 

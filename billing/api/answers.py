@@ -62,6 +62,7 @@ class PlanVersion(Serializer):  # type: ignore[type-arg]
     interval_count = IntegerField()
     trial_days = IntegerField()
     minimum_commitment = DecimalField()
+    invoice_threshold = _maybe(DecimalField)
     prices = Price(many=True)
     created_at = InstantField()
 
@@ -140,6 +141,7 @@ class UpcomingLine(Serializer):  # type: ignore[type-arg]
 
 class InvoiceLine(UpcomingLine):
     id = CharField()
+    adjusts = _maybe(CharField)
     tax_rate = DecimalField()
 
 
@@ -183,6 +185,8 @@ class Invoice(Serializer):  # type: ignore[type-arg]
     total = DecimalField()
     amount_due = DecimalField()
     created_at = InstantField()
+    tax_treatment = CharField()
+    finalize_at = _maybe(InstantField)
     finalized_at = _maybe(InstantField)
     due_at = _maybe(InstantField)
     paid_at = _maybe(InstantField)
@@ -190,16 +194,37 @@ class Invoice(Serializer):  # type: ignore[type-arg]
     lines = InvoiceLine(many=True)
 
 
-class LateUsage(Serializer):  # type: ignore[type-arg]
+class UnbilledChange(Serializer):  # type: ignore[type-arg]
     line = CharField()
-    price = CharField()
+    price = _maybe(CharField)
     billed_quantity = DecimalField()
     quantity = DecimalField()
     difference = DecimalField()
+    amount = DecimalField()
 
 
 class LateUsageList(Serializer):  # type: ignore[type-arg]
-    data = LateUsage(many=True)
+    data = UnbilledChange(many=True)
+
+
+class LateUsage(Serializer):  # type: ignore[type-arg]
+    id = CharField()
+    customer = CharField()
+    invoice = CharField()
+    line = CharField()
+    quantity = DecimalField()
+    amount = DecimalField()
+    resolution = CharField()
+    adjusted_on = _maybe(CharField)
+    found_at = InstantField()
+    resolved_at = _maybe(InstantField)
+
+
+class BillingPolicy(Serializer):  # type: ignore[type-arg]
+    grace_hours = IntegerField()
+    payment_days = IntegerField()
+    late_usage = CharField()
+    zero_amount = CharField()
 
 
 class BillingRun(Serializer):  # type: ignore[type-arg]

@@ -6,10 +6,12 @@ from decimal import Decimal
 from typing import Any
 
 from billing.models import (
+    BillingPolicy,
     BillingRun,
     Customer,
     Invoice,
     InvoiceLine,
+    LateUsage,
     Plan,
     PlanVersion,
     Price,
@@ -20,7 +22,7 @@ from billing.models import (
 from billing.models.catalogue import PriceKind
 from billing.models.invoices import LineRole
 from billing.queries.clocks import clock_of
-from billing.queries.late_usage import LateUsage
+from billing.queries.late_changes import Change
 from billing.queries.rating import PricedInvoice, PricedLine
 from billing.queries.timeline import seats_at, status_at, version_at
 from kernel.money import round_to_currency
@@ -77,6 +79,7 @@ def plan_version(one: PlanVersion) -> dict[str, Any]:
         "interval_count": one.interval_count,
         "trial_days": one.trial_days,
         "minimum_commitment": _commitment(one),
+        "invoice_threshold": one.invoice_threshold,
         "prices": [price(p) for p in one.prices.all() if p.kind != PriceKind.COMMITMENT],
         "created_at": one.created_at,
     }
@@ -127,7 +130,8 @@ def _add_on(one: SubscriptionAddOn) -> dict[str, Any]:
 def invoice(one: Invoice) -> dict[str, Any]:
     amounts = ["subtotal", "discount", "credits_applied", "tax", "total", "amount_due"]
     names = (
-        "id kind number status currency month period_start period_end created_at finalized_at due_at paid_at voided_at"
+        "id kind number status currency month tax_treatment period_start period_end "
+        "created_at finalize_at finalized_at due_at paid_at voided_at"
     )
     return (
         {name: getattr(one, name) for name in names.split()}
@@ -142,6 +146,7 @@ def invoice_line(line: InvoiceLine, currency: str) -> dict[str, Any]:
     return {name: getattr(line, name) for name in names.split()} | {
         "price": line.price.key if line.price else None,
         "units": line.units,
+        "adjusts": line.adjusts_id,
         "amount": money(line.amount, currency),
         "discount": money(line.discount, currency),
         "tax": money(line.tax, currency),
@@ -191,14 +196,31 @@ def run(one: BillingRun) -> dict[str, Any]:
     return {name: getattr(one, name) for name in names.split()}
 
 
-def late_usage(one: LateUsage) -> dict[str, Any]:
+def unbilled_change(one: Change, currency: str) -> dict[str, Any]:
+    """`billed_quantity` is the line's own and `quantity` today's; `difference` and `amount` are not billed yet."""
     return {
         "line": one.line.id,
-        "price": one.line.price.key,
-        "billed_quantity": one.billed,
-        "quantity": one.now,
-        "difference": one.difference,
+        "price": one.line.price.key if one.line.price else None,
+        "billed_quantity": one.line.quantity,
+        "quantity": one.line.quantity + one.quantity,
+        "difference": one.quantity,
+        "amount": money(one.amount, currency),
     }
+
+
+def late_usage(one: LateUsage) -> dict[str, Any]:
+    names = "id resolution quantity found_at resolved_at"
+    return {name: getattr(one, name) for name in names.split()} | {
+        "customer": one.line.invoice.customer.key,
+        "invoice": one.line.invoice_id,
+        "line": one.line_id,
+        "amount": money(one.amount, one.line.invoice.currency),
+        "adjusted_on": one.adjustment.invoice_id if one.adjustment else None,
+    }
+
+
+def policy(one: BillingPolicy) -> dict[str, Any]:
+    return {name: getattr(one, name) for name in ("grace_hours", "payment_days", "late_usage", "zero_amount")}
 
 
 def test_clock(one: TestClock) -> dict[str, Any]:

@@ -55,6 +55,7 @@ class PriceInput(StrictSerializer):
 class PlanVersionInput(StrictSerializer):
     currency = CurrencyField(required=False)
     minimum_commitment = DecimalField(required=False, low=Decimal(0))
+    invoice_threshold = DecimalField(required=False, allow_null=True, low=Decimal("0.01"))
     prices = serializers.ListField(child=PriceInput(), allow_empty=False)
 
 
@@ -67,6 +68,7 @@ class PlanInput(StrictSerializer):
     trial_days = serializers.IntegerField(min_value=0, max_value=3650, default=0)
     add_on = serializers.BooleanField(default=False)
     minimum_commitment = DecimalField(required=False, low=Decimal(0))
+    invoice_threshold = DecimalField(required=False, allow_null=True, low=Decimal("0.01"))
     prices = serializers.ListField(child=PriceInput(), allow_empty=False)
 
 
@@ -97,6 +99,13 @@ class AddOnInput(StrictSerializer):
 
 class CancelInput(StrictSerializer):
     when = serializers.ChoiceField(choices=["now", "period_end"], default="period_end")
+
+
+class BillingPolicyInput(StrictSerializer):
+    grace_hours = serializers.IntegerField(min_value=0, max_value=1440, required=False)
+    payment_days = serializers.IntegerField(min_value=0, max_value=365, required=False)
+    late_usage = serializers.ChoiceField(choices=["adjust", "write_off"], required=False)
+    zero_amount = serializers.ChoiceField(choices=["issue", "skip"], required=False)
 
 
 class TestClockInput(StrictSerializer):

@@ -1,4 +1,7 @@
-"""No price of a subscription is charged twice for overlapping periods, void invoices left aside."""
+"""No price of a subscription is charged twice for overlapping periods, void invoices left aside.
+
+What threshold invoices charge of an open period, its own invoice takes off again.
+"""
 
 from __future__ import annotations
 
@@ -11,11 +14,12 @@ from billing.invariants.violation import Violation
 _OVERLAPS = """
 SELECT a.number, b.number, l.description
 FROM billing_invoiceline l
-JOIN billing_invoice a ON a.id = l.invoice_id AND a.status <> 'void'
+JOIN billing_invoice a ON a.id = l.invoice_id AND a.status <> 'void' AND a.kind <> 'threshold'
 JOIN billing_invoice b ON b.subscription_id = a.subscription_id AND b.id > a.id AND b.status <> 'void'
-JOIN billing_invoiceline m ON m.invoice_id = b.id AND m.price_id = l.price_id
+    AND b.kind <> 'threshold'
+JOIN billing_invoiceline m ON m.invoice_id = b.id AND m.price_id = l.price_id AND m.role = 'charge'
     AND m.period_start < l.period_end AND l.period_start < m.period_end
-WHERE a.organization_id = %s
+WHERE a.organization_id = %s AND l.role = 'charge'
 ORDER BY 1, 2
 """
 

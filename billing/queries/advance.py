@@ -1,15 +1,16 @@
-"""What was charged in advance for a billing period."""
+"""What was charged for a billing period before it was over: in advance, or by threshold invoices."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 
-from billing.models import InvoiceLine
+from billing.models import InvoiceLine, Price
 from billing.models.catalogue import Bill as BillTime
-from billing.models.invoices import LineRole
+from billing.models.invoices import InvoiceKind, InvoiceStatus, LineRole
 from billing.queries.bills import Bill
 from billing.queries.parts import Settlement
 from billing.queries.priced import Billed
@@ -42,3 +43,43 @@ class AdvanceCharges:
         return Billed(
             sum((one.amount for one in within), Decimal(0)), sum((one.discount for one in within), Decimal(0))
         )
+
+
+@dataclass(frozen=True, slots=True)
+class ChargedBefore:
+    """What threshold invoices have charged of a price: the days it was for, and the last line that did."""
+
+    price: Price
+    period: Period
+    billed: Billed
+    tax_rate: Decimal
+    line_id: str
+
+
+class ThresholdCharges:
+    """What threshold invoices that are not void have charged of open periods."""
+
+    def __init__(self, bills: Iterable[Bill]) -> None:
+        self._lines: dict[str, list[InvoiceLine]] = defaultdict(list)
+        rows = InvoiceLine.objects.filter(
+            invoice__subscription__in={bill.subscription.pk for bill in bills}, invoice__kind=InvoiceKind.THRESHOLD
+        ).exclude(invoice__status=InvoiceStatus.VOID)
+        for line in rows.select_related("invoice", "price__plan_version").order_by("invoice_id", "position"):
+            self._lines[line.invoice.subscription_id or ""].append(line)
+
+    def of(self, bill: Bill) -> list[ChargedBefore]:
+        """What was charged of the bill's period, by price."""
+        found: dict[str, ChargedBefore] = {}
+        for line in self._lines[bill.subscription.pk]:
+            if bill.arrears is None or line.period_start not in bill.arrears or line.price is None:
+                continue
+            before = found.get(line.price.pk)
+            sums = before.billed if before else Billed(Decimal(0))
+            found[line.price.pk] = ChargedBefore(
+                line.price,
+                Period(line.period_start, line.period_end),
+                Billed(sums.amount + line.amount, sums.discount + line.discount),
+                line.tax_rate,
+                line.pk if before is None or line.role == LineRole.CHARGE else before.line_id,
+            )
+        return [one for one in found.values() if one.billed.amount]

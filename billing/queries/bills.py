@@ -15,6 +15,10 @@ from kernel.period import Month, Period
 _INSTANT = timedelta(microseconds=1)
 
 
+#: Subscription, kind and start.
+BillKey = tuple[str, str, datetime]
+
+
 @dataclass(frozen=True, slots=True)
 class Bill:
     """One invoice to be: a whole billing period in arrears, one in advance, or both.
@@ -44,7 +48,7 @@ class Bill:
         return self.regime.subscription.plan_version.currency
 
     @property
-    def key(self) -> tuple[str, str, datetime]:
+    def key(self) -> BillKey:
         """What no two invoices share."""
         return self.subscription.pk, self.kind.value, self.in_force.start
 
@@ -88,6 +92,12 @@ def paid_in_advance_by(bill: Bill) -> Bill | None:
     [before] = regime.periods(day, day)
     charged = _charged(regime, before)
     return _cycle_bill(regime, before, charged) if charged else None
+
+
+def bill_of(invoice: Invoice, subscription: Subscription) -> Bill | None:
+    """The bill that an invoice of a subscription's period was made from, by what its dates say today."""
+    key = (subscription.pk, invoice.kind, invoice.period_start)
+    return next((bill for bill in bills_in_month(subscription, Month.parse(invoice.month)) if bill.key == key), None)
 
 
 def period_end(subscription: Subscription, now: datetime) -> datetime:

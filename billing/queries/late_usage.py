@@ -1,45 +1,55 @@
-"""What has changed since an invoice was issued: late events, and events taken back."""
+"""Usage that came, or was taken back, after its period was invoiced."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Iterable
 from decimal import Decimal
 
-from billing.models import Invoice, InvoiceLine
-from billing.queries.invoices import line_question
-from metering.facade import UsageQuestion, usage_of_version
+from django.db.models import QuerySet
+
+from billing.models import LateUsage
+from billing.models.invoices import InvoiceKind, InvoiceStatus
+from billing.models.late import LateUsageResolution
+from billing.queries.bills import Bill
+
+#: Invoices whose usage is looked after: not drafts, which are priced anew, nor void ones, which bill nothing.
+SETTLED = (InvoiceStatus.FINALIZED, InvoiceStatus.PAID, InvoiceStatus.UNCOLLECTIBLE, InvoiceStatus.SKIPPED)
 
 
-@dataclass(frozen=True, slots=True)
-class LateUsage:
-    """A line whose usage is not what it was: `billed` is its quantity, `now` what the log says today."""
+class OpenLateUsage:
+    """Late usage that waits for its customer's next invoice. Each is taken once: by the first of the bills that can."""
 
-    line: InvoiceLine
-    billed: Decimal
-    now: Decimal
+    def __init__(self, bills: Iterable[Bill]) -> None:
+        customers = {bill.subscription.customer_id for bill in bills}
+        self._waiting: dict[tuple[str, str], list[LateUsage]] = defaultdict(list)
+        rows = LateUsage.objects.filter(
+            line__invoice__customer__in=customers, resolution=LateUsageResolution.OPEN
+        ).select_related("line__invoice", "line__price__plan_version")
+        for one in rows.order_by("id"):
+            if one.amount:
+                self._waiting[one.line.invoice.customer_id, one.line.invoice.currency].append(one)
 
-    @property
-    def difference(self) -> Decimal:
-        return self.now - self.billed
+    def take(self, bill: Bill) -> list[LateUsage]:
+        """What the bill's invoice is to charge or give back of it."""
+        if bill.kind != InvoiceKind.CYCLE:
+            return []
+        customer = bill.subscription.customer
+        return self._waiting.pop((customer.pk, customer.currency), [])
 
 
-def late_usage(invoice: Invoice) -> list[LateUsage]:
-    """The lines of `invoice` whose usage has changed since it was issued, by the meter version they were
-    counted with. The invoice stays as it is."""
-    found: list[LateUsage] = []
-    for line in invoice.lines.filter(meter_version__isnull=False).select_related("price", "meter_version__meter"):
-        version, asked = line.meter_version, line_question(invoice=invoice, line=line)
-        assert version is not None
-        [row] = usage_of_version(
-            version,
-            UsageQuestion(
-                organization_id=invoice.organization_id,
-                meter=version.meter.key,
-                period=asked.period,
-                customers=(asked.customer,),
-                where=dict(asked.where),
-            ),
-        )
-        if row.quantity != line.quantity:
-            found.append(LateUsage(line, line.quantity, row.quantity))
+def late_usage_of(organization_id: int) -> QuerySet[LateUsage]:
+    """All late usage that was found, the latest first, with the lines it is about."""
+    return LateUsage.objects.filter(organization_id=organization_id).select_related(
+        "line__invoice__customer", "line__price", "adjustment__invoice"
+    )
+
+
+def billed_before(lines: Iterable[str]) -> dict[str, tuple[Decimal, Decimal]]:
+    """By line: the quantity and amount of late usage that was adjusted or written off already."""
+    found: dict[str, tuple[Decimal, Decimal]] = defaultdict(lambda: (Decimal(0), Decimal(0)))
+    rows = LateUsage.objects.filter(line__in=list(lines)).exclude(resolution=LateUsageResolution.OPEN)
+    for line, quantity, amount in rows.values_list("line_id", "quantity", "amount"):
+        before = found[line]
+        found[line] = before[0] + quantity, before[1] + amount
     return found

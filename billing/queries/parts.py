@@ -12,6 +12,7 @@ from billing.domain.rating import PriceTerms
 from billing.models import Price, Subscription
 from billing.models.catalogue import Bill as BillTime
 from billing.models.catalogue import PriceKind
+from billing.models.invoices import InvoiceKind
 from billing.queries.bills import Bill
 from billing.queries.timeline import Regime, Span, add_on_spans, charged_prices, spans
 from kernel.period import Period
@@ -55,9 +56,11 @@ class Settlement:
 
 def parts_of(bill: Bill, versions: Mapping[str, MeterVersion]) -> list[Part | Settlement]:
     """What the bill charges: prices in arrears for the period behind it, prices in advance for the one before it,
-    and what has changed about those that were paid for in advance."""
+    and what has changed about those that were paid for in advance. A threshold invoice charges usage alone."""
     found: list[Part | Settlement] = []
     for price in {price.pk: price for price in charged_prices(bill.subscription)}.values():
+        if bill.kind == InvoiceKind.THRESHOLD and price.kind != PriceKind.USAGE:
+            continue
         if price.bill == BillTime.IN_ARREARS:
             if bill.arrears is not None:
                 found += _parts(bill.regime, price, bill.arrears, versions)

@@ -63,6 +63,9 @@ class PricedLine:
     #: What grants of units paid of it.
     draws: tuple[Draw, ...] = ()
     charge_id: str | None = None
+    #: The line of an earlier invoice that this one corrects or takes off, and the late usage it is for.
+    adjusts_id: str | None = None
+    late_usage_id: str | None = None
 
     @property
     def net(self) -> Decimal:

@@ -5,28 +5,29 @@ The preview of an open month and the issued invoice are this same function.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from django.db import connection
 
 from billing.domain.pricing import BreakdownRow, GroupUsage, Usage, group_of
 from billing.domain.rating import RatedLine, rate
-from billing.models import Customer, Price, Subscription
+from billing.models import Customer, LateUsage, Price, Subscription
 from billing.models.catalogue import Bill as BillTime
 from billing.models.catalogue import PriceKind
 from billing.models.customers import TaxTreatment
 from billing.models.invoices import LineRole
-from billing.queries.advance import AdvanceCharges
-from billing.queries.bills import Bill, bills_in_month, without_invoice
+from billing.queries.advance import AdvanceCharges, ChargedBefore, ThresholdCharges
+from billing.queries.bills import Bill, BillKey, bills_in_month, without_invoice
+from billing.queries.late_usage import OpenLateUsage
 from billing.queries.parts import Part, Settlement, fees_in_advance, parts_of
 from billing.queries.priced import Billed, PricedInvoice, PricedLine, Unpriceable
 from billing.queries.reductions import Reductions, rate_prepaid, total_up
 from billing.queries.usage import UsageRead, read_usage
 from kernel.errors import TaximeterError
 from kernel.period import Month, Period
-from metering.facade import current_versions
+from metering.facade import MeterVersion, current_versions
 
 ZERO = Decimal(0)
 
@@ -37,34 +38,48 @@ def price_month(subscriptions: Sequence[Subscription], month: Month) -> list[Pri
     return price_bills(without_invoice(bills))
 
 
-def price_bills(bills: Sequence[Bill]) -> list[PricedInvoice | Unpriceable]:
-    """Each bill priced, in their order. All are of one organization.
+def price_bills(
+    bills: Sequence[Bill], *, pinned: Mapping[BillKey, Mapping[str, MeterVersion]] | None = None
+) -> list[PricedInvoice | Unpriceable]:
+    """Each bill priced, in their order, which is that of time for each subscription. All are of one organization.
 
-    Usage is read with one statement per meter, period and filter, however many customers share it.
+    Usage is read with one statement per meter, period and filter, however many customers share it; by the present
+    version of each meter, or the one `pinned` for a bill (by meter id).
     For figures that belong together, call this in a transaction of isolation REPEATABLE READ.
     """
     if not bills:
         return []
+    pinned = pinned or {}
     organization_id = bills[0].subscription.organization_id
-    versions = {v.meter_id: v for v in current_versions().filter(meter__organization_id=organization_id)}
-    advance, reductions = AdvanceCharges(bills), Reductions.load(bills)
+    current = {v.meter_id: v for v in current_versions().filter(meter__organization_id=organization_id)}
+    books = _Books(AdvanceCharges(bills), ThresholdCharges(bills), OpenLateUsage(bills), Reductions.load(bills))
     parts: list[list[Part | Settlement] | TaximeterError] = []
     for bill in bills:
         try:
-            parts.append(parts_of(bill, versions))
+            parts.append(parts_of(bill, {**current, **pinned.get(bill.key, {})}))
         except TaximeterError as error:
             parts.append(error)
     asking = [part for of_one in parts if isinstance(of_one, list) for part in of_one if isinstance(part, Part)]
-    usage = read_usage(asking, versions)
+    usage = read_usage(asking, {v.pk: v for some in (current, *pinned.values()) for v in some.values()})
     found: dict[int, PricedInvoice | Unpriceable] = {}
     # What falls due first draws first on what a customer has in advance.
     for index in sorted(range(len(bills)), key=lambda index: bills[index].due_at):
         bill, of_one = bills[index], parts[index]
         if isinstance(of_one, list):
-            found[index] = _price(bill, of_one, usage, advance, reductions)
+            found[index] = _price(bill, of_one, usage, books)
         else:
             found[index] = Unpriceable(bill.subscription, of_one)
     return [found[index] for index in range(len(bills))]
+
+
+@dataclass(frozen=True, slots=True)
+class _Books:
+    """What earlier invoices say that later ones have to know, and what these may use up."""
+
+    advance: AdvanceCharges
+    thresholds: ThresholdCharges
+    late: OpenLateUsage
+    reductions: Reductions
 
 
 def current_snapshot() -> str:
@@ -75,27 +90,59 @@ def current_snapshot() -> str:
 
 
 def _price(
-    bill: Bill, parts: Sequence[Part | Settlement], usage: UsageRead, advance: AdvanceCharges, reductions: Reductions
+    bill: Bill, parts: Sequence[Part | Settlement], usage: UsageRead, books: _Books
 ) -> PricedInvoice | Unpriceable:
     lines: list[PricedLine] = []
     try:
         for part in parts:
             if isinstance(part, Settlement):
-                lines += _settle(part, advance.of(part))
+                lines += _settle(part, books.advance.of(part))
             elif part.price.kind != PriceKind.COMMITMENT:
-                lines.append(_price_line(part, usage, bill, reductions))
+                lines.append(_price_line(part, usage, bill, books.reductions))
         for part in parts:
             if isinstance(part, Part) and part.price.kind == PriceKind.COMMITMENT:
                 lines += _true_up(part, lines, bill)
     except TaximeterError as error:
-        reductions.wallets.give_back(draw for line in lines for draw in line.draws)
+        books.reductions.wallets.give_back(draw for line in lines for draw in line.draws)
         return Unpriceable(bill.subscription, error)
-    priced = total_up(bill, lines, reductions)
+    lines += [_charged_before(one) for one in books.thresholds.of(bill)]
+    lines += [_adjustment(one) for one in books.late.take(bill)]
+    priced = total_up(bill, lines, books.reductions)
     for line in priced.lines:
         if line.price and line.price.bill == BillTime.IN_ADVANCE and line.role is LineRole.CHARGE:
             billed = Billed(line.rated.amount, line.discount)
-            advance.note(bill.subscription.pk, line.price.pk, line.period, billed)
+            books.advance.note(bill.subscription.pk, line.price.pk, line.period, billed)
     return priced
+
+
+def _charged_before(charged: ChargedBefore) -> PricedLine:
+    """What threshold invoices have charged of a price, taken off again."""
+    price, billed = charged.price, charged.billed
+    line = _correction(price, charged.period, ZERO, -billed.amount, charged.tax_rate, LineRole.BILLED_BEFORE)
+    return replace(line, description=f"{price.name}: invoiced before", adjusts_id=charged.line_id, billed=billed)
+
+
+def _adjustment(late: LateUsage) -> PricedLine:
+    """What late usage changes about a line of an earlier invoice, discounted and taxed as that line was."""
+    line = late.line
+    assert line.price is not None, "only prices have usage"
+    period = Period(line.period_start, line.period_end)
+    made = _correction(line.price, period, late.quantity, late.amount, line.tax_rate, LineRole.ADJUSTMENT)
+    return replace(
+        made,
+        description=f"{line.description}: late usage, {line.invoice}",
+        adjusts_id=line.pk,
+        late_usage_id=late.pk,
+        billed=Billed(line.amount, line.discount),
+    )
+
+
+def _correction(
+    price: Price, period: Period, quantity: Decimal, amount: Decimal, tax_rate: Decimal, role: LineRole
+) -> PricedLine:
+    """A line whose amount follows from other lines."""
+    row = BreakdownRow(ZERO, quantity, quantity, None, amount, amount)
+    return PricedLine(price, period, RatedLine(quantity, amount, amount, None, (row,), ()), price.name, tax_rate, role)
 
 
 def _price_line(part: Part, usage: UsageRead, bill: Bill, reductions: Reductions) -> PricedLine:

@@ -26,17 +26,16 @@ class UsageRead:
         return self.rows.get((part.usage, part.subscription.customer.key), [])
 
 
-def read_usage(parts: Sequence[Part], versions: Mapping[str, MeterVersion]) -> UsageRead:
-    """What the parts ask for: one statement per meter version, period and filter; `versions` by meter id."""
+def read_usage(parts: Sequence[Part], versions: Mapping[int, MeterVersion]) -> UsageRead:
+    """What the parts ask for: one statement per meter version, period and filter; `versions` by their ids."""
     customers: dict[UsageKey, set[str]] = defaultdict(set)
     for part in parts:
         if part.usage is not None:
             customers[part.usage].add(part.subscription.customer.key)
-    by_id = {version.pk: version for version in versions.values()}
     rows: dict[tuple[UsageKey, str], list[UsageRow]] = defaultdict(list)
     failures: dict[UsageKey, TaximeterError] = {}
     for key, names in customers.items():
-        version = by_id[key.meter_version_id]
+        version = versions[key.meter_version_id]
         question = UsageQuestion(
             organization_id=version.meter.organization_id,
             meter=version.meter.key,

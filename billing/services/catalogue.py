@@ -38,6 +38,7 @@ def create_plan(
     interval_count: int = 1,
     trial_days: int = 0,
     minimum_commitment: Decimal = Decimal(0),
+    invoice_threshold: Decimal | None = None,
     add_on: bool = False,
 ) -> Plan:
     """A plan with its first version. `prices` are as in the API; nothing is stored unless all can be computed.
@@ -46,7 +47,8 @@ def create_plan(
     `PlanInvalid` with a pointer to each fault, `KeyTaken`.
     """
     built = _read_prices(organization.pk, prices, minimum_commitment, currency)
-    terms = {"interval": interval, "interval_count": interval_count, "trial_days": trial_days}
+    terms: dict[str, Any] = {"interval": interval, "interval_count": interval_count, "trial_days": trial_days}
+    terms["invoice_threshold"] = invoice_threshold
     try:
         with transaction.atomic():
             plan = Plan.objects.create(organization=organization, key=key, name=name or key, add_on=add_on)
@@ -62,6 +64,7 @@ def create_plan_version(
     currency: str | None = None,
     prices: Sequence[Mapping[str, Any]],
     minimum_commitment: Decimal = Decimal(0),
+    invoice_threshold: Decimal | None = None,
 ) -> PlanVersion:
     """A new version of a plan. Subscriptions stay on the version they have; intervals and trials are the plan's."""
     with transaction.atomic():
@@ -69,7 +72,8 @@ def create_plan_version(
         last = PlanVersion.objects.filter(plan=plan).order_by("-number").first()
         assert last is not None
         built = _read_prices(plan.organization_id, prices, minimum_commitment, currency or last.currency)
-        terms = {name: getattr(last, name) for name in ("interval", "interval_count", "trial_days")}
+        terms: dict[str, Any] = {name: getattr(last, name) for name in ("interval", "interval_count", "trial_days")}
+        terms["invoice_threshold"] = invoice_threshold
         return _store_version(plan, last.number + 1, currency or last.currency, terms, built)
 
 

@@ -1,6 +1,12 @@
 from __future__ import annotations
 
-from django.db import connection
+from collections.abc import Callable
+from typing import TypeVar
+
+from django.db import OperationalError, connection
+from psycopg.errors import SerializationFailure
+
+T = TypeVar("T")
 
 
 def read_one_snapshot() -> None:
@@ -13,3 +19,13 @@ def read_one_snapshot() -> None:
     if not connection.savepoint_ids:
         with connection.cursor() as cursor:
             cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+
+
+def retried(work: Callable[[], T]) -> T:
+    """What `work`, a whole transaction, answers; done again for as long as another transaction came in between."""
+    while True:
+        try:
+            return work()
+        except OperationalError as error:
+            if connection.in_atomic_block or not isinstance(error.__cause__, SerializationFailure):
+                raise

@@ -1,45 +1,59 @@
-"""Closing a month: found by what is due, safe to run twice, at once, and to kill at any point."""
+"""Closing a month: found by what is due, safe to run twice, at once, by many, and to kill at any point.
+
+A run is planned once: the subscriptions that owe something, in batches. Any number of processes then take batches,
+each priced on one snapshot and stored as drafts in one transaction. When all are done, one of them numbers and
+finalizes the drafts, in an order that does not depend on who did what.
+"""
 
 from __future__ import annotations
 
-import hashlib
+import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from datetime import datetime, timedelta
+from itertools import islice
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from django.db import OperationalError, connection, transaction
-from psycopg.errors import SerializationFailure
+from django.db import connection, transaction
 
 from accounts.facade import Organization
-from billing.models import BillingRun, Subscription
-from billing.models.invoices import RunStatus
+from billing.models import BillingRun, BillingRunBatch, Invoice, Subscription
+from billing.models.invoices import InvoiceStatus, RunStatus
 from billing.queries.bills import bills_in_month, without_invoice
 from billing.queries.customers import subscriptions_of
 from billing.queries.rating import PricedInvoice, Unpriceable, price_bills
-from billing.services.invoices import issue_invoices
-from billing.services.isolation import read_one_snapshot
+from billing.services.invoices import finalize_drafts, store_drafts
+from billing.services.isolation import read_one_snapshot, retried
+from billing.services.late_usage import find_late_usage
 from kernel.errors import InvalidError
 from kernel.period import Month
 
-#: Subscriptions invoiced in one transaction.
+#: Subscriptions invoiced in one transaction, and drafts finalized in one.
 BATCH = 200
+
+#: Subscriptions looked at, at once, to see what they owe.
+_PLANNED_AT_ONCE = 1000
 
 #: The zone in which a month ends first.
 _FIRST_ZONE = timedelta(hours=14)
+
+#: Seconds to wait for batches that other processes are working on.
+_PATIENCE = 0.1
+
+_PROGRESS = """
+UPDATE billing_billingrun SET done = batches.done, invoices = batches.invoices
+FROM (
+    SELECT coalesce(sum(jsonb_array_length(subscriptions)), 0) AS done, coalesce(sum(invoices), 0) AS invoices
+    FROM billing_billingrunbatch WHERE run_id = %s AND done
+) AS batches
+WHERE id = %s
+"""
 
 OnProgress = Callable[[BillingRun], None]
 
 
 class MonthNotOver(InvalidError):
     code = "month_not_over"
-
-
-class RunBusy(InvalidError):
-    """Another process is working on this run."""
-
-    code = "run_busy"
 
 
 def start_billing_run(*, organization: Organization, month: Month, now: datetime) -> BillingRun:
@@ -66,93 +80,112 @@ def _latest(organization: Organization, month: Month) -> BillingRun:
 def close_month(
     *, organization: Organization, month: Month, now: datetime, on_progress: OnProgress | None = None
 ) -> BillingRun:
-    """Start (or go on with) the run for `month` and work it to its end here; returns the finished run.
-
-    Raises `MonthNotOver`, or `RunBusy` while another process works on it.
-    """
+    """Start (or go on with) the run for `month` and work it to its end, beside whoever else works on it; returns the
+    finished run. Raises `MonthNotOver`."""
     run = start_billing_run(organization=organization, month=month, now=now)
-    if not work_billing_run(run=run, now=now, on_progress=on_progress):
-        raise RunBusy(f"Another process is closing {month} right now; its progress is that of run {run.pk}")
+    while not work_billing_run(run=run, now=now, on_progress=on_progress):
+        time.sleep(_PATIENCE)
     return run
 
 
 def work_billing_run(*, run: BillingRun, now: datetime, on_progress: OnProgress | None = None) -> bool:
-    """Issue every invoice of the run's month that is due and does not exist.
+    """Issue every invoice of the run's month that is due and does not exist, as far as no other process is at it.
 
-    Returns False, having done nothing, where another process holds the run. If this one is killed the
-    database gives the run free, and whoever works it next finds what is still due.
+    Returns whether the run is finished. Where it is not, what is left is in other processes' hands: if one of them
+    is killed, the database gives its batch free, and whoever works the run next takes it.
     """
-    with _only_worker(run) as alone:
-        if not alone:
-            return False
-        run.refresh_from_db()
-        if run.status in {RunStatus.SUCCEEDED, RunStatus.FAILED}:
-            return True
-        month = Month.parse(run.month)
-        due, waiting = _due(run.organization_id, month, now)
-        run.status, run.total, run.done, run.invoices = RunStatus.RUNNING, len(due), 0, 0
-        run.problems = [
-            _problem(s, "period_not_over", "The billing period is not over in the customer's time zone")
-            for s in waiting
-        ]
-        run.save()
-        for start in range(0, len(due), BATCH):
-            _issue_batch(run, month, due[start : start + BATCH], now)
-            if on_progress:
-                on_progress(run)
-        unpriced = [problem for problem in run.problems if problem["code"] != "period_not_over"]
-        run.status = RunStatus.FAILED if unpriced else RunStatus.SUCCEEDED
-        run.finished_at = now
-        run.save()
-        return True
+    plan_billing_run(run=run, now=now)
+    while _work_batch(run, now):
+        _note_progress(run)
+        if on_progress:
+            on_progress(run)
+    finished = _finish(run, now)
+    run.refresh_from_db()
+    return finished
 
 
 def runs_to_resume() -> list[str]:
-    """Ids of runs that are not finished. Each is safe to hand out twice: only one process can hold it."""
+    """Ids of runs that are not finished. Each is safe to hand out as often as one likes."""
     unfinished = BillingRun.objects.filter(status__in=[RunStatus.QUEUED, RunStatus.RUNNING])
     return list(unfinished.order_by("id").values_list("id", flat=True))
 
 
-def _due(organization_id: int, month: Month, now: datetime) -> tuple[list[str], list[Subscription]]:
-    """Subscriptions with bills in `month` that have no invoice: ids of those with one that is due, and the
-    subscriptions that still wait for one."""
-    span = month.period(ZoneInfo("UTC"))
-    day = timedelta(days=1)
+def batches_waiting(run: BillingRun) -> int:
+    """How many batches are not done; 0 before the run is planned."""
+    return run.batches.filter(done=False).count()
+
+
+def plan_billing_run(*, run: BillingRun, now: datetime) -> None:
+    """Find what there is to do, once; whoever comes meanwhile waits for it."""
+    with transaction.atomic():
+        locked = BillingRun.objects.select_for_update().get(pk=run.pk)
+        if locked.planned_at is not None:
+            return
+        find_late_usage(organization_id=locked.organization_id, now=now)
+        due, waiting = _due(locked.organization_id, Month.parse(locked.month), now)
+        BillingRunBatch.objects.bulk_create(
+            [
+                BillingRunBatch(run=locked, position=start // BATCH, subscriptions=due[start : start + BATCH])
+                for start in range(0, len(due), BATCH)
+            ]
+        )
+        locked.status, locked.planned_at, locked.total = RunStatus.RUNNING, now, len(due)
+        locked.problems = waiting
+        locked.save()
+
+
+def _due(organization_id: int, month: Month, now: datetime) -> tuple[list[str], list[dict[str, str]]]:
+    """Subscriptions with bills in `month` that have no invoice: ids of those with one that is due, and what is to be
+    said of those that still wait for one."""
+    span, day = month.period(ZoneInfo("UTC")), timedelta(days=1)
     candidates = (
         subscriptions_of(organization_id)
         .filter(customer__test_clock=None, starts_at__lt=span.end + day)
         .exclude(ends_at__lt=span.start - day)
     )
-    open_bills = without_invoice(bill for one in candidates for bill in bills_in_month(one, month))
-    due = {bill.subscription.pk: None for bill in open_bills if bill.due_at <= now}
-    waiting = {bill.subscription.pk: bill.subscription for bill in open_bills if bill.due_at > now}
-    return list(due), list(waiting.values())
+    due: dict[str, None] = {}
+    waiting: list[dict[str, str]] = []
+    for some in _in_chunks(candidates.iterator(chunk_size=_PLANNED_AT_ONCE)):
+        for bill in without_invoice(bill for one in some for bill in bills_in_month(one, month)):
+            if bill.due_at <= now:
+                due[bill.subscription.pk] = None
+            else:
+                detail = "The billing period is not over in the customer's time zone"
+                waiting.append(_problem(bill.subscription, "period_not_over", detail))
+    return list(due), waiting
 
 
-def _issue_batch(run: BillingRun, month: Month, ids: list[str], now: datetime) -> None:
-    """One batch, priced on one snapshot and issued in the same transaction; tried again when another
-    transaction took invoice numbers meanwhile."""
-    while True:
-        try:
-            with transaction.atomic():
-                issued, problems = _issue(run, month, ids, now)
-            break
-        except OperationalError as error:
-            if not isinstance(error.__cause__, SerializationFailure):
-                raise
-    run.done += len(ids)
-    run.invoices += issued
-    run.problems += problems
-    run.save(update_fields=["done", "invoices", "problems"])
+def _in_chunks(found: Iterator[Subscription]) -> Iterator[list[Subscription]]:
+    while some := list(islice(found, _PLANNED_AT_ONCE)):
+        yield some
 
 
-def _issue(run: BillingRun, month: Month, ids: list[str], now: datetime) -> tuple[int, list[dict[str, str]]]:
-    read_one_snapshot()
+def _work_batch(run: BillingRun, now: datetime) -> bool:
+    """Take a batch that nobody holds, price it on one snapshot and store its drafts, all in one transaction; False
+    where there is none."""
+
+    def work() -> bool:
+        with transaction.atomic():
+            read_one_snapshot()
+            free = BillingRunBatch.objects.select_for_update(skip_locked=True).filter(run=run, done=False)
+            batch = free.order_by("position").first()
+            if batch is None:
+                return False
+            batch.invoices, batch.problems = _draft(run, batch.subscriptions, now)
+            batch.done = True
+            batch.save(update_fields=["invoices", "problems", "done"])
+            return True
+
+    return retried(work)
+
+
+def _draft(run: BillingRun, ids: list[str], now: datetime) -> tuple[int, list[dict[str, str]]]:
+    month = Month.parse(run.month)
     subscriptions = subscriptions_of(run.organization_id).filter(pk__in=ids)
     bills = [bill for one in subscriptions for bill in bills_in_month(one, month) if bill.due_at <= now]
     answers = price_bills(without_invoice(bills))
     priced = [answer for answer in answers if isinstance(answer, PricedInvoice)]
-    issue_invoices(organization_id=run.organization_id, priced=priced, run=run, now=now)
+    store_drafts(organization_id=run.organization_id, priced=priced, run=run, now=now)
     problems = [_problem(a.subscription, a.error.code, a.error.detail) for a in answers if isinstance(a, Unpriceable)]
     return len(priced), problems
 
@@ -161,16 +194,42 @@ def _problem(subscription: Any, code: str, detail: str) -> dict[str, str]:
     return {"subscription": subscription.pk, "customer": subscription.customer.key, "code": code, "detail": detail}
 
 
-@contextmanager
-def _only_worker(run: BillingRun) -> Iterator[bool]:
-    """Holds the run for this database session; the server lets go of it when the session ends, however it ends."""
-    lock = int.from_bytes(hashlib.sha256(f"billing run {run.pk}".encode()).digest()[:8], signed=True)
+def _note_progress(run: BillingRun) -> None:
     with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_try_advisory_lock(%s)", [lock])
-        alone = bool(cursor.fetchone()[0])
-    try:
-        yield alone
-    finally:
-        if alone and connection.connection is not None and not connection.connection.closed:
-            with connection.cursor() as cursor:
-                cursor.execute("SELECT pg_advisory_unlock(%s)", [lock])
+        cursor.execute(_PROGRESS, [run.pk, run.pk])
+    run.refresh_from_db(fields=["done", "invoices", "total", "status", "problems"])
+
+
+def _finish(run: BillingRun, now: datetime) -> bool:
+    """Finalize the run's drafts whose grace period is over, once every batch is done. False while one is not."""
+    if batches_waiting(run):
+        return False
+    while _finalize_some(run, now):
+        pass
+    with transaction.atomic():
+        locked = BillingRun.objects.select_for_update().get(pk=run.pk)
+        if locked.status not in {RunStatus.SUCCEEDED, RunStatus.FAILED}:
+            batches = list(locked.batches.all())
+            unpriced = [problem for batch in batches for problem in batch.problems]
+            locked.done, locked.invoices = locked.total, sum(batch.invoices for batch in batches)
+            locked.problems = [*locked.problems, *unpriced]
+            locked.status = RunStatus.FAILED if unpriced else RunStatus.SUCCEEDED
+            locked.finished_at = now
+            locked.save()
+    return True
+
+
+def _finalize_some(run: BillingRun, now: datetime) -> bool:
+    """Finalize the next drafts in order; one process at a time, so that numbers follow that order."""
+    with transaction.atomic():
+        BillingRun.objects.select_for_update().get(pk=run.pk)
+        drafts = (
+            Invoice.objects.select_for_update(of=("self",))
+            .filter(billing_run=run, status=InvoiceStatus.DRAFT, finalize_at__lte=now)
+            .select_related("customer")
+            .order_by("subscription_id", "period_start", "-kind")[:BATCH]
+        )
+        found = list(drafts)
+        if found:
+            finalize_drafts(organization_id=run.organization_id, invoices=found, now=now)
+        return bool(found)

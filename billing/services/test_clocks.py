@@ -4,18 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from functools import partial
 from zoneinfo import ZoneInfo
 
 from django.db import transaction
 
 from accounts.facade import Organization
-from billing.models import TestClock
+from billing.models import Invoice, TestClock
+from billing.models.invoices import InvoiceStatus
 from billing.queries.bills import Bill, bills_in_month, without_invoice
 from billing.queries.customers import subscriptions_of
 from billing.queries.rating import PricedInvoice, Unpriceable, price_bills
 from billing.services.credit_expiry import expire_on_clock
-from billing.services.invoices import issue_invoices
-from billing.services.isolation import read_one_snapshot
+from billing.services.drafts import refresh_draft
+from billing.services.invoices import finalize_drafts, store_drafts
+from billing.services.isolation import read_one_snapshot, retried
+from billing.services.late_usage import find_late_usage
 from kernel.errors import InvalidError
 from kernel.period import Month
 
@@ -38,29 +42,48 @@ def create_test_clock(*, organization: Organization, now: datetime) -> TestClock
 def advance_test_clock(*, test_clock: TestClock, to: datetime) -> tuple[TestClock, int]:
     """Move a clock forward and do all the billing that falls due on the way, each invoice at its own instant.
 
-    Answers the clock and how many invoices were issued, all or none. Raises `ClockInvalid` for a step
+    Answers the clock and how many invoices were made, all or none. Raises `ClockInvalid` for a step
     backwards or of more than five years, and what kept a bill from being priced.
     """
+    return retried(partial(_advance, test_clock, to))
+
+
+def _advance(test_clock: TestClock, to: datetime) -> tuple[TestClock, int]:
     with transaction.atomic():
         read_one_snapshot()
         clock = TestClock.objects.select_for_update().get(pk=test_clock.pk)
         if not clock.now <= to <= clock.now + _FURTHEST:
             raise ClockInvalid("A test clock moves forward, by at most five years at once")
-        issued = 0
+        find_late_usage(organization_id=clock.organization_id, now=to)
+        made = 0
         for bill in _due(clock, to):
             # Credit that has run out before cannot pay it; what was rolled over can.
             expire_on_clock(test_clock=clock, until=bill.due_at - timedelta(microseconds=1))
+            _finalize_drafts(clock, bill.due_at)
             [priced] = price_bills([bill])
             if isinstance(priced, Unpriceable):
                 raise priced.error
             assert isinstance(priced, PricedInvoice)
-            issued += len(
-                issue_invoices(organization_id=clock.organization_id, priced=[priced], run=None, now=bill.due_at)
-            )
+            made += len(store_drafts(organization_id=clock.organization_id, priced=[priced], run=None, now=bill.due_at))
+            _finalize_drafts(clock, bill.due_at)
         expire_on_clock(test_clock=clock, until=to)
+        _finalize_drafts(clock, to)
         clock.now = to
         clock.save(update_fields=["now"])
-    return clock, issued
+    return clock, made
+
+
+def _finalize_drafts(clock: TestClock, until: datetime) -> None:
+    """Finalize the drafts of the clock's customers whose grace period ends by `until`, each at that instant."""
+    drafts = Invoice.objects.filter(
+        customer__test_clock=clock, status=InvoiceStatus.DRAFT, finalize_at__lte=until
+    ).order_by("finalize_at", "subscription_id", "-kind")
+    for draft in drafts:
+        assert draft.finalize_at is not None, "it was asked for"
+        if draft.finalize_at > draft.created_at:
+            refresh_draft(invoice=draft, now=draft.finalize_at)
+            draft.refresh_from_db()
+        finalize_drafts(organization_id=clock.organization_id, invoices=[draft], now=draft.finalize_at)
 
 
 def _due(clock: TestClock, to: datetime) -> list[Bill]:

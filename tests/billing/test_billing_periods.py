@@ -22,8 +22,9 @@ def fee(amount: str, **changes: Any) -> dict[str, Any]:
     return {"key": "fee", "kind": "fixed", "model": {"type": "flat", "amount": amount}} | changes
 
 
-def usage(amount: str = "1") -> dict[str, Any]:
-    return {"key": "u", "kind": "usage", "meter": "turns", "model": {"type": "per_unit", "unit_amount": amount}}
+def usage(amount: str = "1", **changes: Any) -> dict[str, Any]:
+    model = {"type": "per_unit", "unit_amount": amount}
+    return {"key": "u", "kind": "usage", "meter": "turns", "model": model} | changes
 
 
 def plan(vendor: Api, *prices: dict[str, Any], **fields: Any) -> None:

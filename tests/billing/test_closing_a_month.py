@@ -169,17 +169,15 @@ def test_the_number_of_queries_does_not_grow_with_the_subscriptions(
     from django.test.utils import CaptureQueriesContext
 
     counts = []
-    for month, more in ((9, 2), (10, 20)):
+    for month, more in ((8, 1), (9, 2), (10, 20)):
         for i in range(more):
-            subscribe(
-                f"c{month}-{i}", "hybrid", f"2026-0{month}-01T00:00:00Z" if month < 10 else "2026-10-01T00:00:00Z"
-            )
+            subscribe(f"c{month}-{i}", "hybrid", f"2026-{month:02}-01T00:00:00Z")
         with CaptureQueriesContext(
             connection,
         ) as captured:
             close(vendor, Month(2026, month))
         counts.append(len(captured))
-    assert counts[0] == counts[1]
+    assert counts[1] == counts[2]
 
 
 def test_the_preview_equals_the_invoice(vendor: Api, subscribe: Make, send: Make) -> None:

@@ -203,7 +203,8 @@ def test_a_key_shows_no_secret_is_not_made_here_and_can_be_revoked(operator: Cli
 
 def customer_form(organization: Organization, **changes: str) -> dict[str, Any]:
     return {
-        "organization": organization.pk, "key": "acme", "name": "Acme", "currency": "USD", "timezone": "Europe/Berlin", "tax_treatment": "standard",
+        "organization": organization.pk, "key": "acme", "name": "Acme", "currency": "USD", "timezone": "Europe/Berlin",
+        "tax_treatment": "standard",
         "address": "{}", "tax_rate": "0.19", "metadata": "{}",
     } | changes  # fmt: skip
 

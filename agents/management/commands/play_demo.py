@@ -37,7 +37,7 @@ class Command(BaseCommand):
             sign_in = sign_in_for(organization, directory=_directory())
             import_recorded_runs(organization)
             self._work(console, organization, options["model_address"])
-            invoices = close_last_month(organization, clock=system_clock, on_wait=lambda: None)
+            invoices = close_last_month(organization, clock=system_clock)
         except KeyboardInterrupt:
             raise CommandError("Stopped. Play the demo again, and it goes on where it was", returncode=130) from None
         except TaximeterError as error:

@@ -9,12 +9,16 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from billing.api import answers, present
-from billing.api.serializers import RunInput
+from billing.api.serializers import BillingPolicyInput, RunInput
 from billing.models.invoices import InvoiceStatus
+from billing.queries.clocks import clock_of
 from billing.queries.customers import get_customer
 from billing.queries.invoices import events_behind, get_invoice, get_line, invoices_of, runs_of
-from billing.queries.late_usage import late_usage
-from billing.services.invoices import InvoiceStateConflict
+from billing.queries.late_changes import unbilled_changes
+from billing.queries.late_usage import SETTLED, late_usage_of
+from billing.queries.policy import policy_of
+from billing.services.drafts import finalize_invoice, refresh_draft
+from billing.services.policy import change_policy
 from billing.services.runs import start_billing_run
 from billing.tasks import work_run
 from kernel.clock import system_clock
@@ -60,15 +64,17 @@ class InvoiceView(APIView):
         return Response(present.invoice(get_invoice(organization_id=request.auth.organization_id, invoice=invoice)))
 
 
-class FinalizeView(APIView):
-    """Invoices are finalized when they are issued."""
+class DraftActionView(APIView):
+    """`refresh` prices a draft anew; `finalize` does so and makes it final, whatever is left of its grace period."""
 
     answers = {"POST": answers.Invoice}
 
     @extend_schema(request=None)
-    def post(self, request: Any, invoice: str) -> Response:
+    def post(self, request: Any, invoice: str, action: str) -> Response:
         found = get_invoice(organization_id=request.auth.organization_id, invoice=invoice)
-        raise InvoiceStateConflict(f"This invoice is {found.status} already")
+        act = finalize_invoice if action == "finalize" else refresh_draft
+        act(invoice=found, now=clock_of(found.customer)())
+        return Response(present.invoice(get_invoice(organization_id=request.auth.organization_id, invoice=found.pk)))
 
 
 class LineEventsView(APIView):
@@ -88,13 +94,44 @@ class LineEventsView(APIView):
 
 
 class LateUsageView(APIView):
-    """Lines whose usage has changed since the invoice was issued; the invoice itself never does."""
+    """Lines whose usage has changed since the invoice was issued and is not billed; the invoice itself stays."""
 
     answers = {"GET": answers.LateUsageList}
 
     def get(self, request: Any, invoice: str) -> Response:
         found = get_invoice(organization_id=request.auth.organization_id, invoice=invoice)
-        return Response({"data": [present.late_usage(late) for late in late_usage(found)]})
+        changes = unbilled_changes(found.organization_id, [found]) if found.status in SETTLED else []
+        changed = [change for change in changes if change.quantity or change.amount]
+        return Response({"data": [present.unbilled_change(change, found.currency) for change in changed]})
+
+
+class AllLateUsageView(APIView):
+    """Late usage as it was found, and what became of it: adjusted on an invoice, written off, or still open."""
+
+    answers = {"GET": page_of(answers.LateUsage)}
+    filters = ("resolution",)
+
+    def get(self, request: Any) -> Response:
+        rows = late_usage_of(request.auth.organization_id)
+        if resolution := request.query_params.get("resolution"):
+            rows = rows.filter(resolution=resolution)
+        return Response(page(rows.order_by("id"), request.query_params, present.late_usage))
+
+
+class BillingPolicyView(APIView):
+    """How the organization bills, where it may choose."""
+
+    answers = {"GET": answers.BillingPolicy, "PATCH": answers.BillingPolicy}
+
+    def get(self, request: Any) -> Response:
+        return Response(present.policy(policy_of(request.auth.organization_id)))
+
+    @extend_schema(request=BillingPolicyInput)
+    def patch(self, request: Any) -> Response:
+        body = BillingPolicyInput(data=request.data)
+        body.is_valid(raise_exception=True)
+        changed = change_policy(organization_id=request.auth.organization_id, **body.validated_data)
+        return Response(present.policy(changed))
 
 
 class RunsView(APIView):

@@ -17,7 +17,7 @@ from billing.api.present import money
 from billing.management.arguments import month_argument
 from billing.models import BillingRun
 from billing.queries.invoices import invoices_of
-from billing.services.runs import OnProgress, RunBusy, close_month
+from billing.services.runs import OnProgress, close_month
 from kernel.clock import system_clock
 from kernel.errors import TaximeterError
 from kernel.period import Month
@@ -61,12 +61,8 @@ class Command(BaseCommand):
     def _close(self, organization: Organization, month: Month) -> int:
         """Close the organization's month, show its invoices and problems, and answer how many problems there were."""
         self.stdout.write(f"{_printable(organization.name)} ({_printable(organization.key)}), {month}")
-        try:
-            with self._showing() as on_progress:
-                run = close_month(organization=organization, month=month, now=system_clock(), on_progress=on_progress)
-        except RunBusy as error:
-            self.stderr.write(error.detail)
-            return 1
+        with self._showing() as on_progress:
+            run = close_month(organization=organization, month=month, now=system_clock(), on_progress=on_progress)
         self._show_invoices(organization, month)
         self.stdout.write(f"{run.invoices:,} new invoice(s), {len(run.problems):,} problem(s)")
         for problem in run.problems:

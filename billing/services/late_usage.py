@@ -1,0 +1,92 @@
+"""Finding usage that came, or was taken back, after its period was invoiced, and saying what it changes."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime, time, timedelta
+
+from django.db import transaction
+from django.db.models import Max
+
+from billing.models import Invoice, InvoiceLine, LateUsage, LateUsageMark
+from billing.models.invoices import InvoiceKind
+from billing.models.late import LateUsageResolution
+from billing.models.policy import LateUsagePolicy
+from billing.queries.late_changes import unbilled_changes
+from billing.queries.late_usage import SETTLED
+from billing.queries.policy import policy_of
+from billing.queries.rating import current_snapshot
+from metering.facade import ChangedDay, changed_periods
+
+#: Invoices priced anew at once.
+_BATCH = 200
+
+
+def find_late_usage(*, organization_id: int, now: datetime) -> int:
+    """Look through what the log says since the last look, and keep what it changes about invoiced lines.
+
+    Each difference waits for the customer's next invoice, or is written off at once where that is the
+    organization's policy. Answers how many lines have a difference that is new or other than before.
+    """
+    with transaction.atomic():
+        until = current_snapshot()
+        mark, is_new = LateUsageMark.objects.select_for_update().get_or_create(
+            organization_id=organization_id, defaults={"log_snapshot": until}
+        )
+        invoiced = Invoice.objects.filter(organization_id=organization_id, kind=InvoiceKind.CYCLE, status__in=SETTLED)
+        last = invoiced.aggregate(last=Max("period_end"))["last"]
+        if last is None:
+            return 0
+        since = invoiced.earliest("created_at").log_snapshot if is_new else mark.log_snapshot
+        changed = changed_periods(organization_id=organization_id, since=since, until=until, before=last)
+        touched = _invoices_of(organization_id, changed)
+        found = 0
+        for start in range(0, len(touched), _BATCH):
+            found += _keep(organization_id, touched[start : start + _BATCH], now)
+        mark.log_snapshot = until
+        mark.save(update_fields=["log_snapshot"])
+    return found
+
+
+def _invoices_of(organization_id: int, changed: Iterable[ChangedDay]) -> list[str]:
+    """Ids of the invoices with a usage line over one of the changed days."""
+    days: dict[str, list[datetime]] = defaultdict(list)
+    for one in changed:
+        days[one.subject].append(datetime.combine(one.day, time.min, UTC))
+    if not days:
+        return []
+    every = [day for of_one in days.values() for day in of_one]
+    lines = InvoiceLine.objects.filter(
+        invoice__organization_id=organization_id,
+        invoice__kind=InvoiceKind.CYCLE,
+        invoice__status__in=SETTLED,
+        meter_version__isnull=False,
+        period_end__gt=min(every),
+        period_start__lt=max(every) + timedelta(days=1),
+    ).values_list("invoice_id", "invoice__customer__key", "period_start", "period_end")
+    found = {
+        invoice
+        for invoice, customer, start, end in lines.iterator(chunk_size=5000)
+        if any(day < end and start < day + timedelta(days=1) for day in days.get(customer, ()))
+    }
+    return sorted(found)
+
+
+def _keep(organization_id: int, ids: Sequence[str], now: datetime) -> int:
+    invoices = list(Invoice.objects.filter(pk__in=ids).prefetch_related("lines__price", "lines__meter_version__meter"))
+    writes_off = policy_of(organization_id).late_usage == LateUsagePolicy.WRITE_OFF
+    fresh = 0
+    for change in unbilled_changes(organization_id, invoices):
+        waiting = LateUsage.objects.filter(line=change.line, resolution=LateUsageResolution.OPEN).first()
+        if waiting is not None and (waiting.quantity, waiting.amount) == (change.quantity, change.amount):
+            continue
+        if waiting is None and not (change.quantity or change.amount):
+            continue
+        late = waiting or LateUsage(organization_id=organization_id, line=change.line, found_at=now)
+        late.quantity, late.amount = change.quantity, change.amount
+        if writes_off or not change.amount:
+            late.resolution, late.resolved_at = LateUsageResolution.WRITTEN_OFF, now
+        late.save()
+        fresh += 1
+    return fresh
