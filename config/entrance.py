@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from django.db import DEFAULT_DB_ALIAS, connections
@@ -31,6 +31,9 @@ Refuse = Callable[[TaximeterError, Environ], HttpResponse]
 # bodies, and some that are free to refuse.
 
 
+_CALLS = {"/v1/chat/completions", "/v1/completions", "/v1/embeddings"}
+
+
 class Place:
     """The right to work, and the database connection to do it with."""
 
@@ -45,7 +48,8 @@ class Place:
         try:
             yield
         finally:
-            del connections[DEFAULT_DB_ALIAS]
+            with suppress(AttributeError):  # set aside, and sent away on the way back
+                del connections[DEFAULT_DB_ALIAS]
 
 
 class _Visit:
@@ -55,9 +59,24 @@ class _Visit:
         self.place = place
         self._line, self._bodies, self._held = line, bodies, held
         self._since = time.monotonic()
+        self._has_place = True
+
+    @contextmanager
+    def set_aside(self) -> Iterator[None]:
+        """Leaves the place to others while this thread waits for something that needs none: the engine."""
+        del connections[DEFAULT_DB_ALIAS]
+        self._line.leave(self.place, held_since=self._since)
+        self._has_place = False
+        try:
+            yield
+        finally:
+            self.place, self._since, self._has_place = self._line.enter(), time.monotonic(), True
+            connections[DEFAULT_DB_ALIAS] = self.place.connection
 
     def end(self) -> None:
         self._bodies.release(self._held)
+        if not self._has_place:
+            return
         self._line.leave(self.place, held_since=self._since)
 
 
@@ -102,8 +121,8 @@ class Entrance:
         events = _line(3, most_waiting=96, longest_wait=1.0)
         self._events: tuple[Line[Place], Refuse] = (events, _problem)
         self._traces: tuple[Line[Place], Refuse] = (events, otlp_refusal)
-        # These wait for the engine, one after the other, and for whoever reads their words.
-        self._calls: tuple[Line[Place], Refuse] = (_line(16, most_waiting=0, longest_wait=0.0), openai_refusal)
+        # These wait for the engine, which has a line of its own, and hold no place while they do.
+        self._calls: tuple[Line[Place], Refuse] = (_line(4, most_waiting=128, longest_wait=10.0), openai_refusal)
         self._others: tuple[Line[Place], Refuse] = (_line(4, most_waiting=32, longest_wait=10.0), _problem)
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
@@ -119,6 +138,7 @@ class Entrance:
             self._bodies.release(held)
             return _send(refuse(error, environ), start_response)
         visit = _Visit(line, place, self._bodies, held)
+        environ["taximeter.set_aside"] = visit.set_aside
         try:
             with place.lent():
                 response = self._application(environ, start_response)
@@ -138,7 +158,7 @@ class Entrance:
                 return self._events
             if path == "/v1/traces":
                 return self._traces
-            if path == "/v1/chat/completions":
+            if path in _CALLS:
                 return self._calls
         return self._others
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from django.http import HttpResponse, JsonResponse, StreamingHttpResponse
@@ -25,6 +26,9 @@ MAX_BODY_BYTES = 2 * 1024 * 1024
 CALL_HEADER = "X-Taximeter-Call"
 _DONE = b"data: [DONE]\n"
 _ACCOUNT = b": taximeter "
+
+#: What the entrance gives: leaves the place at the database to others while the engine is waited for.
+Aside = Callable[[], AbstractContextManager[None]]
 
 
 class OpenAiView(APIView):
@@ -54,10 +58,12 @@ class CallView(OpenAiView):
             raise TooLargeError(f"The body is larger than {MAX_BODY_BYTES} bytes")
         stream = _wants_stream(body)
         call = MeteredCall(call_of(request.headers, organization_id=request.auth.organization_id))
-        answer = engine.send("POST", self.path, body, request_id=call.id, call=call.call)
+        aside = request.META.get("taximeter.set_aside", nullcontext)
+        with aside():
+            answer = engine.send("POST", self.path, body, request_id=call.id, call=call.call)
         if answer.status != 200 or not stream:
             return _whole(answer, call)
-        relay = _relay(answer, call)
+        relay = _relay(answer, call, aside)
         next(relay)  # from here on, closing it ends the call, also where nothing was read of it
         response = StreamingHttpResponse(relay, content_type="text/event-stream")
         response["Cache-Control"] = "no-store"
@@ -114,22 +120,28 @@ def _whole(answer: engine.Answer, call: MeteredCall) -> HttpResponse:
     return response
 
 
-def _relay(answer: engine.Answer, call: MeteredCall) -> Iterator[bytes]:
+def _relay(answer: engine.Answer, call: MeteredCall, aside: Aside) -> Iterator[bytes]:
     """The engine's events, passed on as they come. Its last word waits until the call is recorded.
 
-    The first thing it gives is empty, so that it can be started before anything is there to be read.
+    It waits for the engine `aside`, where it keeps nobody from the database. The first thing it gives is empty, so
+    that it can be started before anything is there to be read.
     """
     pieces = answer.pieces()
     try:
         yield b""
-        for piece in pieces:
+        while True:
+            with aside():
+                piece = next(pieces, None)
+            if piece is None:
+                break
             text = _without_accounts(piece, call)
             if _DONE in text:
                 call.record()
             if text:
                 yield text
     except GeneratorExit:
-        _finish_for_nobody(pieces, call)
+        with aside():
+            _finish_for_nobody(pieces, call)
         raise
     except TaximeterError as error:
         status = 503 if isinstance(error, EngineUnavailable) else 500

@@ -59,7 +59,7 @@ class LlamaModel:
         self._proved: dict[str, None] = {}
         self._active = 0
         with tempfile.TemporaryDirectory(prefix="taximeter-engine-") as private:
-            parameters = _parameters(file, path, self.context, config)
+            parameters = parameters_of(file, path, self.context, config)
             parameters.hostnames = [str(Path(private) / "closed.sock")]
             try:
                 self._server = xllamacpp.Server(parameters)
@@ -200,7 +200,8 @@ def _plain(messages: Sequence[Mapping[str, str]]) -> list[dict[str, str]]:
     return [dict(message) for message in messages]
 
 
-def _parameters(file: ModelFile, path: Path, context: int, config: EngineConfig) -> Any:
+def parameters_of(file: ModelFile, path: Path, context: int, config: EngineConfig) -> Any:
+    """How llama.cpp is set up for the model in the file at `path`."""
     parameters = xllamacpp.CommonParams()
     parameters.model.path = str(path)
     parameters.n_ctx = context * config.slots

@@ -44,7 +44,7 @@ def serve(config: EngineConfig, catalogue: Catalogue, *, on_ready: Callable[[Eng
     signal.signal(signal.SIGINT, stop)
     on_ready(service)
     try:
-        server.serve_forever(poll_interval=0.1)
+        server.serve_forever(poll_interval=0.5)
     finally:
         server.socket.close()
         service.stop(within=config.drain_seconds)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from inference.engine.http import EngineRequestHandler
 
 #: Pieces of text that follow each other faster than this go out together, in seconds.
-_TOGETHER = 0.04
+_TOGETHER = 0.1
 
 
 class Reply:
@@ -43,46 +43,47 @@ class Reply:
         self._sent_at = now
         pieces, self._held = self._answer.take(self._held), ""
         try:
-            self._begin(entry)
-            self._send(pieces, usage, entry)
+            self._send(self._opening(entry) + self._events(pieces, usage, entry))
         except OSError:  # noticed where it is asked whether to go on
             self._handler.broken = True
 
     def finish(self, usage: CallUsage, entry: Entry) -> None:
+        """The rest of the answer, in one go."""
         if not self._request.stream:
             self._answer.close(usage.finish_reason)
             self._handler.send(200, {**self._last(usage, entry), "choices": [self._answer.choice()]})
             return
-        self._begin(entry)
-        self._send([*self._answer.take(self._held), *self._answer.close(usage.finish_reason)], usage, entry)
-        if self._request.include_usage:
-            self._event({**self._last(usage, entry), "choices": []})
-        self._handler.send_chunk(f"{self._note(usage, entry)}\n")
-        self._handler.send_chunk("data: [DONE]\n\n")
+        pieces = [*self._answer.take(self._held), *self._answer.close(usage.finish_reason)]
+        last = self._event({**self._last(usage, entry), "choices": []}) if self._request.include_usage else ""
+        self._send(self._opening(entry) + self._events(pieces, usage, entry) + last + "data: [DONE]\n\n")
         self._handler.end_chunks()
+
+    def _send(self, events: str) -> None:
+        if not self._handler.answered:
+            self._handler.begin_events()
+        self._handler.send_chunk(events)
+
+    def _opening(self, entry: Entry) -> str:
+        """What a stream begins with; nothing once it has begun."""
+        if self._handler.answered:
+            return ""
+        head = self._head(self._answer.piece_object, entry)
+        return "".join(self._event({**head, "choices": [choice]}) for choice in self._answer.opening())
+
+    def _events(self, pieces: list[dict[str, Any]], usage: CallUsage, entry: Entry) -> str:
+        """`pieces` as events, the account before them."""
+        head = self._head(self._answer.piece_object, entry)
+        account = json.dumps(self._handler.service.account(usage, entry))
+        return f": taximeter {account}\n" + "".join(self._event({**head, "choices": [piece]}) for piece in pieces)
 
     def _last(self, usage: CallUsage, entry: Entry) -> dict[str, Any]:
         account = self._handler.service.account(usage, entry)
         kind = self._answer.piece_object if self._request.stream else self._answer.whole_object
         return {**self._head(kind, entry), "usage": usage_counts(usage), "taximeter": account}
 
-    def _begin(self, entry: Entry) -> None:
-        if not self._handler.answered:
-            self._handler.begin_events()
-            for choice in self._answer.opening():
-                self._event({**self._head(self._answer.piece_object, entry), "choices": [choice]})
-
-    def _send(self, pieces: list[dict[str, Any]], usage: CallUsage, entry: Entry) -> None:
-        note = self._note(usage, entry)
-        for choice in pieces:
-            self._event({**self._head(self._answer.piece_object, entry), "choices": [choice]}, note)
-            note = ""
-
-    def _event(self, content: dict[str, Any], note: str = "") -> None:
-        self._handler.send_chunk(f"{note}data: {json.dumps(content)}\n\n")
-
-    def _note(self, usage: CallUsage, entry: Entry) -> str:
-        return f": taximeter {json.dumps(self._handler.service.account(usage, entry))}\n"
+    @staticmethod
+    def _event(content: dict[str, Any]) -> str:
+        return f"data: {json.dumps(content)}\n\n"
 
     def _head(self, kind: str, entry: Entry) -> dict[str, Any]:
         return {"id": self.id, "object": kind, "created": self._created, "model": entry.id}
