@@ -9,27 +9,16 @@ with meter.task("resolve-ticket", customer="acme", agent="support@3") as task:
 
 from __future__ import annotations
 
-import inspect
-import logging
-import weakref
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any
 from urllib.parse import urlsplit
 
 from taximeter.integrations import openai_answers as answers
-from taximeter.integrations.model_calls import ModelCall, Named, Reading, asked
-from taximeter.integrations.openai_streams import Follower, follow
+from taximeter.integrations.model_calls import Named
+from taximeter.integrations.wrapping import DOOR_HEADER, Client, Dialect, wrapped
 from taximeter.meter import Meter
-from taximeter.task import Task
-from taximeter.turn import Turn
 
-logger = logging.getLogger("taximeter")
-
-Client = TypeVar("Client")
-
-#: What Taximeter's own door answers with, so that nobody counts its calls a second time.
-DOOR_HEADER = "X-Taximeter-Call"
+__all__ = ["DOOR_HEADER", "wrap"]
 
 
 def wrap(
@@ -54,216 +43,22 @@ def wrap(
     where your code records them. `door`: whether this is Taximeter's own OpenAI-compatible address, which meters by
     itself and is told customer, agent and task; by default, whether it is where `meter` sends its events.
     """
-    base = getattr(type(client), "_taximeter_base", type(client))
-    recorder = Recorder(meter, customer, agent, provider, tools, _is_door(client, meter) if door is None else door)
-    # `with_options` makes another client on the same connections, and one of this class again.
-    wrapped: Any = client.with_options()  # type: ignore[attr-defined]
-    wrapped.__class__ = _async_class(base, recorder) if _is_async(base) else _sync_class(base, recorder)
-    return wrapped  # type: ignore[no-any-return]
-
-
-def _sync_class(base: Any, recorder: Recorder) -> Any:
-    class Metered(base):  # type: ignore[misc]
-        _taximeter_base = base
-
-        def request(self, cast_to: Any, options: Any, *arguments: Any, **more: Any) -> Any:
-            call = recorder.begin(self, options, streams=bool(more.get("stream")))
-            if call is None:
-                return super().request(cast_to, options, *arguments, **more)
-            try:
-                answer = super().request(cast_to, options, *arguments, **more)
-            except BaseException as error:
-                call.failed(error)
-                raise
-            call.follow(answer)
-            return answer
-
-    return _named(Metered, base)
-
-
-def _async_class(base: Any, recorder: Recorder) -> Any:
-    class Metered(base):  # type: ignore[misc]
-        _taximeter_base = base
-
-        async def request(self, cast_to: Any, options: Any, *arguments: Any, **more: Any) -> Any:
-            call = recorder.begin(self, options, streams=bool(more.get("stream")))
-            if call is None:
-                return await super().request(cast_to, options, *arguments, **more)
-            try:
-                answer = await super().request(cast_to, options, *arguments, **more)
-            except BaseException as error:
-                call.failed(error)
-                raise
-            call.follow(answer)
-            return answer
-
-    return _named(Metered, base)
-
-
-def _named(made: type[Any], base: type[Any]) -> type[Any]:
-    made.__name__, made.__qualname__, made.__module__ = base.__name__, base.__qualname__, base.__module__
-    return made
-
-
-@dataclass
-class Recorder:
-    """How the calls of one wrapped client are recorded."""
-
-    meter: Meter
-    customer: Named
-    agent: Named
-    provider: str | None
-    tools: bool
-    door: bool
-    #: By task: the tools that were asked for and not answered yet, by the id of the call.
-    asked_tools: weakref.WeakKeyDictionary[Task, dict[str, tuple[Turn, str, str]]] = field(
-        default_factory=weakref.WeakKeyDictionary
+    return wrapped(
+        client,
+        dialect=_DIALECT,
+        meter=meter,
+        customer=customer,
+        agent=agent,
+        provider=provider,
+        tools=tools,
+        door=door,
     )
-
-    def begin(self, client: Any, options: Any, *, streams: bool) -> OpenAICall | None:
-        """The call that `options` begins, with what has to be added to them; None for what calls no model."""
-        kind = answers.OPERATIONS.get(str(options.url))
-        body = options.json_data
-        if kind is None or not isinstance(body, Mapping) or str(options.method).lower() != "post":
-            return None
-        operation, is_turn = kind
-        call = ModelCall(
-            self.meter,
-            model=str(body.get("model") or "unknown"),
-            operation=operation,
-            provider="taximeter" if self.door else self.provider or provider_of(client),
-            customer=self.customer,
-            agent=self.agent,
-            is_turn=is_turn,
-            is_metered_elsewhere=self.door,
-        )
-        hides_usage = False
-        if self.door:
-            options.headers = self._door_headers(call, options.headers)
-        elif streams and operation != "embeddings" and "input" not in body:
-            hides_usage = ask_for_usage(options, body)
-        if self.tools:
-            self._record_tool_calls(call.task, body)
-        return OpenAICall(self, call, body, hides_usage=hides_usage)
-
-    def remember_tools(self, call: ModelCall, reading: Reading, decisions: list[str]) -> None:
-        """Which tools the model asked for, so that their results can be told from others."""
-        if call.task is None or call.turn is None:
-            return
-        open_calls = self.asked_tools.setdefault(call.task, {})
-        for (name, call_id), decision in zip(reading.tools, decisions, strict=False):
-            if call_id:
-                open_calls[call_id] = (call.turn, decision, name)
-
-    def _record_tool_calls(self, task: Task | None, body: Mapping[str, Any]) -> None:
-        """A result that is handed back to the model is a tool call: it has run. Each counts once."""
-        open_calls = self.asked_tools.get(task) if task is not None and not task.closed else None
-        if not open_calls:
-            return
-        for call_id in answers.tools_answered(body):
-            found = open_calls.pop(call_id, None)
-            if found:
-                turn, decision, name = found
-                turn.tool_call(name, decision_id=decision, tool_call_id=call_id)
-
-    def _door_headers(self, call: ModelCall, given: Any) -> dict[str, Any]:
-        """Whom and what the call is for, as the door takes it; what the caller says himself comes first."""
-        task = call.task
-        if task is not None:
-            agent, version = task.fields.get("agent"), task.fields.get("agent_version")
-            said: dict[str, str | None] = {
-                "X-Customer": task.customer,
-                "X-Agent": f"{agent}@{version}" if version else agent,
-                "X-Task-Id": task.task_id,
-                "X-Turn-Id": call.turn.turn_id if call.turn else None,
-            }
-        else:
-            said = {"X-Customer": asked(self.customer), "X-Agent": asked(self.agent)}
-        headers = dict(given) if isinstance(given, Mapping) else {}
-        own = {name.lower() for name in headers}
-        return headers | {name: value for name, value in said.items() if value and name.lower() not in own}
-
-
-class OpenAICall:
-    """A call of the client under way."""
-
-    def __init__(self, recorder: Recorder, call: ModelCall, body: Mapping[str, Any], *, hides_usage: bool) -> None:
-        self._recorder = recorder
-        self._call = call
-        self._options = answers.tools_offered(body) if recorder.tools else None
-        self._hides_usage = hides_usage
-
-    def failed(self, error: BaseException, reading: Reading | None = None) -> None:
-        self._call.failed(error, reading)
-
-    def follow(self, answer: Any) -> None:
-        """Reads what the client answers with: an object, a stream, or a raw response that holds one of them."""
-        try:
-            self._note_door(answer)
-            if hasattr(answer, "http_response"):
-                self._follow_raw(answer)
-            elif hasattr(answer, "_iterator"):
-                follow(answer, Follower(self._answered, self.failed, hides_usage=self._hides_usage))
-            else:
-                self._answered(answers.reading_of(answer))
-        except Exception:
-            logger.exception("an answer could not be read for its usage")
-            self._answered(Reading())
-
-    def _follow_raw(self, answer: Any) -> None:
-        """`with_raw_response` has read the answer, and keeps what it parsed. `with_streaming_response` has not."""
-        if not type(answer).__name__.startswith("Legacy"):
-            _follow_when_read(answer, self)
-            return
-        self.follow(answer.parse())
-
-    def _answered(self, reading: Reading) -> None:
-        decisions = self._call.answered(reading, options=self._options)
-        if self._recorder.tools:
-            self._recorder.remember_tools(self._call, reading, decisions)
-
-    def _note_door(self, answer: Any) -> None:
-        """Where the answer says that it is metered already, it is not recorded here, whatever was thought before."""
-        response = getattr(answer, "http_response", None) or getattr(answer, "response", None)
-        headers = getattr(response, "headers", None) or {}
-        if not self._call.is_metered_elsewhere and (DOOR_HEADER in headers or hasattr(answer, "taximeter")):
-            self._call.is_metered_elsewhere = True
-            logger.warning("this client speaks to Taximeter's own door: say wrap(…, door=True) to tell it the customer")
-
-
-def _follow_when_read(answer: Any, call: OpenAICall) -> None:
-    """A response whose body nobody has read yet: followed when it is parsed, or when it is closed."""
-    parse, close = answer.parse, answer.close
-
-    def parsed(result: Any) -> Any:
-        call.follow(result)
-        return result
-
-    def closed() -> None:
-        try:
-            call.follow(answer.http_response.json())
-        except Exception:  # its reader took the bytes as they came, or none of them: nothing is known of the tokens
-            call.failed(GeneratorExit(), Reading())
-
-    async def parse_async(**options: Any) -> Any:
-        return parsed(await parse(**options))
-
-    async def close_async() -> None:
-        closed()
-        await close()
-
-    def close_now() -> None:
-        closed()
-        close()
-
-    if type(answer).__name__.startswith("Async"):
-        answer.parse, answer.close = parse_async, close_async
-    else:
-        answer.parse, answer.close = lambda **options: parsed(parse(**options)), close_now
 
 
 def ask_for_usage(options: Any, body: Mapping[str, Any]) -> bool:
     """Has the stream say its usage. Whether that was added here: not where the caller said yes or no."""
+    if options.url not in _TOLD_ON_REQUEST:
+        return False
     extra = options.extra_json if isinstance(options.extra_json, Mapping) else {}
     said = extra.get("stream_options") or body.get("stream_options") or {}
     if "include_usage" in said:
@@ -284,12 +79,15 @@ def provider_of(client: Any) -> str:
     return "azure.ai.openai" if host.endswith((".openai.azure.com", ".cognitiveservices.azure.com")) else host
 
 
-def _is_door(client: Any, meter: Meter) -> bool:
-    """Whether the client speaks to the server that the meter sends to."""
-    address = urlsplit(str(getattr(meter.transport, "address", "")))
-    theirs = urlsplit(str(client.base_url))
-    return bool(address.hostname) and (address.scheme, address.netloc) == (theirs.scheme, theirs.netloc)
+#: The paths whose streams tell their usage only where they are asked to.
+_TOLD_ON_REQUEST = frozenset({"/chat/completions", "/completions"})
 
-
-def _is_async(base: type[Any]) -> bool:
-    return inspect.iscoroutinefunction(base.request)
+_DIALECT = Dialect(
+    operations=answers.OPERATIONS,
+    reading_of=answers.reading_of,
+    parts_of=lambda hides_usage: answers.StreamReading(hides_usage=hides_usage),
+    ask_for_usage=ask_for_usage,
+    tools_offered=answers.tools_offered,
+    tools_answered=answers.tools_answered,
+    provider_of=provider_of,
+)

@@ -62,6 +62,11 @@ class StreamReading:
         self._tools: dict[Any, tuple[str, str | None]] = {}
         self._choices = 0
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether the end and the usage are known: a reader may well stop here."""
+        return self.reading.finish_reason is not None and self.reading.input_tokens is not None
+
     def take(self, part: Any) -> bool:
         """Reads a part. Whether the caller shall see it: not one with only the usage it did not ask for."""
         choices = get(part, "choices")

@@ -1,26 +1,46 @@
-"""Streams of OpenAI's clients, followed while their reader reads them."""
+"""Streams of the clients' libraries, followed while their reader reads them."""
 
 from __future__ import annotations
 
+import weakref
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator
-from typing import Any
+from typing import Any, Protocol
 
 from taximeter.integrations.model_calls import Reading
-from taximeter.integrations.openai_answers import StreamReading
 
 #: Told how a stream ended: with an answer, with an error, or left by its reader.
 OnAnswer = Callable[[Reading], object]
 OnFailure = Callable[[BaseException, "Reading | None"], object]
 
 
+class StreamParts(Protocol):
+    """What the parts of a stream say together."""
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the end and the usage are known: a reader may well stop here."""
+
+    def take(self, part: Any) -> bool:
+        """Reads a part. Whether the caller shall see it."""
+
+    def awaits_usage(self) -> bool:
+        """Whether the answer is there and only its usage, which the caller shall not see, is not."""
+
+    def whole(self) -> Reading:
+        """The reading at the end of the stream."""
+
+    def part(self) -> Reading | None:
+        """The reading of a stream that broke off; None where the model had not begun."""
+
+
 class Follower:
     """What the two kinds of streams have in common: what is read, and the one end that is told."""
 
-    def __init__(self, on_answer: OnAnswer, on_failure: OnFailure, *, hides_usage: bool) -> None:
+    def __init__(self, on_answer: OnAnswer, on_failure: OnFailure, parts: StreamParts) -> None:
         self._on_answer = on_answer
         self._on_failure = on_failure
-        self.parts = StreamReading(hides_usage=hides_usage)
+        self.parts = parts
         #: Parts read ahead, or the error that came in their place.
         self.ahead: deque[Any] = deque()
         self._is_over = False
@@ -28,8 +48,8 @@ class Follower:
     def show(self, part: Any) -> bool:
         """Whether `part`, which has come, is the reader's to see."""
         shown = self.parts.take(part)
-        if self.parts.reading.finish_reason and self.parts.reading.input_tokens is not None:
-            self.ended()  # all there is to know; a reader may well stop here
+        if self.parts.is_whole:
+            self.ended()
         return shown
 
     def ended(self) -> None:
@@ -44,7 +64,8 @@ class Follower:
 
     def left(self) -> None:
         """The reader stopped. An answer whose end was seen counts as one, though its tokens are not known."""
-        if self.parts.reading.finish_reason:
+        told = self.parts.part()
+        if told is not None and told.finish_reason:
             self.ended()
         else:
             self.broke(GeneratorExit())
@@ -141,18 +162,18 @@ class FollowedAsyncStream(AsyncIterator[Any]):
 
 
 def follow(stream: Any, follower: Follower) -> None:
-    """Has `follower` see what is read from `stream`, of `openai`'s two kinds, and when it is closed."""
+    """Has `follower` see what is read from `stream`, of one of the libraries' two kinds, and when it is closed."""
     parts = stream._iterator
     is_async = hasattr(parts, "__anext__")
     stream._iterator = (FollowedAsyncStream if is_async else FollowedStream)(parts, follower)
-    close = stream.close
+    close, itself = type(stream).close, weakref.ref(stream)  # no cycle: a stream that is dropped shall end at once
 
     async def close_async() -> None:
         follower.left()
-        await close()
+        await close(itself())
 
     def close_now() -> None:
         follower.left()
-        close()
+        close(itself())
 
     stream.close = close_async if is_async else close_now
