@@ -1,6 +1,6 @@
 from django.urls import path
 
-from console.views import agents, catalogue, customers, events, invoices, live, overview, runs, sign_in
+from console.views import agents, catalogue, customers, events, invoices, ledger, live, overview, runs, sign_in, tasks
 
 app_name = "console"
 
@@ -15,7 +15,8 @@ urlpatterns = [
     path("customers/<str:customer>", customers.customer, name="customer"),
     path("agents", agents.agents, name="agents"),
     path("agent", agents.agent, name="agent"),
-    path("task", agents.task, name="task"),
+    path("tasks", tasks.tasks, name="tasks"),
+    path("task", tasks.task, name="task"),
     path("meters", catalogue.meters, name="meters"),
     path("plans", catalogue.plans, name="plans"),
     path("invoices", invoices.invoices, name="invoices"),
@@ -23,6 +24,7 @@ urlpatterns = [
     path("invoices/<str:invoice>/pay", invoices.pay, name="pay_invoice"),
     path("invoices/<str:invoice>/void", invoices.void, name="void_invoice"),
     path("invoices/<str:invoice>/lines/<str:line>/events", invoices.line_events, name="line_events"),
+    path("ledger", ledger.ledger, name="ledger"),
     path("events", events.events, name="events"),
     path("events/<uuid:identity>", events.event, name="event"),
     path("runs", runs.runs, name="runs"),

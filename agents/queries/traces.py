@@ -54,6 +54,20 @@ class Node:
         return self.event.data if self.event else {}
 
     @property
+    def kind_name(self) -> str:
+        return self.kind.replace("_", " ").capitalize()
+
+    @property
+    def duration_ms(self) -> int | None:
+        value = self.data.get("duration_ms")
+        return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+    @property
+    def has_calls(self) -> bool:
+        """Whether a model was called in it."""
+        return self.kind == "inference_call" or any(child.has_calls for child in self.children)
+
+    @property
     def is_discarded(self) -> bool:
         return self.data.get("discarded") is True
 

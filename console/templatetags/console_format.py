@@ -26,6 +26,12 @@ register.filter("quantity", formats.quantity)
 
 
 @register.filter
+def account(value: str) -> str:
+    """The name of an account, or of a kind of posting: `Deferred revenue`."""
+    return value.replace("_", " ").capitalize()
+
+
+@register.filter
 def rounded(value: Decimal | int) -> str:
     return formats.rounded(Decimal(value))
 

@@ -5,13 +5,12 @@ from typing import Any
 from django.http import Http404, HttpResponseBase
 from django.shortcuts import render
 
+from agents.facade import TASK
 from console.access import page
 from console.queries import figure_charts
 from console.queries.agents import list_agents
-from console.queries.tasks import TASK, task_trace
 from console.queries.tiles import activity_tiles, cost_tile
 from console.views.overview import figures_of, filter_choices
-from kernel.errors import NotFoundError
 from metering.facade import EventQuestion, list_events
 
 _LATEST_TASKS = 20
@@ -53,12 +52,3 @@ def agent(request: Any) -> HttpResponseBase:
             "tasks": list_events(question, limit=_LATEST_TASKS)[0],
         }
     return render(request, "console/agent.html", context)
-
-
-@page()
-def task(request: Any) -> HttpResponseBase:
-    """The trace of one task, named by `?id=`."""
-    trace = task_trace(organization_id=request.access.organization.pk, task_id=request.GET.get("id", ""))
-    if trace is None:
-        raise NotFoundError("No event names this task")
-    return render(request, "console/task.html", {"trace": trace, "rows": list(trace.rows())})

@@ -10,9 +10,9 @@ from zoneinfo import ZoneInfo
 from django.http import HttpResponseBase
 from django.shortcuts import render
 
+from agents.facade import DECISION, INFERENCE_CALL, TASK, TOOL_CALL, TURN
 from console.access import page
 from console.queries.pages import PAGE
-from console.queries.tasks import DECISION, INFERENCE_CALL, TASK, TOOL_CALL, TURN
 from kernel.errors import InvalidError, NotFoundError
 from kernel.period import midnight
 from metering.facade import EventQuestion, find_event, list_events
@@ -30,8 +30,8 @@ def events(request: Any) -> HttpResponseBase:
         organization_id=request.access.organization.pk,
         customer=asked["customer"] or None,
         type=asked["type"] or None,
-        start=_midnight(asked, "from", request.zone),
-        end=_midnight(asked, "to", request.zone, after=timedelta(days=1)),
+        start=midnight_of(asked, "from", request.zone),
+        end=midnight_of(asked, "to", request.zone, days_later=1),
         data={name: value for name, value in (("agent", asked["agent"]), ("task_id", asked["task"])) if value},
     )
     found, following = list_events(question, limit=PAGE, cursor=request.GET.get("cursor"))
@@ -62,12 +62,11 @@ def event(request: Any, identity: UUID) -> HttpResponseBase:
     return render(request, "console/event.html", context)
 
 
-def _midnight(
-    asked: Mapping[str, str], name: str, zone: ZoneInfo, *, after: timedelta = timedelta(0)
-) -> datetime | None:
+def midnight_of(asked: Mapping[str, str], name: str, zone: ZoneInfo, *, days_later: int = 0) -> datetime | None:
+    """The midnight at which a day of the form begins; None where none was given, `InvalidError` for what is no day."""
     if not asked[name]:
         return None
     try:
-        return midnight(date.fromisoformat(asked[name]) + after, zone)
+        return midnight(date.fromisoformat(asked[name]) + timedelta(days=days_later), zone)
     except (ValueError, OverflowError):
         raise InvalidError(f"{name} must be a day such as 2026-10-01", code=f"{name}_invalid") from None
