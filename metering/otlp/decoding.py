@@ -8,14 +8,13 @@ from typing import Any
 
 import msgspec
 from google.protobuf.message import DecodeError
-from opentelemetry.proto.resource.v1.resource_pb2 import Resource as ProtobufResource
-from opentelemetry.proto.trace.v1.trace_pb2 import Span as ProtobufSpan
+from opentelemetry.proto.common.v1.common_pb2 import AnyValue
 from opentelemetry.proto.trace.v1.trace_pb2 import Status
 
 from kernel.errors import MalformedError, TooLargeError
 from metering.domain.otel_aliases import READ, RESPONSE_ID
 from metering.domain.otel_spans import Span, Value
-from metering.otlp.envelope import Request
+from metering.otlp import envelope
 
 MAX_SPANS = 10_000
 MAX_SPAN_BYTES = 4 * 1024 * 1024
@@ -28,7 +27,7 @@ _INTEGER = re.compile(r"-?[0-9]{1,20}")
 def decode_protobuf(body: bytes) -> list[Span]:
     """The spans of a binary `ExportTraceServiceRequest`; raises `MalformedError`, `TooLargeError`."""
     try:
-        groups = Request.FromString(body).groups
+        groups = envelope.Request.FromString(body).groups
         _check_sizes(span for group in groups for scope in group.scopes for span in scope.spans)
         return list(_spans_of_protobuf(groups))
     except DecodeError as error:
@@ -37,10 +36,10 @@ def decode_protobuf(body: bytes) -> list[Span]:
 
 def _spans_of_protobuf(groups: Iterable[Any]) -> Iterator[Span]:
     for group in groups:
-        resource = _attributes_of_protobuf(ProtobufResource.FromString(group.resource).attributes)
+        resource = _attributes_of_protobuf(group.resource.attributes)
         for scope in group.scopes:
             for span in scope.spans:
-                yield _span_of_protobuf(ProtobufSpan.FromString(span), resource)
+                yield _span_of_protobuf(envelope.Span.FromString(span), resource)
 
 
 def _span_of_protobuf(span: Any, resource: Mapping[str, Value]) -> Span:
@@ -62,11 +61,12 @@ def _attributes_of_protobuf(pairs: Iterable[Any]) -> dict[str, Value]:
     for pair in pairs:
         if pair.key not in _READ:
             continue
-        which = pair.value.WhichOneof("value")
+        value = AnyValue.FromString(pair.value)
+        which = value.WhichOneof("value")
         if which in {"string_value", "bool_value", "int_value", "double_value"}:
-            found[pair.key] = getattr(pair.value, which)
+            found[pair.key] = getattr(value, which)
         elif which == "array_value":
-            values = pair.value.array_value.values
+            values = value.array_value.values
             found[pair.key] = tuple(v.string_value for v in values if v.HasField("string_value"))
     return found
 

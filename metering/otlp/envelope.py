@@ -1,7 +1,9 @@
-"""The outer messages of an OTLP request with their spans left as bytes.
+"""The messages of an OTLP request, each read only as far as it is needed.
 
-Read whole, a few megabytes of empty spans become gigabytes of messages. So the spans are counted first, and
-then read one at a time. The field numbers are those of `opentelemetry/proto/collector/trace/v1`.
+Read whole, a few megabytes of empty spans become gigabytes of messages, and one attribute that is nested too deeply
+makes a request unreadable. So spans and the values of their attributes are left as bytes: spans are counted first and
+then read one at a time, and of the values only those that some field is taken from. The field numbers are those of
+`opentelemetry/proto/{collector/trace,trace,resource,common}/v1`.
 """
 
 from __future__ import annotations
@@ -12,30 +14,52 @@ from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 
 _Field = descriptor_pb2.FieldDescriptorProto
 
+#: name, number, type (of protobuf, or the name of a message), repeated or not
+_Shape = tuple[str, int, "int | str", bool]
 
-def _request_class() -> Any:
+_BYTES, _STRING = _Field.TYPE_BYTES, _Field.TYPE_STRING
+
+_MESSAGES: dict[str, tuple[_Shape, ...]] = {
+    "Request": (("groups", 1, "Group", True),),
+    "Group": (("resource", 1, "Resource", False), ("scopes", 2, "Scope", True)),
+    "Scope": (("spans", 2, _BYTES, True),),
+    "Resource": (("attributes", 1, "Attribute", True),),
+    "Attribute": (("key", 1, _STRING, False), ("value", 2, _BYTES, False)),
+    "Span": (
+        ("trace_id", 1, _BYTES, False),
+        ("span_id", 2, _BYTES, False),
+        ("parent_span_id", 4, _BYTES, False),
+        ("name", 5, _STRING, False),
+        ("start_time_unix_nano", 7, _Field.TYPE_FIXED64, False),
+        ("end_time_unix_nano", 8, _Field.TYPE_FIXED64, False),
+        ("attributes", 9, "Attribute", True),
+        ("status", 15, "Status", False),
+    ),
+    "Status": (("code", 3, _Field.TYPE_INT32, False),),
+}
+
+
+def _message_classes() -> dict[str, Any]:
     file = descriptor_pb2.FileDescriptorProto(name="otlp_envelope.proto", package="envelope", syntax="proto3")
-    _add(file, "Request", ("groups", 1, ".envelope.Group", True))
-    _add(file, "Group", ("resource", 1, None, False), ("scopes", 2, ".envelope.Scope", True))
-    _add(file, "Scope", ("spans", 2, None, True))
+    for message, shapes in _MESSAGES.items():
+        added = file.message_type.add(name=message)
+        for name, number, kind, repeated in shapes:
+            added.field.add(
+                name=name,
+                number=number,
+                type=_Field.TYPE_MESSAGE if isinstance(kind, str) else kind,
+                type_name=f".envelope.{kind}" if isinstance(kind, str) else None,
+                label=_Field.LABEL_REPEATED if repeated else _Field.LABEL_OPTIONAL,
+            )
     # A pool of its own: the names are no part of what other protobuf code of the process sees.
     pool = descriptor_pool.DescriptorPool()
     pool.Add(file)
-    return message_factory.GetMessageClass(pool.FindMessageTypeByName("envelope.Request"))
+    return {name: message_factory.GetMessageClass(pool.FindMessageTypeByName(f"envelope.{name}")) for name in _MESSAGES}
 
 
-def _add(file: descriptor_pb2.FileDescriptorProto, message: str, *fields: tuple[str, int, str | None, bool]) -> None:
-    """A message with `fields`: name, number, message type (None: bytes), repeated or not."""
-    added = file.message_type.add(name=message)
-    for name, number, type_name, repeated in fields:
-        added.field.add(
-            name=name,
-            number=number,
-            type=_Field.TYPE_MESSAGE if type_name else _Field.TYPE_BYTES,
-            type_name=type_name,
-            label=_Field.LABEL_REPEATED if repeated else _Field.LABEL_OPTIONAL,
-        )
+_classes = _message_classes()
 
-
-#: `groups` of `resource` (bytes) and `scopes` of `spans` (bytes).
-Request = _request_class()
+#: `groups`, each of a `resource` and `scopes` of `spans` (bytes).
+Request = _classes["Request"]
+#: A span with its `attributes`: `key` and `value`, the bytes of an `AnyValue`.
+Span = _classes["Span"]

@@ -249,7 +249,7 @@ def test_another_organizations_customer_is_nobody_here(api: Api, another_api: Ap
     assert api.get("customers/globex").status_code == 404
 
 
-@pytest.mark.parametrize("value", ['"NaN"', '"-Infinity"', '"1e400"', "true", "[1]", '"0x10"', '"١"', '" 1"', '"1_0"'])
+@pytest.mark.parametrize("value", ['"NaN"', '"-Infinity"', '"1e400"', "true", '"0x1"', '"\\u0661"', '" 1"', '"1_0"'])
 def test_what_a_sum_needs_is_a_finite_number(api: Api, value: str) -> None:
     api.meter("n", event_type="t", aggregation="sum", value="data.n")
     accepted, _, [rejection] = outcome(api.post("events", b"[" + raw(data=f'{{"n": {value}}}') + b"," + GOOD + b"]"))
