@@ -79,6 +79,7 @@ class SubscriptionInput(StrictSerializer):
     anchor = serializers.ChoiceField(choices=["calendar", "anniversary"], default="calendar")
     seats = serializers.IntegerField(min_value=0, max_value=10_000_000, default=0)
     trial_days = serializers.IntegerField(min_value=0, max_value=3650, required=False)
+    coupon = serializers.CharField(required=False)
 
 
 class ChangeInput(StrictSerializer):

@@ -61,6 +61,7 @@ class CreditGrant(models.Model):
             ),
             models.CheckConstraint(condition=Q(balance__gte=0, balance__lte=F("amount")), name="grant_not_overdrawn"),
         ]
+        indexes = [models.Index(fields=["expires_at"], condition=Q(balance__gt=0), name="grants_to_expire")]
 
     def __str__(self) -> str:
         return self.name

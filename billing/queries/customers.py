@@ -35,12 +35,12 @@ _TERMS = (
 
 def subscriptions_of(organization_id: int) -> QuerySet[Subscription]:
     """The organization's subscriptions with all that rating and showing them needs."""
-    return (
-        Subscription.objects.filter(organization_id=organization_id)
-        .select_related("customer__test_clock", "plan_version__plan")
-        .prefetch_related(*_TERMS)
-        .order_by("id")
-    )
+    return with_terms(Subscription.objects.filter(organization_id=organization_id))
+
+
+def with_terms(rows: QuerySet[Subscription]) -> QuerySet[Subscription]:
+    """Subscriptions with all that what they owe follows from, in the order of their ids."""
+    return rows.select_related("customer__test_clock", "plan_version__plan").prefetch_related(*_TERMS).order_by("id")
 
 
 def get_subscription(*, organization_id: int, subscription: str) -> Subscription:

@@ -12,6 +12,7 @@ from billing.domain.draws import rolled_over
 from billing.models import CreditGrant, CreditMovement, Invoice, TestClock
 from billing.models.credits import GrantSource, MovementKind
 from billing.models.invoices import InvoiceStatus
+from billing.queries.open_bills import without_open_bills
 from billing.services.credits import granted, record_movements, store_grants
 
 #: Grants expired in one transaction.
@@ -21,17 +22,18 @@ BATCH = 500
 def expire_credits(*, now: datetime) -> int:
     """Expire every grant that is due, of all organizations; answers how many. Customers on a test clock live by it.
 
-    Safe to run twice and at once. A grant waits while there is a draft that it may still pay for.
+    Safe to run twice and at once. A grant waits while a bill that fell due in its time has no invoice, or a draft:
+    it may still pay for it.
     """
+    due = list(_due(now).filter(customer__test_clock=None).order_by("expires_at", "id").values_list("id", flat=True))
     expired = 0
-    while True:
+    for start in range(0, len(due), BATCH):
         with transaction.atomic():
-            due = _due(now).filter(customer__test_clock=None)
-            found = list(due.select_for_update(of=("self",), skip_locked=True).order_by("expires_at", "id")[:BATCH])
+            rows = CreditGrant.objects.filter(pk__in=due[start : start + BATCH], balance__gt=0).order_by("id")
+            found = without_open_bills(list(rows.select_for_update(of=("self",), skip_locked=True)))
             _expire(found, now)
         expired += len(found)
-        if len(found) < BATCH:
-            return expired
+    return expired
 
 
 def expire_on_clock(*, test_clock: TestClock, until: datetime) -> int:

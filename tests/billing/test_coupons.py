@@ -208,3 +208,16 @@ def test_coupons_are_listed_and_belong_to_their_organization(api: Api, another_a
     assert api.get("coupons").json()["data"] == [made] == [api.get("coupons/launch").json()]
     assert another_api.get("coupons/launch").status_code == 404
     assert api.post("coupons", {"key": "launch", "percent": "1"}).status_code == 409
+
+
+def test_a_subscription_may_begin_with_a_coupon(clocked: Clocked) -> None:
+    clocked.customer("acme")
+    clocked.plan("p", fee("100"))
+    coupon(clocked.api, "once", percent="25", periods=1)
+    body = {"customer": "acme", "plan": "p", "starts_at": "2026-09-01T00:00:00Z"}
+    assert clocked.api.post("subscriptions", body | {"coupon": "none"}).status_code == 404
+    assert clocked.api.get("subscriptions").json()["data"] == []
+    # it started a month ago, and so does the coupon
+    clocked.subscribe("acme", "p", "2026-09-01T00:00:00Z", coupon="once")
+    clocked.advance("2026-11-01T00:00:00Z")
+    assert [invoice["discount"] for invoice in clocked.invoices()] == ["25.00", "0.00"]

@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 
+from billing.facade import close_month
 from billing.models import TestClock
 from billing.services.credit_expiry import expire_credits, expire_on_clock
+from kernel.period import Month
 from tests.api import Api
 
 Row = dict[str, Any]
@@ -194,3 +196,17 @@ def test_a_clock_expires_in_order_of_time(clocked: Api) -> None:
     grant(clocked, amount="2", name="soon", expires_at="2026-02-01T00:00:00Z")
     assert live_until(2026, 12, 1) == 2
     assert statement(clocked)[2:] == [("expired", "-2.00", "1.00"), ("expired", "-1.00", "0.00")]
+
+
+def test_credit_that_has_run_out_waits_for_the_bill_it_may_still_pay(vendor: Api) -> None:
+    """October falls due at midnight; its month is closed the day after the grant has expired, and finds it."""
+    vendor.customer("acme")
+    vendor.post("subscriptions", {"customer": "acme", "plan": "seat", "seats": 1, "starts_at": "2026-10-01T00:00:00Z"})
+    grant(vendor, amount="40", effective_at="2026-10-01T00:00:00Z", expires_at="2026-11-01T12:00:00Z")
+    now = datetime(2026, 11, 2, tzinfo=UTC)
+    assert expire_credits(now=now) == 0
+    close_month(organization=vendor.organization, month=Month(2026, 10), now=now)
+    [october] = vendor.get("invoices").json()["data"]
+    assert (october["credits_applied"], october["amount_due"]) == ("30.00", "0.00")
+    assert expire_credits(now=now) == 1
+    assert [row[:2] for row in statement(vendor)] == [("granted", "40.00"), ("drawn", "-30.00"), ("expired", "-10.00")]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from django.db import transaction
 from drf_spectacular.utils import extend_schema
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -14,6 +15,7 @@ from billing.api.serializers import AddOnInput, CancelInput, ChangeInput, Subscr
 from billing.queries.bills import period_end
 from billing.queries.catalogue import get_plan, newest_version
 from billing.queries.clocks import clock_of
+from billing.queries.coupons import get_coupon
 from billing.queries.customers import get_customer, get_subscription, subscriptions_of
 from billing.services.changes import (
     add_add_on,
@@ -24,6 +26,7 @@ from billing.services.changes import (
     remove_add_on,
     resume_subscription,
 )
+from billing.services.coupons import redeem_coupon
 from billing.services.customers import subscribe
 from rest.idempotency import idempotent
 from rest.pagination import page
@@ -54,14 +57,19 @@ class SubscriptionsView(APIView):
         fields = body.validated_data
         organization_id = request.auth.organization_id
         customer = get_customer(organization_id=organization_id, customer=fields["customer"])
-        subscription = subscribe(
-            customer=customer,
-            plan=get_plan(organization_id=organization_id, plan=fields["plan"]),
-            starts_at=fields.get("starts_at") or clock_of(customer)(),
-            seats=fields["seats"],
-            anchor=fields["anchor"],
-            trial_days=fields.get("trial_days"),
-        )
+        now = clock_of(customer)()
+        with transaction.atomic():
+            subscription = subscribe(
+                customer=customer,
+                plan=get_plan(organization_id=organization_id, plan=fields["plan"]),
+                starts_at=fields.get("starts_at") or now,
+                seats=fields["seats"],
+                anchor=fields["anchor"],
+                trial_days=fields.get("trial_days"),
+            )
+            if reference := fields.get("coupon"):
+                coupon = get_coupon(organization_id=organization_id, coupon=reference)
+                redeem_coupon(subscription=subscription, coupon=coupon, now=min(now, subscription.starts_at))
         return Response(_shown(request, subscription.pk), status=201)
 
 
