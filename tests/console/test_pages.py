@@ -29,6 +29,8 @@ LISTS = [
     "/plans",
     "/invoices",
     "/invoices?month=2026-10&status=finalized&customer=birch",
+    "/ledger",
+    "/ledger?month=2026-11",
     "/events",
     "/events?customer=birch&type=agent.turn&agent=desk&from=2026-10-01&to=2026-10-31",
     "/runs",

@@ -1,0 +1,30 @@
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from billing.facade import pay_invoice
+from tests.console.conftest import CLOSING, Vendor
+
+pytestmark = pytest.mark.django_db
+
+
+def text(content: bytes) -> str:
+    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", content.decode()))
+
+
+def test_the_trial_balance_and_the_transactions_of_a_month(vendor: Vendor) -> None:
+    pay_invoice(invoice=vendor.invoice_of("birch"), now=CLOSING)
+    page = text(vendor.client.get("/ledger?month=2026-11").content)
+    # 0.15 for acme and 50.87 for birch, who has paid
+    assert "Receivable $0.00 $51.02 $50.87 $0.15" in page
+    assert "Cash $0.00 $50.87 $0.00 $50.87" in page
+    assert "Payment Birch" in page or "Payment birch" in page
+    december = text(vendor.client.get("/ledger?month=2026-12").content)
+    assert "Receivable $0.15 $0.00 $0.00 $0.15" in december
+    assert "Nothing was posted in 2026-12" in december
+
+
+def test_a_month_that_is_none_is_refused(vendor: Vendor) -> None:
+    assert vendor.client.get("/ledger?month=13").status_code == 422
