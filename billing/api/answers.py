@@ -51,6 +51,7 @@ class Price(Serializer):  # type: ignore[type-arg]
     maximum = _maybe(DecimalField)
     pricing_unit = _maybe(CharField)
     unit_rate = _maybe(DecimalField)
+    tax_rate = _maybe(DecimalField)
     model = DictField()
 
 
@@ -77,6 +78,24 @@ class Plan(PlanVersion):
 
 class PlanWithVersions(Plan):
     versions = PlanVersion(many=True)
+
+
+class Move(Serializer):  # type: ignore[type-arg]
+    subscription = CharField()
+    customer = CharField()
+    plan_version = IntegerField()
+    current = DecimalField()
+    new = DecimalField()
+    difference = DecimalField()
+    currency = CharField()
+
+
+class Migration(Serializer):  # type: ignore[type-arg]
+    to_version = IntegerField()
+    when = CharField()
+    preview = BooleanField()
+    moved = IntegerField()
+    subscriptions = Move(many=True)
 
 
 class SeatChange(Serializer):  # type: ignore[type-arg]
@@ -109,6 +128,7 @@ class Subscription(Serializer):  # type: ignore[type-arg]
     status = CharField()
     plan = CharField()
     plan_version = IntegerField()
+    overridden_prices = ListField(child=CharField())
     starts_at = InstantField()
     ends_at = _maybe(InstantField)
     anchor = CharField()

@@ -23,6 +23,7 @@ from billing.models.catalogue import PriceKind
 from billing.models.invoices import LineRole
 from billing.queries.clocks import clock_of
 from billing.queries.late_changes import Change
+from billing.queries.moves import Move
 from billing.queries.rating import PricedInvoice, PricedLine
 from billing.queries.timeline import seats_at, status_at, version_at
 from kernel.money import round_to_currency
@@ -66,6 +67,7 @@ def price(one: Price) -> dict[str, Any]:
         "maximum": one.maximum,
         "pricing_unit": one.pricing_unit.key if one.pricing_unit else None,
         "unit_rate": one.unit_rate,
+        "tax_rate": one.tax_rate,
         "model": one.model,
     }
 
@@ -106,6 +108,7 @@ def subscription(one: Subscription) -> dict[str, Any]:
         "status": status_at(one, now),
         "plan": version.plan.key,
         "plan_version": version.number,
+        "overridden_prices": overridden(version),
         "starts_at": one.starts_at,
         "ends_at": one.ends_at,
         "anchor": one.anchor,
@@ -120,6 +123,18 @@ def subscription(one: Subscription) -> dict[str, Any]:
         "add_ons": [_add_on(add_on) for add_on in one.add_ons.all()],
         "created_at": one.created_at,
     }
+
+
+def overridden(version: PlanVersion) -> list[str]:
+    """The keys of the prices that are the customer's own."""
+    if version.based_on is None:
+        return []
+    terms = {price.key: _terms(price) for price in version.based_on.prices.all()}
+    return [price.key for price in version.prices.all() if terms.get(price.key) != _terms(price)]
+
+
+def _terms(one: Price) -> tuple[Any, ...]:
+    return one.name, one.model, one.included, one.minimum, one.maximum
 
 
 def _add_on(one: SubscriptionAddOn) -> dict[str, Any]:
@@ -221,6 +236,19 @@ def late_usage(one: LateUsage) -> dict[str, Any]:
 
 def policy(one: BillingPolicy) -> dict[str, Any]:
     return {name: getattr(one, name) for name in ("grace_hours", "payment_days", "late_usage", "zero_amount")}
+
+
+def move(one: Move) -> dict[str, Any]:
+    """What a subscription's open period comes to on its version and on the other, before tax."""
+    return {
+        "subscription": one.subscription.pk,
+        "customer": one.subscription.customer.key,
+        "plan_version": one.version.number,
+        "current": money(one.current, one.version.currency),
+        "new": money(one.new, one.version.currency),
+        "difference": money(one.new - one.current, one.version.currency),
+        "currency": one.version.currency,
+    }
 
 
 def test_clock(one: TestClock) -> dict[str, Any]:

@@ -49,7 +49,30 @@ class PriceInput(StrictSerializer):
     minimum = AnyField(required=False, allow_null=True)
     maximum = AnyField(required=False, allow_null=True)
     pricing_unit = serializers.CharField(required=False, allow_null=True)
+    tax_rate = DecimalField(required=False, allow_null=True, low=Decimal(0), high=Decimal(1))
     model = AnyField()
+
+
+class PriceOverrideInput(StrictSerializer):
+    """What is other about one of a plan's prices; what is left out is as in the plan."""
+
+    key = serializers.CharField()
+    name = serializers.CharField(max_length=200, required=False)
+    included = AnyField(required=False, allow_null=True)
+    minimum = AnyField(required=False, allow_null=True)
+    maximum = AnyField(required=False, allow_null=True)
+    model = AnyField(required=False)
+
+
+class OverridesInput(StrictSerializer):
+    prices = serializers.ListField(child=PriceOverrideInput(), allow_empty=False)
+    when = serializers.ChoiceField(choices=["now", "period_end"], default="now")
+
+
+class MigrationInput(StrictSerializer):
+    to_version = serializers.IntegerField(min_value=1, required=False)
+    when = serializers.ChoiceField(choices=["now", "period_end"], default="period_end")
+    preview = serializers.BooleanField(default=False)
 
 
 class PlanVersionInput(StrictSerializer):

@@ -79,7 +79,8 @@ class Interval(models.TextChoices):
 class PlanVersion(models.Model):
     """One version of a plan. It never changes; another price is another version.
 
-    With a `customer` it is that customer's own: the version it is `based_on`, with some prices overridden.
+    With a `customer` it is that customer's own: the version it is `based_on`, and numbered as, with some prices
+    overridden.
     """
 
     id = models.CharField(max_length=30, primary_key=True, default=plan_version_id, editable=False)
@@ -97,7 +98,11 @@ class PlanVersion(models.Model):
 
     class Meta:
         ordering = ["number"]
-        constraints = [models.UniqueConstraint(fields=["plan", "number"], name="plan_version_number_unique")]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["plan", "number"], condition=models.Q(customer=None), name="plan_version_number_unique"
+            )
+        ]
 
     def __str__(self) -> str:
         return f"{self.plan} v{self.number}"

@@ -24,8 +24,10 @@ def customer_key(organization_id: int, reference: str) -> str:
 #: What the prices of a subscription follow from.
 _TERMS = (
     "plan_version__prices__meter",
+    "plan_version__based_on__prices",
     "seat_changes",
     "plan_changes__plan_version__plan",
+    "plan_changes__plan_version__based_on__prices",
     "plan_changes__plan_version__prices__meter",
     "pauses",
     "add_ons__plan_version__plan",

@@ -69,7 +69,7 @@ def create_plan_version(
     """A new version of a plan. Subscriptions stay on the version they have; intervals and trials are the plan's."""
     with transaction.atomic():
         Plan.objects.select_for_update().get(pk=plan.pk)
-        last = PlanVersion.objects.filter(plan=plan).order_by("-number").first()
+        last = PlanVersion.objects.filter(plan=plan, customer=None).order_by("-number").first()
         assert last is not None
         built = _read_prices(plan.organization_id, prices, minimum_commitment, currency or last.currency)
         terms: dict[str, Any] = {name: getattr(last, name) for name in ("interval", "interval_count", "trial_days")}
@@ -146,6 +146,7 @@ def _read_price(organization_id: int, index: int, body: Mapping[str, Any], curre
         model=terms.model.to_json(),
         pricing_unit=unit,
         unit_rate=terms.unit_rate,
+        tax_rate=body.get("tax_rate"),
     )
 
 

@@ -7,10 +7,13 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from billing.api import answers, present
-from billing.api.serializers import PlanInput, PlanVersionInput
+from billing.api.serializers import MigrationInput, PlanInput, PlanVersionInput
 from billing.domain.calculator import calculate_price
 from billing.queries.catalogue import get_plan, plans_of
+from billing.queries.moves import movable, preview_moves
 from billing.services.catalogue import create_plan, create_plan_version
+from billing.services.versions import migrate_plan, version_numbered
+from kernel.clock import system_clock
 from rest.idempotency import idempotent
 from rest.pagination import page
 from rest.schema import page_of
@@ -37,7 +40,9 @@ class PlanView(APIView):
 
     def get(self, request: Any, plan: str) -> Response:
         found = get_plan(organization_id=request.auth.organization_id, plan=plan)
-        versions = sorted(found.versions.all(), key=lambda version: version.number)
+        versions = sorted(
+            (one for one in found.versions.all() if one.customer_id is None), key=lambda version: version.number
+        )
         return Response(present.plan(found) | {"versions": [present.plan_version(v) for v in versions]})
 
 
@@ -53,6 +58,26 @@ class PlanVersionsView(APIView):
         create_plan_version(plan=found, **body.validated_data)
         shown = get_plan(organization_id=request.auth.organization_id, plan=found.pk)
         return Response(present.plan(shown), status=201)
+
+
+class MigrationView(APIView):
+    """Moves subscriptions to a version of their plan. With `preview` nothing moves: who would pay what is answered."""
+
+    answers = {"POST": answers.Migration}
+
+    @extend_schema(request=MigrationInput)
+    def post(self, request: Any, plan: str) -> Response:
+        body = MigrationInput(data=request.data)
+        body.is_valid(raise_exception=True)
+        fields, now = body.validated_data, system_clock()
+        found = get_plan(organization_id=request.auth.organization_id, plan=plan)
+        to = version_numbered(found, fields.get("to_version"))
+        shown = {"to_version": to.number, "when": fields["when"], "preview": fields["preview"]}
+        if fields["preview"]:
+            moves = list(preview_moves(movable(found, to, now), to, now))
+            return Response(shown | {"moved": 0, "subscriptions": [present.move(one) for one in moves]})
+        moved = migrate_plan(plan=found, to=to, when=fields["when"], now=now)
+        return Response(shown | {"moved": moved, "subscriptions": []})
 
 
 class CalculateView(APIView):

@@ -11,7 +11,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from billing.api import answers, present
-from billing.api.serializers import AddOnInput, CancelInput, ChangeInput, SubscriptionInput
+from billing.api.serializers import AddOnInput, CancelInput, ChangeInput, OverridesInput, SubscriptionInput
 from billing.queries.bills import period_end
 from billing.queries.catalogue import get_plan, newest_version
 from billing.queries.clocks import clock_of
@@ -28,6 +28,7 @@ from billing.services.changes import (
 )
 from billing.services.coupons import redeem_coupon
 from billing.services.customers import subscribe
+from billing.services.versions import override_prices
 from rest.idempotency import idempotent
 from rest.pagination import page
 from rest.schema import page_of
@@ -97,6 +98,20 @@ class ChangeView(APIView):
             change_plan(subscription=found, version=version, seats=fields.get("seats"), **terms)
         else:
             change_seats(subscription=found, seats=fields["seats"], **terms)
+        return Response(_shown(request, found.pk))
+
+
+class OverridesView(APIView):
+    """Prices of the subscription's own, in place of some of its plan's."""
+
+    answers = {"POST": answers.Subscription}
+
+    @extend_schema(request=OverridesInput)
+    def post(self, request: Any, subscription: str) -> Response:
+        body = OverridesInput(data=request.data)
+        body.is_valid(raise_exception=True)
+        found = get_subscription(organization_id=request.auth.organization_id, subscription=subscription)
+        override_prices(subscription=found, now=clock_of(found.customer)(), **body.validated_data)
         return Response(_shown(request, found.pk))
 
 
