@@ -9,6 +9,7 @@ import pytest
 from tests.sdk.openai_server import completion, openai_server
 from tests.sdk.pages import python_of, run
 from tests.sdk.receiver import Receiver, receiving
+from tests.sdk.test_integrations_anthropic import message
 
 
 @pytest.fixture
@@ -37,6 +38,16 @@ def test_openai(receiver, monkeypatch):
         server.answers = [completion()]
         names = run(python_of("docs/integrations/openai.md")[0])
         assert names["answer"].choices[0].message.content == "secret-answer"
+    assert events_of(names, receiver) == [("inference.call", "acme"), ("agent.turn", "acme"), ("agent.task", "acme")]
+
+
+def test_anthropic(receiver, monkeypatch):
+    with openai_server() as server:
+        monkeypatch.setenv("ANTHROPIC_BASE_URL", server.address)
+        monkeypatch.setenv("ANTHROPIC_API_KEY", "k")
+        server.answers = [message()]
+        names = run(python_of("docs/integrations/anthropic.md")[0])
+        assert names["answer"].usage.output_tokens == 58
     assert events_of(names, receiver) == [("inference.call", "acme"), ("agent.turn", "acme"), ("agent.task", "acme")]
 
 

@@ -3,7 +3,7 @@
 client = wrap(Anthropic(), meter=meter)
 
 with meter.task("resolve-ticket", customer="acme", agent="support@3") as task:
-    client.messages.create(model="claude-sonnet-4-5", max_tokens=500, messages=messages)
+    client.messages.create(model="claude-haiku-5-5", max_tokens=500, messages=messages)
     task.succeed()
 """
 

@@ -1,4 +1,4 @@
-"""What Anthropic's answers say of themselves: model, tokens, why they ended, which tools they ask for. Never content."""
+"""What Anthropic's answers say of themselves: model, tokens, why they ended, tools they ask for. Never content."""
 
 from __future__ import annotations
 
