@@ -177,6 +177,7 @@ CELERY_BEAT_SCHEDULE = {
     },
     "work agents' tasks": {"task": "agents.work_tasks", "schedule": 2.0, "options": {"expires": 2.0}},
     "recognize revenue": {"task": "billing.recognize_revenue", "schedule": crontab(hour=2, minute=40)},
+    "keep the log": {"task": "metering.keep_log", "schedule": crontab(hour=1, minute=20)},
     "check invariants": {"task": "billing.check_invariants", "schedule": crontab(hour=3, minute=20)},
     "finalize drafts": {"task": "billing.finalize_drafts", "schedule": 60.0, "options": {"expires": 60.0}},
     "find late usage": {"task": "billing.find_late_usage", "schedule": 3600.0, "options": {"expires": 3600.0}},
@@ -207,6 +208,10 @@ AGENT_MODULES = env.listing("TAXIMETER_AGENT_MODULES")
 AGENT_TASKS_AT_ONCE = env.integer("TAXIMETER_AGENT_TASKS_AT_ONCE", 1, low=0, high=1000)
 
 EXPORT_DIR = env.text("TAXIMETER_EXPORT_DIR", str(env.VAR / "exports"))
+
+#: Where months that have left the event log are kept, and how many whole months stay in it; 0: all of them.
+ARCHIVE_DIR = env.text("TAXIMETER_ARCHIVE_DIR", str(env.VAR / "archive"))
+KEEP_MONTHS = env.integer("TAXIMETER_KEEP_MONTHS", 0, low=0, high=1200)
 
 LOGGING = {
     "version": 1,

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import msgspec
 
-from kernel.errors import InvalidError, NotFoundError
+from kernel.errors import InvalidError, NotFoundError, UnavailableError
 from kernel.period import Period
 
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=1024)]
@@ -62,6 +62,12 @@ class MeterNotFound(NotFoundError):
 
 class EventNotFound(NotFoundError):
     code = "event_not_found"
+
+
+class ArchiveUnavailable(UnavailableError):
+    """A file with archived events is missing or not what was written. Without it, nothing true can be said."""
+
+    code = "archive_unavailable"
 
 
 @dataclass(frozen=True, slots=True)

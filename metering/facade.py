@@ -2,6 +2,7 @@
 
 from metering.api.serializers import EventAnswer, present_event
 from metering.contracts import (
+    ArchiveUnavailable,
     BatchRejected,
     ChangedDay,
     CloudEvent,
@@ -26,11 +27,13 @@ from metering.services.corrections import amend_event, void_event
 from metering.services.ingest import ingest, ingest_body
 from metering.services.meters import MeterExists, create_meter, create_meter_version
 from metering.services.projections import advance_projections
+from metering.services.retention import attach_month, detach_month
 from metering.stream.answers import live_answer
 from metering.stream.events import event_stream
 from metering.stream.kept import Kept
 
 __all__ = [
+    "ArchiveUnavailable",
     "BatchRejected",
     "ChangedDay",
     "CloudEvent",
@@ -53,12 +56,14 @@ __all__ = [
     "UsageRow",
     "advance_projections",
     "amend_event",
+    "attach_month",
     "changed_periods",
     "changes_in_log",
     "create_meter",
     "create_meter_version",
     "current_versions",
     "definition_of",
+    "detach_month",
     "event_stream",
     "events_of_task",
     "find_event",

@@ -2,30 +2,34 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 
-from django.db import connection
+from psycopg import sql
 
+from kernel.period import Period
+from metering.archive.recall import ask, everything
+from metering.archive.selection import Selection
+from metering.compiler import Fragment
 from metering.contracts import ChangedDay
 
-# The lower bound on xid says nothing that the visibility does not; it is what the index can use.
 _CHANGED = """
 WITH changed AS MATERIALIZED (
-    SELECT e.subject, e.time FROM metering_usageevent e
-    WHERE e.organization_id = %(organization)s AND e.time < %(before)s AND e.subject IS NOT NULL AND {event_is_new}
+    SELECT e.subject, e.time FROM {log} e WHERE {is_new}
     UNION ALL
-    SELECT c.subject, c.time FROM metering_eventcorrection c
-    WHERE c.organization_id = %(organization)s AND c.time < %(before)s AND c.subject IS NOT NULL AND {correction_is_new}
+    SELECT e.subject, e.time FROM metering_eventcorrection e WHERE {is_new}
 )
 SELECT subject, (date_bin('1 day', time, 'epoch'::timestamptz) AT TIME ZONE 'UTC')::date AS day
 FROM changed GROUP BY 1, 2 ORDER BY 1, 2
 """
+
+# The lower bound on xid says nothing that the visibility does not; it is what the index can use.
 _IS_NEW = """
-{table}.xid >= pg_snapshot_xmin(%(since)s::pg_snapshot)
-AND NOT pg_visible_in_snapshot({table}.xid, %(since)s::pg_snapshot)
-AND (%(until)s::text IS NULL OR pg_visible_in_snapshot({table}.xid, %(until)s::pg_snapshot))
+e.organization_id = {organization} AND e.time < {before}::timestamptz AND e.subject IS NOT NULL
+AND e.xid >= pg_snapshot_xmin({since}::pg_snapshot) AND NOT pg_visible_in_snapshot(e.xid, {since}::pg_snapshot)
 """
-_STATEMENT = _CHANGED.format(event_is_new=_IS_NEW.format(table="e"), correction_is_new=_IS_NEW.format(table="c"))
+_IS_SEEN = " AND pg_visible_in_snapshot(e.xid, {until}::pg_snapshot)"
+
+_FIRST = datetime(1, 1, 1, tzinfo=UTC)
 
 
 def changed_periods(*, organization_id: int, since: str, until: str | None, before: datetime) -> list[ChangedDay]:
@@ -35,7 +39,14 @@ def changed_periods(*, organization_id: int, since: str, until: str | None, befo
     and which `until`, where it is given, could. Both are PostgreSQL's `pg_snapshot` as text, as invoices keep
     them. Such a day may still come to what it was, for instance if no meter counts those events.
     """
-    asked = {"organization": organization_id, "since": since, "until": until, "before": before}
-    with connection.cursor() as cursor:
-        cursor.execute(_STATEMENT, asked)
-        return [ChangedDay(subject, day) for subject, day in cursor.fetchall()]
+    is_new = sql.SQL(_IS_NEW if until is None else _IS_NEW + _IS_SEEN).format(
+        organization=organization_id, before=sql.Literal(before), since=sql.Literal(since), until=sql.Literal(until)
+    )
+
+    def statement(log: Fragment) -> sql.Composed:
+        return sql.SQL(_CHANGED).format(log=log, is_new=is_new)
+
+    period = Period(_FIRST, before)
+    selection = Selection(organization_id, periods=(period,), first_xid=int(since.split(":", maxsplit=1)[0]))
+    rows = ask(statement, organization_id=organization_id, period=period, plan=everything(selection))
+    return [ChangedDay(subject, day) for subject, day in rows]

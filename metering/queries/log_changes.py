@@ -6,11 +6,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
 
 import msgspec
 from django.db import connection
+from psycopg import sql
 
+from metering.archive.newest import oldest
+from metering.archive.recall import ask, everything
+from metering.archive.selection import Selection, plain_texts
+from metering.compiler import Fragment
 from metering.contracts import EventView
 
 _decoder = msgspec.json.Decoder(float_hook=Decimal)
@@ -45,20 +49,20 @@ class LogChange:
 _CHANGES = """
 SELECT xid::text, identity, 1 - 2 * kind, event_id, source, type, subject, time, data::text FROM (
     (SELECT e.xid, e.identity, 0 AS kind, e.event_id, e.source, e.type, e.subject, e.time, e.data
-     FROM metering_usageevent e
-     WHERE e.organization_id = %(organization)s AND e.type = ANY(%(types)s)
-       AND e.xid >= %(xid)s::xid8 AND e.xid < %(watermark)s::xid8
-       AND (e.xid, e.identity, 0) > (%(xid)s::xid8, %(identity)s::uuid, %(kind)s)
-     ORDER BY e.xid, e.identity LIMIT %(limit)s)
+     FROM {log} e
+     WHERE e.organization_id = {organization} AND e.type = ANY({types})
+       AND e.xid >= {xid}::xid8 AND e.xid < {watermark}::xid8
+       AND (e.xid, e.identity, 0) > ({xid}::xid8, {identity}::uuid, {kind})
+     ORDER BY e.xid, e.identity LIMIT {limit})
     UNION ALL
     (SELECT c.xid, c.event_id, 1, c.sent_id, c.source, c.type, c.subject, c.time, c.data
      FROM metering_eventcorrection c
-     WHERE c.organization_id = %(organization)s AND c.type = ANY(%(types)s)
-       AND c.xid >= %(xid)s::xid8 AND c.xid < %(watermark)s::xid8
-       AND (c.xid, c.event_id, 1) > (%(xid)s::xid8, %(identity)s::uuid, %(kind)s)
-     ORDER BY c.xid, c.event_id LIMIT %(limit)s)
+     WHERE c.organization_id = {organization} AND c.type = ANY({types})
+       AND c.xid >= {xid}::xid8 AND c.xid < {watermark}::xid8
+       AND (c.xid, c.event_id, 1) > ({xid}::xid8, {identity}::uuid, {kind})
+     ORDER BY c.xid, c.event_id LIMIT {limit})
 ) changes
-ORDER BY xid, identity, kind LIMIT %(limit)s
+ORDER BY xid, identity, kind LIMIT {limit}
 """
 
 _BEHIND = """
@@ -67,16 +71,18 @@ WHERE EXISTS (SELECT FROM metering_usageevent e WHERE e.organization_id = reader
               AND e.xid >= reader.xid::xid8 AND e.xid < pg_snapshot_xmin(pg_current_snapshot()))
    OR EXISTS (SELECT FROM metering_eventcorrection c WHERE c.organization_id = reader.organization
               AND c.xid >= reader.xid::xid8 AND c.xid < pg_snapshot_xmin(pg_current_snapshot()))
+   OR EXISTS (SELECT FROM metering_archivedorganization a WHERE a.organization_id = reader.organization
+              AND a.last_xid >= reader.xid::xid8 AND a.last_xid < pg_snapshot_xmin(pg_current_snapshot()))
 ORDER BY reader.organization
 """
 
 _OF_TASK = """
 SELECT e.identity, e.event_id, e.source, e.type, e.subject, e.time, e.received_at, e.data::text, c.id IS NOT NULL,
        e.xid::text
-FROM metering_usageevent e LEFT JOIN metering_eventcorrection c ON c.event_id = e.identity
-WHERE e.organization_id = %(organization)s AND (e.xid = ANY(%(transactions)s::xid8[]) OR e.xid >= %(since)s::xid8)
-  AND e.data ->> 'task_id' = %(task_id)s AND (%(types)s::text[] IS NULL OR e.type = ANY(%(types)s))
-ORDER BY e.time, e.identity LIMIT %(limit)s
+FROM {log} e LEFT JOIN metering_eventcorrection c ON c.event_id = e.identity
+WHERE e.organization_id = {organization} AND (e.xid = ANY({transactions}::xid8[]) OR e.xid >= {since}::xid8)
+  AND e.data ->> 'task_id' = {task_id} AND {of_types}
+ORDER BY e.time, e.identity LIMIT {limit}
 """
 
 
@@ -91,18 +97,21 @@ def changes_in_log(
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_snapshot_xmin(pg_current_snapshot())::text")
         watermark = int(cursor.fetchone()[0])
-        bounds = {"xid": str(after.xid), "identity": after.identity, "kind": int(after.is_correction)}
-        cursor.execute(
-            _CHANGES,
-            {
-                "organization": organization_id,
-                "types": list(types),
-                "watermark": str(watermark),
-                "limit": limit,
-                **bounds,
-            },
+
+    def statement(log: Fragment) -> sql.Composed:
+        return sql.SQL(_CHANGES).format(
+            log=log,
+            organization=organization_id,
+            types=sql.Literal(list(types)),
+            watermark=sql.Literal(str(watermark)),
+            limit=limit,
+            xid=sql.Literal(str(after.xid)),
+            identity=sql.Literal(after.identity),
+            kind=int(after.is_correction),
         )
-        rows = cursor.fetchall()
+
+    selection = Selection(organization_id, types=tuple(types), first_xid=after.xid, last_xid=watermark - 1)
+    rows = ask(statement, organization_id=organization_id, period=None, plan=oldest(selection, limit))
     changes = [LogChange(int(row[0]), str(row[1]), *row[2:]) for row in rows]
     if len(changes) < limit:
         return changes, LogPosition(watermark) if watermark > after.xid else after, False
@@ -133,16 +142,25 @@ def events_of_task(
     Looked for in `transactions`, where a projection saw some, and in all from the transaction `since` on. Numbers of
     their data with a point are Decimals.
     """
-    parameters: dict[str, Any] = {
-        "organization": organization_id,
-        "task_id": task_id,
-        "transactions": [str(xid) for xid in transactions],
-        "since": str(since),
-        "limit": limit + 1,
-        "types": None if types is None else list(types),
-    }
-    with connection.cursor() as cursor:
-        cursor.execute(_OF_TASK, parameters)
-        rows = cursor.fetchall()
+
+    def statement(log: Fragment) -> sql.Composed:
+        return sql.SQL(_OF_TASK).format(
+            log=log,
+            organization=organization_id,
+            task_id=sql.Literal(task_id),
+            transactions=sql.Literal([str(xid) for xid in transactions]),
+            since=sql.Literal(str(since)),
+            limit=limit + 1,
+            of_types=sql.SQL("TRUE") if types is None else sql.SQL("e.type = ANY({})").format(sql.Literal(list(types))),
+        )
+
+    selection = Selection(
+        organization_id,
+        types=None if types is None else tuple(types),
+        first_xid=since,
+        transactions=tuple(transactions),
+        texts=plain_texts(task_id),
+    )
+    rows = ask(statement, organization_id=organization_id, period=None, plan=everything(selection))
     found = [EventView(str(row[0]), *row[1:7], _decoder.decode(row[7]), row[8]) for row in rows[:limit]]
     return [(event, int(row[9])) for event, row in zip(found, rows, strict=False)], len(rows) > limit

@@ -6,16 +6,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-from django.db import connection
 from psycopg import sql
 
-from metering.compiler import COMBINE, compile_meter, json_text
+from metering.archive.recall import ask, everything
+from metering.archive.selection import Selection
+from metering.compiler import COMBINE, Fragment, compile_meter, json_text
 from metering.domain.meters import parse_meter
 from metering.models import MeterVersion
 
 _EVENTS = """
 WITH e AS MATERIALIZED (
-    SELECT e.*, e.data ->> 'task_id' AS task_id FROM metering_usageevent e
+    SELECT e.*, e.data ->> 'task_id' AS task_id FROM {log} e
     LEFT JOIN metering_eventcorrection c ON c.event_id = e.identity
     WHERE e.organization_id = {organization} AND (e.xid = ANY({transactions}::xid8[]) OR e.xid >= {since}::xid8)
       AND e.data ->> 'task_id' = ANY({tasks}) AND c.id IS NULL
@@ -54,16 +55,20 @@ def usage_of_tasks(
     """
     if not meters or not task_ids:
         return {}
-    statement = sql.SQL(_EVENTS).format(
-        organization=organization_id,
-        transactions=sql.Literal([str(xid) for xid in transactions]),
-        since=sql.Literal(str(since)),
-        tasks=sql.Literal(list(task_ids)),
-        parts=sql.SQL(" UNION ALL ").join(_part(place, meter) for place, meter in enumerate(meters)),
-    )
-    with connection.cursor() as cursor:
-        cursor.execute(statement.as_string(cursor.connection))
-        return {(place, task_id, customer): Decimal(found) for place, task_id, customer, found in cursor if found}
+
+    def statement(log: Fragment) -> sql.Composed:
+        return sql.SQL(_EVENTS).format(
+            log=log,
+            organization=organization_id,
+            transactions=sql.Literal([str(xid) for xid in transactions]),
+            since=sql.Literal(str(since)),
+            tasks=sql.Literal(list(task_ids)),
+            parts=sql.SQL(" UNION ALL ").join(_part(place, meter) for place, meter in enumerate(meters)),
+        )
+
+    selection = Selection(organization_id, first_xid=since, transactions=tuple(transactions))
+    rows = ask(statement, organization_id=organization_id, period=None, plan=everything(selection))
+    return {(place, task_id, customer): Decimal(found) for place, task_id, customer, found in rows if found}
 
 
 def _part(place: int, meter: TaskMeter) -> sql.Composed:

@@ -12,15 +12,16 @@ from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from django.db import connection
 from psycopg import sql
 
 from kernel.errors import InvalidError
 from kernel.period import Period
+from metering.archive.recall import Archives, Load, Rows, ask
+from metering.archive.selection import Selection
 from metering.compiler import COMBINE, CompiledMeter, Fragment, compile_meter
 from metering.contracts import UsageQuestion, UsageRow
 from metering.domain.meters import PROJECTED, MeterDefinition
-from metering.domain.windows import HOUR, QUARTER, check_window, day_of, take_apart, window_end, window_start
+from metering.domain.windows import HOUR, QUARTER, Pieces, check_window, day_of, take_apart, window_end, window_start
 from metering.models import MeterVersion, Scope
 from metering.queries.meters import definition_of, get_meter_version
 
@@ -65,10 +66,13 @@ def usage_of_version(version: MeterVersion, question: UsageQuestion) -> list[Usa
     definition = definition_of(version)
     zone = ZoneInfo(question.timezone)
     query = _Query(version, definition, question)
-    statement = query.statement(query.rows())
-    with connection.cursor() as cursor:
-        cursor.execute(statement.as_string(cursor.connection))
-        found = cursor.fetchall()
+    found = ask(
+        lambda log: query.statement(query.rows(log)),
+        organization_id=question.organization_id,
+        period=question.period,
+        plan=query.plan,
+        version_id=version.pk,
+    )
     rows = [_present(row, question, zone) for row in found]
     if not rows and question.window == "total" and not question.group_by and not question.by_customer:
         rows = [UsageRow(question.period.start, question.period.end, None, {}, Decimal(0), 0)]
@@ -85,27 +89,48 @@ class _Query:
         if unknown:
             names = ", ".join(definition.dimension_names) or "none"
             raise DimensionUnknown(f"This meter has no dimension {unknown[0]!r}; it has: {names}")
+        self.is_whole = question.customers is None and not question.by_customer
+        self.pieces = Pieces(rest=(question.period,))
+        if definition.aggregation in PROJECTED and not version.unbounded:
+            grain = QUARTER if self.is_whole else HOUR
+            self.pieces = take_apart(question.period, question.window, ZoneInfo(question.timezone), grain)
 
-    def rows(self) -> Fragment:
-        """What the answer adds up: buckets and events, these with +1 or -1."""
-        question = self.question
-        if self.definition.aggregation not in PROJECTED or self.version.unbounded:
-            return self._from_log((question.period,))
-        whole = question.customers is None and not question.by_customer
-        grain = QUARTER if whole else HOUR
-        pieces = take_apart(question.period, question.window, ZoneInfo(question.timezone), grain)
-        if not pieces.days and not pieces.grains:
-            return self._from_log(pieces.rest)
-        watermark = sql.SQL("(SELECT projected_to FROM metering_meterversion WHERE id = {})").format(self.version.pk)
-        scope = Scope.ORGANIZATION if whole else Scope.CUSTOMER
+    @property
+    def uses_buckets(self) -> bool:
+        return bool(self.pieces.days or self.pieces.grains)
+
+    def plan(self, archives: Archives, _: Rows) -> list[Load]:
+        """What is needed of archives: the pieces that buckets do not cover, and what is not in the buckets yet."""
+        loads = []
+        for part in archives.parts:
+            is_ahead = self.uses_buckets and archives.is_ahead(part)
+            periods = (self.question.period,) if is_ahead else self.pieces.rest
+            if periods:
+                selection = Selection(
+                    self.question.organization_id, periods, (self.definition.event_type,), self.question.customers
+                )
+                taken = archives.taken.get(str(part.archive_id), 0) if self.uses_buckets else 0
+                loads.append(Load(part.archive_id, selection, taken))
+        return loads
+
+    def rows(self, log: Fragment) -> Fragment:
+        """What the answer adds up: buckets and events of `log`, these with +1 or -1."""
+        pieces = self.pieces
+        if not self.uses_buckets:
+            return self._from_log(log, pieces.rest)
+        # Transaction 0, which is none, is that of archived events that are in the buckets.
+        watermark = sql.SQL("(SELECT GREATEST(projected_to, '1') FROM metering_meterversion WHERE id = {})").format(
+            self.version.pk
+        )
+        scope = Scope.ORGANIZATION if self.is_whole else Scope.CUSTOMER
         found = [
             self._buckets(select, scope, periods)
             for select, periods in ((_DAYS, pieces.days), (_PARTS, pieces.grains))
             if periods
         ]
         if pieces.rest:
-            found.append(self._from_log(pieces.rest, below=watermark))
-        return sql.SQL(" UNION ALL ").join([*found, *self._tail(watermark)])
+            found.append(self._from_log(log, pieces.rest, below=watermark))
+        return sql.SQL(" UNION ALL ").join([*found, *self._tail(log, watermark)])
 
     def _buckets(self, select: str, scope: Scope, periods: tuple[Period, ...]) -> Fragment:
         """The days, or the parts of days, that lie in any of `periods`."""
@@ -119,13 +144,14 @@ class _Query:
             periods=sql.SQL("{}::tstzmultirange").format(sql.Literal(f"{{{spans}}}")),
         )
 
-    def _tail(self, watermark: Fragment) -> list[Fragment]:
+    def _tail(self, log: Fragment, watermark: Fragment) -> list[Fragment]:
         """The events and corrections that came after the watermark.
 
         It was no lower when the version was read. Said as a number, the planner knows how short the tail is.
         """
         return signed_rows(
             self.meter,
+            log,
             self._organization(),
             sql.SQL(
                 "e.xid >= {seen}::xid8 AND e.xid >= {watermark}"
@@ -139,7 +165,7 @@ class _Query:
             ),
         )
 
-    def _from_log(self, periods: tuple[Period, ...], below: Fragment | None = None) -> Fragment:
+    def _from_log(self, log: Fragment, periods: tuple[Period, ...], below: Fragment | None = None) -> Fragment:
         """The events of `periods` that were not taken back, of all transactions or as it was `below` one."""
         conditions = sql.SQL("organization_id = {} AND {}").format(self._organization(), self._customers())
         seen, corrected = sql.SQL("TRUE"), sql.SQL("c.event_id = e.identity")
@@ -147,7 +173,7 @@ class _Query:
             seen = sql.SQL("e.xid < {}").format(below)
             corrected = sql.SQL("{} AND c.xid < {}").format(corrected, below)
         extra = sql.SQL("{} AND NOT EXISTS (SELECT FROM metering_eventcorrection c WHERE {})").format(seen, corrected)
-        return _rows(self.meter, _within("metering_usageevent", "time", periods, conditions), 1, extra)
+        return _rows(self.meter, _within(log, periods, conditions), 1, extra)
 
     def statement(self, source: Fragment) -> sql.Composed:
         question = self.question
@@ -208,13 +234,18 @@ _CORRECTIONS = sql.SQL(
 )
 
 
-def signed_rows(meter: CompiledMeter, organization: Fragment, extra: Fragment) -> list[Fragment]:
+def signed_rows(meter: CompiledMeter, log: Fragment, organization: Fragment, extra: Fragment) -> list[Fragment]:
     """Two selects: events as +1, and events taken back as -1, each of the transaction `e.xid` that did it.
 
     Used by the live tail and by the projection alike.
     """
     condition = sql.SQL("e.organization_id = {} AND {}").format(organization, extra)
-    return [_rows(meter, sql.SQL("metering_usageevent e"), 1, condition), _rows(meter, _CORRECTIONS, -1, condition)]
+    return [event_rows(meter, log, condition), _rows(meter, _CORRECTIONS, -1, condition)]
+
+
+def event_rows(meter: CompiledMeter, log: Fragment, condition: Fragment) -> Fragment:
+    """The events of `log` that a meter counts and that meet a condition on `e`, as +1."""
+    return _rows(meter, sql.SQL("{} e").format(log), 1, condition)
 
 
 def _rows(meter: CompiledMeter, source: Fragment, sign: int, extra: Fragment) -> Fragment:
@@ -229,16 +260,16 @@ def _rows(meter: CompiledMeter, source: Fragment, sign: int, extra: Fragment) ->
     )
 
 
-def _within(table: str, column: str, periods: tuple[Period, ...], conditions: Fragment) -> Fragment:
-    """The rows of `table` in any of `periods`, as `e`. OFFSET 0 keeps the planner at one index scan per period."""
-    parts = {"table": sql.Identifier(table), "column": sql.Identifier(column), "conditions": conditions}
+def _within(log: Fragment, periods: tuple[Period, ...], conditions: Fragment) -> Fragment:
+    """The events of `log` in any of `periods`, as `e`. OFFSET 0 keeps the planner at one index scan per period."""
+    parts = {"log": log, "conditions": conditions}
     if len(periods) == 1:
-        return sql.SQL("(SELECT * FROM {table} WHERE {conditions} AND {column} >= {a} AND {column} < {b}) e").format(
+        return sql.SQL("(SELECT * FROM {log} log WHERE {conditions} AND time >= {a} AND time < {b}) e").format(
             a=_instant(periods[0].start), b=_instant(periods[0].end), **parts
         )
     return sql.SQL(
         "unnest({starts}::timestamptz[], {ends}::timestamptz[]) AS span (a, b) CROSS JOIN LATERAL"
-        " (SELECT * FROM {table} WHERE {conditions} AND {column} >= span.a AND {column} < span.b OFFSET 0) e"
+        " (SELECT * FROM {log} log WHERE {conditions} AND time >= span.a AND time < span.b OFFSET 0) e"
     ).format(
         starts=sql.Literal([period.start for period in periods]),
         ends=sql.Literal([period.end for period in periods]),

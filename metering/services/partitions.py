@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
 
-from django.db import connection
+from django.db import OperationalError, connection, transaction
+from psycopg import sql
 
 from kernel.period import Month
 from rest.statements import run
@@ -34,15 +36,15 @@ def make_partitions(times: Sequence[datetime], *, now: datetime) -> None:
         months = {(time.year, time.month) for time in (instant.astimezone(UTC) for instant in times)}
     for year, month in sorted(months - _known):
         if _is_near(year, month, now):
-            _make(Month(year, month))
+            make_partition(Month(year, month))
         _known.add((year, month))
 
 
 def make_coming_partitions(*, now: datetime) -> None:
     """Make the partitions of this month and those that come next, so that no event has to wait for one."""
-    month = Month.of(now, UTC)
+    month = Month.of(now, ZoneInfo("UTC"))
     for _ in range(1 + MONTHS_AFTER):
-        _make(month)
+        make_partition(month)
         month = month.next()
 
 
@@ -51,5 +53,43 @@ def _is_near(year: int, month: int, now: datetime) -> bool:
     return -MONTHS_BEFORE <= distance <= MONTHS_AFTER
 
 
-def _make(month: Month) -> None:
-    run("SELECT metering_make_partition(%s)", [date(month.year, month.month, 1)])
+def make_partition(month: Month) -> None:
+    """Make the month's partition, unless it is there, or some of its events are in the default partition."""
+    run("SELECT metering_make_partition(%s)", [month.first_day])
+
+
+# A session that took its snapshot before the events moved may be about to read them here. `xmin` is the transaction
+# in which they did.
+_EMPTY_FOR_ALL = """
+SELECT NOT EXISTS (SELECT FROM {partition}) AND NOT EXISTS (
+    SELECT FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND backend_xmin IS NOT NULL
+    AND age(backend_xmin) >= (SELECT MIN(age(xmin)) FROM metering_logarchive WHERE month = {month}))
+"""
+
+
+def drop_partition_if_empty(month: Month) -> bool:
+    """Give the disk space of a partition back whose events have moved to an archive; whether it was done.
+
+    Left undone while a transaction is open that may still see them, or while the log is too busy: until the next time.
+    """
+    name = f"metering_usageevent_{month.year:04d}_{month.month:02d}"
+    with transaction.atomic(durable=True), connection.cursor() as cursor:
+        cursor.execute("SELECT to_regclass(%s)", [name])
+        if cursor.fetchone()[0] is None:
+            return False
+    try:
+        with transaction.atomic(durable=True), connection.cursor() as cursor:
+            cursor.execute("SET LOCAL lock_timeout = '2s'")
+            cursor.execute("LOCK TABLE metering_usageevent IN ACCESS EXCLUSIVE MODE")
+            cursor.execute(
+                sql.SQL(_EMPTY_FOR_ALL)
+                .format(partition=sql.Identifier(name), month=sql.Literal(month.first_day))
+                .as_string(cursor.connection)
+            )
+            if not cursor.fetchone()[0]:
+                return False
+            cursor.execute(sql.SQL("DROP TABLE {}").format(sql.Identifier(name)).as_string(cursor.connection))
+    except OperationalError:
+        return False
+    _known.discard((month.year, month.month))
+    return True

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
 from django.db import connection, transaction
 from psycopg import sql
 
-from metering.compiler import compile_meter
+from metering.archive.recall import LOG, RECALLED, archived_events, recalled_events
+from metering.archive.selection import Selection
+from metering.compiler import Fragment, compile_meter
 from metering.domain.meters import PROJECTED
-from metering.models import MeterVersion, Scope
+from metering.models import LogArchive, MeterVersion, Scope
 from metering.queries.meters import definition_of
-from metering.queries.usage import signed_rows
+from metering.queries.usage import event_rows, signed_rows
+from metering.services.locks import lock_log_shared
 
 #: About how many events one transaction takes in; a whole transaction's events always go together.
 STEP = 100_000
@@ -31,7 +35,10 @@ WHERE v.definition ->> 'aggregation' = ANY(%(aggregations)s) AND NOT v.unbounded
   AND (EXISTS (SELECT FROM metering_usageevent e WHERE e.organization_id = m.organization_id
                AND e.xid >= v.projected_to AND e.xid < %(watermark)s::xid8)
     OR EXISTS (SELECT FROM metering_eventcorrection c WHERE c.organization_id = m.organization_id
-               AND c.xid >= v.projected_to AND c.xid < %(watermark)s::xid8))
+               AND c.xid >= v.projected_to AND c.xid < %(watermark)s::xid8)
+    OR EXISTS (SELECT FROM metering_archivedorganization a JOIN metering_logarchive l ON l.id = a.archive_id
+               WHERE a.organization_id = m.organization_id AND a.last_xid >= v.projected_to
+               AND COALESCE((v.archived ->> a.archive_id::text)::int, 0) < l.row_groups))
 ORDER BY v.id
 """
 
@@ -123,6 +130,7 @@ def advance_projection(*, meter_version_id: int, watermark: int) -> bool:
     Returns whether anything was done. A version that another worker holds is left to it.
     """
     with transaction.atomic():
+        lock_log_shared()
         version = (
             MeterVersion.objects.select_for_update(skip_locked=True, of=("self",))
             .select_related("meter")
@@ -131,33 +139,72 @@ def advance_projection(*, meter_version_id: int, watermark: int) -> bool:
         )
         if version is None:
             return False
-        upper = _upper(version, watermark)
-        if upper is None:
-            return False
-        with connection.cursor() as cursor:
-            cursor.execute("SET LOCAL work_mem = '64MB'")  # a step's groups are to fit
-            cursor.execute(_statement(version, upper).as_string(cursor.connection))
-            fullest = cursor.fetchone()
-        unbounded = fullest is not None and _is_unbounded(version, fullest[0])
-        MeterVersion.objects.filter(pk=version.pk).update(projected_to=upper, unbounded=unbounded)
+        archive = _archive_ahead(version)
+        if archive is not None:
+            changes, rows = _take_in_archive(version, archive)
+        else:
+            upper = _upper(version, watermark)
+            if upper is None:
+                return False
+            changes, rows = {"projected_to": upper}, _rows_up_to(version, upper)
+        fullest = _apply(version, rows)
+        unbounded = fullest is not None and _is_unbounded(version, fullest)
+        MeterVersion.objects.filter(pk=version.pk).update(unbounded=unbounded, **changes)
     return True
 
 
-def _statement(version: MeterVersion, upper: int) -> sql.Composed:
-    rows = signed_rows(
+def _archive_ahead(version: MeterVersion) -> LogArchive | None:
+    """An archive with events that the buckets do not have, though the log may go on past their transactions."""
+    taken = {int(archive): groups for archive, groups in version.archived.items()}
+    ahead = LogArchive.objects.filter(
+        organizations__organization_id=version.meter.organization_id,
+        organizations__last_xid__gte=version.projected_to,
+    ).order_by("id")
+    return next((one for one in ahead if taken.get(one.pk, 0) < one.row_groups), None)
+
+
+def _take_in_archive(version: MeterVersion, archive: LogArchive) -> tuple[dict[str, Any], list[Fragment]]:
+    """The next row groups of an archive with about a step's events: how far it is taken in then, and its events."""
+    definition = definition_of(version)
+    selection = Selection(version.meter.organization_id, types=(definition.event_type,), first_xid=version.projected_to)
+    found, taken = 0, archive.row_groups
+    first = version.archived.get(str(archive.pk), 0)
+    with recalled_events() as write:
+        for number, table in archived_events(archive, selection, first_group=first):
+            write(table)
+            found += len(table)
+            if found >= STEP:
+                taken = number + 1
+                break
+    changes = {"archived": version.archived | {str(archive.pk): taken}}
+    return changes, [event_rows(compile_meter(definition), RECALLED, sql.SQL("TRUE"))]
+
+
+def _rows_up_to(version: MeterVersion, upper: int) -> list[Fragment]:
+    return signed_rows(
         compile_meter(definition_of(version)),
+        LOG,
         sql.Literal(version.meter.organization_id),
         sql.SQL("e.xid >= {}::xid8 AND e.xid < {}::xid8").format(
             sql.Literal(str(version.projected_to)), sql.Literal(str(upper))
         ),
     )
-    return sql.SQL(_APPLY).format(
+
+
+def _apply(version: MeterVersion, rows: list[Fragment]) -> datetime | None:
+    """Add signed rows to the buckets; the day that has most groups."""
+    statement = sql.SQL(_APPLY).format(
         version=version.pk,
         rows=sql.SQL(" UNION ALL ").join(rows),
         epoch=sql.SQL("'epoch'::timestamptz"),
         customer=Scope.CUSTOMER.value,
         organization=Scope.ORGANIZATION.value,
     )
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL work_mem = '64MB'")  # a step's groups are to fit
+        cursor.execute(statement.as_string(cursor.connection))
+        fullest = cursor.fetchone()
+    return None if fullest is None else fullest[0]
 
 
 def _is_unbounded(version: MeterVersion, day: datetime) -> bool:
