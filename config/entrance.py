@@ -27,8 +27,8 @@ Environ = dict[str, Any]
 StartResponse = Callable[[str, list[tuple[str, str]]], Any]
 Refuse = Callable[[TaximeterError, Environ], HttpResponse]
 
-# The threads of a process (`launcher.programs.web_server`) are enough for all that the lines below let in, all that read
-# bodies, and some that are free to refuse.
+# The threads of a process (`launcher.programs.web_server`) are enough for all that the lines below let in, for all
+# whose bodies are read, and for some that are free to refuse.
 
 
 _CALLS = {"/v1/chat/completions", "/v1/completions", "/v1/embeddings"}
@@ -74,10 +74,12 @@ class _Visit:
             connections[DEFAULT_DB_ALIAS] = self.place.connection
 
     def end(self) -> None:
+        """A second time nothing happens."""
         self._bodies.release(self._held)
-        if not self._has_place:
-            return
-        self._line.leave(self.place, held_since=self._since)
+        self._held = 0
+        if self._has_place:
+            self._has_place = False
+            self._line.leave(self.place, held_since=self._since)
 
 
 class _Streaming:

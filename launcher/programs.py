@@ -69,7 +69,7 @@ def service_programs(layout: Layout) -> list[Program]:
 def web_server(*, host: str, port: int, workers: int = 2) -> list[str]:
     """The web server's command. Its threads mostly wait; how many of them work is up to `config.entrance`."""
     command = [sys.executable, "-m", "granian", "--interface", "wsgi", "--host", host, "--port", str(port)]
-    command += ["--workers", str(workers), "--blocking-threads", "256", "--backlog", "4096", "--backpressure", "2048"]
+    command += ["--workers", str(workers), "--blocking-threads", "384", "--backlog", "4096", "--backpressure", "2048"]
     command += ["--respawn-failed-workers", "--workers-kill-timeout", "5", "--no-ws", "config.wsgi:application"]
     return command
 

@@ -74,11 +74,11 @@ class System:
             "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "sdk" / "src")]),
         }
 
-    def start(self, *names: str) -> None:
+    def start(self, *names: str, **environment: str) -> None:
         """Start `web`, `worker` or `beat` (none named: the first two), and wait until the web server answers."""
         for name in names or ("web", "worker"):
             self.processes[name] = process.start(
-                self._command(name), log=self.log(name), environment=self.environment, cwd=ROOT
+                self._command(name), log=self.log(name), environment=self.environment | environment, cwd=ROOT
             )
         if "web" in (names or ("web",)):
             self.wait_until_serving()

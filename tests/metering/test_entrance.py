@@ -6,7 +6,7 @@ import json
 import socket
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +14,9 @@ import psycopg
 import pytest
 import requests
 
+from launcher import process
 from launcher.services import Services
+from tests.inference.engine_process import MODELS, Engine, start_engine
 from tests.system import System, system_on
 
 Build = Callable[..., dict[str, Any]]
@@ -40,13 +42,23 @@ class Client:
         return "\r\n".join([*lines, "", ""]).encode()
 
 
+@contextmanager
+def running_engine() -> Iterator[Engine]:
+    engine = start_engine(MODELS / "tiny-llama.gguf")
+    try:
+        yield engine
+    finally:
+        engine.stop()
+
+
 @pytest.fixture(scope="module")
 def client(services: Services, _system_template: None) -> Iterator[Client]:
     with system_on(services) as system:
         system.manage("create_organization", "Vendor")
         secret = system.manage("create_api_key", "--organization", "vendor", "--scope", "admin").stdout.strip()
-        system.start("web")
-        yield Client(system, secret)
+        with running_engine() as engine:
+            system.start("web", TAXIMETER_ENGINE_SOCKET=str(engine.socket))
+            yield Client(system, secret)
 
 
 def answer_of(connection: socket.socket) -> tuple[int, str, bytes]:
@@ -143,3 +155,27 @@ def test_requests_share_few_database_connections(client: Client, event: Build) -
             ).fetchone()
     assert count is not None
     assert 1 <= count[0] <= 8  # three places for events, four for all else, and a chat in the test before
+
+
+def test_streams_give_their_places_back_read_to_the_end_or_not(client: Client) -> None:
+    ask = {"model": "tiny-random-llama", "messages": [{"role": "user", "content": "Name a colour"}], "stream": True}
+    for number in range(24):
+        left_early = bool(number % 2)
+        with requests.post(
+            f"{client.system.address}/v1/chat/completions",
+            data=json.dumps(ask | {"max_tokens": 400 if left_early else 8}).encode(),
+            headers=client.headers,
+            stream=True,
+            timeout=30,
+        ) as answer:
+            assert answer.status_code == 200, answer.text
+            lines = answer.iter_lines()
+            assert next(lines).startswith(b"data: ")
+            assert left_early or b"data: [DONE]" in list(lines)
+    with psycopg.connect(client.system.postgres_url, autocommit=True) as other:
+
+        def all_recorded() -> bool:
+            count = other.execute("SELECT COUNT(*) FROM metering_usageevent WHERE type = 'inference.call'").fetchone()
+            return count == (24,)
+
+        assert process.wait_until(all_recorded, seconds=20)
