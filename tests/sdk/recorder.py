@@ -21,6 +21,7 @@ def record_until_killed(address: str, spool: str, notes: str, name: str, turns: 
     transport = SpoolTransport(
         address, api_key=os.environ.get("TAXIMETER_API_KEY", "k"), directory=spool, waits=QUICK, adopt_every=0.2
     )
+    transport.directory.segment_bytes = int(os.environ.get("SEGMENT_BYTES", transport.directory.segment_bytes))
     meter = Meter(source="recorder", transport=transport)
     file = os.open(notes, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
     done = number = 0

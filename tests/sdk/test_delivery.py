@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import random
 import threading
 import time
 from datetime import UTC, datetime, timedelta
@@ -237,6 +238,19 @@ def test_waits_grow_and_are_drawn_from_nothing_to_a_limit():
     for failures, ceiling in {1: 1, 2: 2, 3: 4, 4: 8, 5: 8, 50: 8}.items():
         assert 0 <= min(drawn[failures]) < 0.1 * ceiling
         assert 0.9 * ceiling < max(drawn[failures]) <= ceiling
+
+
+def test_a_clock_that_jumps_does_not_matter(receiver, tmp_path, monkeypatch):
+    draw = random.Random(7)
+    monkeypatch.setattr(time, "time", lambda: draw.uniform(0, 4e9))
+    receiver.script = [answering(500), answering(503, Retry_After="0"), answering(429, Retry_After="0")] * 3
+    transport = transport_to(receiver, tmp_path)
+    began = time.monotonic()
+    names = [f"e{n}" for n in range(100)]
+    assert record(transport, *names).flush(10)
+    assert time.monotonic() - began < 3
+    assert receiver.ids() == names
+    transport.close()
 
 
 def test_a_flush_does_not_wait_out_the_backoff(receiver, tmp_path):

@@ -43,7 +43,8 @@ def test_what_was_recorded_before_a_kill_arrives_exactly_once(tmp_path):
         for kill in range(KILLS):
             receiver.script = draw.choices(troubles, k=draw.randrange(4))
             notes.append(tmp_path / f"notes-{kill}")
-            victim = start_recorder(receiver.address, spool, notes[-1], f"k{kill}")
+            small = {"SEGMENT_BYTES": "5000"} if kill % 2 else {}  # many segments begin and end
+            victim = start_recorder(receiver.address, spool, notes[-1], f"k{kill}", **small)
             assert wait_for(lambda: bool(noted(notes[-1])), seconds=20)
             time.sleep(draw.uniform(0, 0.25))
             victim.kill()

@@ -289,6 +289,61 @@ def test_a_task_goes_on_when_the_disk_is_full(tmp_path, monkeypatch):
     transport.close(0)
 
 
+def test_files_that_cannot_be_opened_for_a_while_cost_nothing_that_was_recorded(tmp_path, monkeypatch, caplog):
+    """As where a process has too many files open: what cannot be looked at is not taken for delivered."""
+    dead = spool(tmp_path)
+    record(dead, "old")
+    abandon(dead)
+    with receiving() as receiver:
+        transport = spool(tmp_path, receiver.address, adopt_every=0.05)
+        receiver.always = answering(503)
+        record(transport, "a")
+        assert wait_for(lambda: len(transport._outbox._readers) == 2)
+
+        def too_many(*_):
+            raise OSError(errno.EMFILE, "Too many open files")
+
+        with monkeypatch.context() as patched:
+            patched.setattr("taximeter.spool.reader.os.open", too_many)
+            patched.setattr("taximeter.spool.log.os.listdir", too_many)
+            receiver.always = None
+            time.sleep(0.3)
+            record(transport, "b")
+        assert transport.flush(10)
+        assert wait_for(lambda: "old" in receiver.ids())
+        assert {"old", "a"} <= set(receiver.ids())
+        assert "Too many open files" in caplog.text
+        transport.close()
+
+
+def test_a_disk_that_fails_drops_nothing_that_waits(tmp_path, monkeypatch):
+    transport = spool(tmp_path, max_bytes=MIB)
+    record(transport, *(f"e{n}" for n in range(50)), size=10_000)
+    with monkeypatch.context() as patched:
+        patched.setattr("taximeter.spool.writer.os.write", failing(errno.EIO))
+        record(transport, "lost")
+    record(transport, "after")
+    assert transport.stats().lost == 1
+    transport.close(0)
+    assert left_in(tmp_path / "spool") == [*(f"e{n}" for n in range(50)), "after"]
+
+
+def test_files_closed_by_somebody_else_begin_a_new_log(tmp_path):
+    transport = spool(tmp_path)
+    record(transport, "a")
+    os.close(transport._outbox._writer._file)
+    record(transport, "b")
+    transport.close(0)
+    assert left_in(tmp_path / "spool") == ["a", "b"]
+
+
+def failing(number):
+    def fail(*_):
+        raise OSError(number, os.strerror(number))
+
+    return fail
+
+
 def test_a_directory_that_cannot_be_used_is_told_at_once(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(SpoolError, match="cannot be used"):
@@ -360,7 +415,7 @@ def test_with_syncs_every_event_is_synced(tmp_path, monkeypatch):
     monkeypatch.setattr("taximeter.spool.writer.os.fsync", synced.append)
     transport = spool(tmp_path, syncs=True)
     record(transport, "a", "b")
-    assert len(synced) == 2
+    assert len(synced) == 4  # each event, and before the first the two directories its file is in
     transport.close(0)
 
 

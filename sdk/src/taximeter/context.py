@@ -5,12 +5,13 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable
 from contextvars import ContextVar, copy_context
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 if TYPE_CHECKING:
     from taximeter.task import Task
     from taximeter.turn import Turn
 
+Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
 
 task_variable: ContextVar[Task | None] = ContextVar("taximeter_task", default=None)
@@ -27,7 +28,7 @@ def current_turn() -> Turn | None:
     return turn_variable.get()
 
 
-def carry(function: Callable[..., Result]) -> Callable[..., Result]:
+def carry(function: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
     """`function`, to be called in another thread and still belong to the task and turn of here and now.
 
         executor.submit(carry(search), query)
@@ -37,7 +38,7 @@ def carry(function: Callable[..., Result]) -> Callable[..., Result]:
     context = copy_context()
 
     @functools.wraps(function)
-    def in_context(*args: object, **kwargs: object) -> Result:
+    def in_context(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Result:
         return context.copy().run(function, *args, **kwargs)
 
     return in_context

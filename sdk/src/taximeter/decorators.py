@@ -5,11 +5,14 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 if TYPE_CHECKING:
     from taximeter.meter import Meter
     from taximeter.task import Task
+
+#: A function keeps its type.
+Function = TypeVar("Function", bound=Callable[..., Any])
 
 
 def traced_task(
@@ -21,7 +24,7 @@ def traced_task(
     task_id: str | Callable[..., str] | None,
     outcome: str | Callable[[Any], str | None] | None,
     fields: Mapping[str, Any],
-) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+) -> Callable[[Function], Function]:
     """The decorator that `Meter.traced_task` describes."""
 
     def begin(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Task:
@@ -38,7 +41,7 @@ def traced_task(
         if said is not None and task.outcome is None and not task.closed and task.ends:
             task.end(said)
 
-    def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
+    def decorate(function: Function) -> Function:
         if inspect.iscoroutinefunction(function):
 
             @functools.wraps(function)
@@ -48,7 +51,7 @@ def traced_task(
                     conclude(task, returned)
                     return returned
 
-            return traced_async
+            return cast(Function, traced_async)
 
         @functools.wraps(function)
         def traced(*args: Any, **kwargs: Any) -> Any:
@@ -57,6 +60,6 @@ def traced_task(
                 conclude(task, returned)
                 return returned
 
-        return traced
+        return cast(Function, traced)
 
     return decorate

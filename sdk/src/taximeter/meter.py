@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from taximeter.clocks import Clock, Stopwatch, system_clock
 from taximeter.context import task_variable
-from taximeter.decorators import traced_task
+from taximeter.decorators import Function, traced_task
 from taximeter.environment import ENVIRONMENT, spool_transport
 from taximeter.events import INFERENCE_CALL, Event, build_event
 from taximeter.fields import agent_fields, inference_fields, without_content
@@ -131,7 +131,7 @@ class Meter:
         task_id: str | Callable[..., str] | None = None,
         outcome: str | Callable[[Any], str | None] | None = None,
         **fields: Any,
-    ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    ) -> Callable[[Function], Function]:
         """A decorator: each call of the function, plain or `async`, is a task.
 
         `customer` and `task_id` may be functions of the call's arguments. `outcome` is what a call that returns

@@ -45,7 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     logging.basicConfig(level=logging.ERROR, format="%(message)s")
     try:
         return int(options.run(options))
-    except (Problem, TaximeterError) as problem:
+    except (Problem, TaximeterError, PermissionError) as problem:
         complain(f"taximeter: {problem}")
         return 1
     except KeyboardInterrupt:

@@ -65,10 +65,13 @@ class Log:
 
 
 def segment_numbers(path: Path) -> list[int]:
-    """The numbers of the segments in a log's directory, the oldest first."""
+    """The numbers of the segments in a log's directory, the oldest first; none where there is no such directory.
+
+    Anything else raises `OSError`: what cannot be looked at is not to be taken for empty, and removed.
+    """
     try:
         names = os.listdir(path)
-    except OSError:
+    except FileNotFoundError:
         return []
     stems = [name[: -len(SUFFIX)] for name in names if name.endswith(SUFFIX)]
     return sorted(int(stem) for stem in stems if stem.isdigit())

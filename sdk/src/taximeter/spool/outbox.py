@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import logging
 import os
 import threading
@@ -44,6 +45,7 @@ class SpoolOutbox:
         self._torn = 0
         self._is_writing = False
         self._deferred: list[bytes] = []
+        self._complained_at = float("-inf")
 
     def put(self, payloads: Sequence[bytes]) -> None:
         """Into the log before it returns, all or none. Raises `NoRoom` or `OSError` with nothing written."""
@@ -64,7 +66,7 @@ class SpoolOutbox:
 
     def make_room(self) -> int:
         """Drops the oldest segment that can be dropped. How many events went, which is 0 where none can be."""
-        with self.changed:
+        with self.changed, contextlib.suppress(OSError):
             own = None if self._writer is None else self._writer.log
             held = {reader.log.path: reader for reader in self._readers}
             for path in self.directory.logs():
@@ -79,14 +81,18 @@ class SpoolOutbox:
                         log.release()
                 if dropped is not None:
                     return dropped
-            return 0
+        return 0
 
     def next_batch(self) -> Batch | None:
         with self.changed:
             readers = list(self._readers)
         for step in range(len(readers)):
             reader = readers[(self._turn + step) % len(readers)]
-            batch = reader.next_batch(max_events=self._max_events)
+            try:
+                batch = reader.next_batch(max_events=self._max_events)
+            except OSError as problem:
+                self._complain(problem)
+                continue
             if batch:
                 self._turn = (self._turn + step + 1) % len(readers)
                 return batch
@@ -157,7 +163,10 @@ class SpoolOutbox:
             if writer is not None:
                 writer.close()
             for reader in self._readers:
-                if reader.next_batch(max_events=1) is None:
+                is_delivered = False
+                with contextlib.suppress(OSError):
+                    is_delivered = reader.next_batch(max_events=1) is None
+                if is_delivered:
                     reader.log.remove()
                 else:
                     reader.log.release()
@@ -170,16 +179,22 @@ class SpoolOutbox:
             self._writer.close()
 
     def _write(self, records: bytes) -> None:
-        if self._writer is None:
-            self._begin_log()
-        assert self._writer is not None
-        self._writer.append(records)
+        writer = self._writer or self._begin_log()
+        try:
+            writer.append(records)
+        except OSError as problem:
+            if problem.errno != errno.EBADF:
+                raise
+            # Somebody closed all files, as those do who make daemons: a new log is begun.
+            self._writer = None
+            self._begin_log().append(records)
 
-    def _begin_log(self) -> None:
+    def _begin_log(self) -> LogWriter:
         self.directory.make()
         writer = LogWriter(self.directory, syncs=self._syncs)
         self._writer = writer
         self._readers.append(LogReader(writer.log, writing=lambda: self._number_of(writer)))
+        return writer
 
     def _number_of(self, writer: LogWriter) -> int | None:
         return writer.number if self._writer is writer else None
@@ -192,6 +207,13 @@ class SpoolOutbox:
             self.directory.note_loss(0, "the spool's file was deleted while it was written; nobody can count them")
             writer.close()
             self._writer = None
+
+    def _complain(self, problem: OSError) -> None:
+        """Not with every round: a log that cannot be read now is tried again and again, and holds nobody up."""
+        now = time.monotonic()
+        if now - self._complained_at >= 60:
+            self._complained_at = now
+            logger.error("a part of the spool cannot be read, and waits: %s", problem)
 
     def _leave(self, reader: LogReader) -> None:
         """Removes a log that nobody writes and that is delivered."""

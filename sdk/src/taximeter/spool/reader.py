@@ -33,7 +33,10 @@ class LogReader:
         return self._position
 
     def next_batch(self, *, max_events: int) -> Batch | None:
-        """The events that come next; None where there are none, for now or, in a log nobody writes, for good."""
+        """The events that come next; None where there are none, for now or, in a log nobody writes, for good.
+
+        Raises `OSError` where the log cannot be read: it may be another time.
+        """
         while True:
             number, offset = self._position
             # Asked before reading: what is sealed now can hold nothing later.
@@ -81,8 +84,8 @@ class LogReader:
     def _read(self, number: int, offset: int) -> bytes:
         try:
             file = os.open(self.log.segment(number), os.O_RDONLY | os.O_CLOEXEC)
-        except OSError:
-            return b""
+        except FileNotFoundError:
+            return b""  # others made room; any other trouble is no reason to go on behind it
         try:
             return os.pread(file, PIECE, offset)
         finally:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+from pathlib import Path
 
 from taximeter.spool.directory import SpoolDirectory
 from taximeter.spool.log import Log, Position
@@ -71,3 +72,14 @@ class LogWriter:
         file = os.open(self.log.segment(number), flags, 0o600)
         self.close()
         self._file, self.number, self.size = file, number, 0
+        if self._syncs:  # a file is found again after a power failure if its directory is on the disk, too
+            for directory in (self.log.path, self.log.path.parent):
+                _sync_directory(directory)
+
+
+def _sync_directory(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import time
 
@@ -16,6 +17,12 @@ from taximeter.transports.background import BackgroundTransport, Stats, WhenFull
 
 #: A larger event is not sent at all; the server takes 64 KiB of data.
 MAX_EVENT_BYTES = 256 * 1024
+
+
+def _is_for_want_of_room(problem: Exception) -> bool:
+    return isinstance(problem, NoRoom) or (
+        isinstance(problem, OSError) and problem.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+    )
 
 
 class SpoolTransport(BackgroundTransport):
@@ -123,7 +130,8 @@ class SpoolTransport(BackgroundTransport):
             if self.when_full == "raise":
                 raise SpoolFull(f"{len(payloads)} event(s) were not recorded: {problem}") from problem
             if self.when_full == "drop_oldest":
-                dropped = self._outbox.make_room()
+                # Dropping makes room; it does not mend a disk that fails, or bring back files to open.
+                dropped = self._outbox.make_room() if _is_for_want_of_room(problem) else 0
                 if not dropped:
                     self._lose(len(payloads), problem)
                     return
