@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('billing', '0008_billing_run_batches'),
+        ('billing', '0009_credits_to_expire'),
     ]
 
     operations = [
