@@ -9,7 +9,7 @@ from typing import Any
 
 from taximeter import Event, Meter
 
-from agents.facade import costs_of
+from agents.facade import call_cost
 from kernel.clock import parse_rfc3339
 
 SOURCE = "taximeter/inference"
@@ -37,6 +37,6 @@ def call_event(*, request_id: str, call: Mapping[str, Any], account: Mapping[str
         turn_id=call["turn_id"],
         provider="taximeter",
         **measured,
-        **costs_of(measured["compute_seconds"]),
+        **call_cost(organization_id=call["organization_id"], at=ended_at, provider="taximeter", **measured),
     )
     return built[0]
