@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from billing.domain.crediting import BilledLine, NothingToCredit, credit_lines
 from billing.domain.deferrals import Deferral, earned_by, taken_back
 from billing.models import InvoiceLine, LedgerTransaction, Payment
+from billing.services.coupons import create_coupon, redeem_coupon
 from billing.services.credit_notes import issue_credit_note
 from billing.services.credits import grant_credit, void_grant
 from billing.services.ledger import post_credit_movements, post_invoices
@@ -142,6 +143,19 @@ def test_a_failure_in_the_middle_leaves_nothing_behind(api: Api) -> None:
         assert (books.balances(), books.again(invoice).status) == (before, "finalized")
     # a number that was given in vain is given again
     assert issue_credit_note(invoice=invoice, now=at("2026-01-03")).number == "CN-000001"
+
+
+@pytest.mark.django_db
+def test_what_a_coupon_took_off_is_no_revenue(api: Api) -> None:
+    books = open_books(api, tax_rate=Decimal("0.10"))
+    coupon = create_coupon(organization=api.organization, key="half", name="Half", percent=Decimal(50))
+    subscription = books.subscribe(fee("a", "100"), starts="2026-01-01")
+    redeem_coupon(subscription=subscription, coupon=coupon, now=at("2026-01-01"))
+    books.advance("2026-01-02")
+    assert books.balances() == {"receivable": "55.00", "deferred_revenue": "-50.00", "tax_payable": "-5.00"}
+    note = issue_credit_note(invoice=books.invoices()[0], now=at("2026-01-02"))
+    assert (note.subtotal, note.tax, note.applied) == (Decimal(50), Decimal(5), Decimal(55))
+    assert books.broken_laws() == {}
 
 
 days = st.integers(1, 800)
