@@ -355,3 +355,22 @@ def test_a_turn_without_a_block_is_ended_by_hand(meter, memory):
         failed.end(error=OSError("no answer"))
         task.succeed()
     assert ids(memory) == ["x/turn-1/inference-1", "x/turn-1", "x/task"]
+
+
+def test_a_task_of_very_many_turns_stays_small_and_knows_its_last_ones():
+    sent = []
+
+    def transport(events):
+        sent[:] = events
+
+    transport.holds_tasks = False
+    with Meter(source="desk", transport=transport).task("t", customer="acme", agent="a", task_id="x") as task:
+        for _ in range(3000):
+            with task.turn() as turn:
+                turn.decision("route", choice="a")
+        with task.turn("x/turn-2999") as again:
+            again.decision("route", choice="b")
+        assert sent[0]["id"] == "x/turn-2999/decision-2"
+        assert len(task._places) <= 1000
+        task.succeed()
+    assert sent[0]["data"]["turns"] == 3000

@@ -248,7 +248,7 @@ def test_a_clock_that_jumps_does_not_matter(receiver, tmp_path, monkeypatch):
     began = time.monotonic()
     names = [f"e{n}" for n in range(100)]
     assert record(transport, *names).flush(10)
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < 8
     assert receiver.ids() == names
     transport.close()
 
@@ -269,7 +269,7 @@ def test_flush_gives_up_in_time(receiver, tmp_path):
     receiver.always = answering(500)
     began = time.monotonic()
     assert not record(transport, "a").flush(0.3)
-    assert 0.3 <= time.monotonic() - began < 1.5
+    assert 0.3 <= time.monotonic() - began < 5
     transport.close(0)
 
 

@@ -55,6 +55,13 @@ def test_in_memory_too_what_was_recorded_is_sent_at_the_end(receiver):
     assert receiver.ids() == [str(n) for n in range(1000)]
 
 
+@pytest.mark.parametrize("kind", ["spool", "queue"])
+def test_what_a_meter_recorded_that_nobody_remembers_is_sent_too(receiver, spool, kind):
+    code = "del record, transport, meter\nimport gc\ngc.collect()"
+    run(BEGIN + "record('a')\n" + code, receiver.address, str(spool) if kind == "spool" else kind)
+    assert receiver.ids() == ["a"]
+
+
 def test_a_process_ends_in_time_though_the_server_does_not_answer(receiver, spool):
     receiver.always = answering(503)
     run(BEGIN + "record('a')", receiver.address, str(spool), seconds=10)

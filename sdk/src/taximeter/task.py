@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("taximeter")
 
+#: Among so many last turns of a task, one that is named again is known to be a retry.
+_TURNS_REMEMBERED = 1000
 #: What is called off, not failed: a cancelled asyncio task, a generator nobody reads on.
 _CANCELLATIONS = (asyncio.CancelledError, GeneratorExit)
 
@@ -71,7 +73,7 @@ class Task:
         self.ends = ends
         #: Guards counters: a task may be worked by several threads.
         self.lock = threading.RLock()
-        self.places: dict[str, dict[str, int]] = {}
+        self._places: dict[str, dict[str, int]] = {}
         self._scope = scope or ((self.task_id,) if attempt == 1 else (self.task_id, f"attempt-{attempt}"))
         self._held: list[Event] | None = [] if meter.holds_tasks else None
         self._turns_begun = 0
@@ -207,6 +209,14 @@ class Task:
         else:
             self._held.append(event)
         return True
+
+    def places_of(self, turn_id: str) -> dict[str, int]:
+        """How many events of each kind a turn has. Remembered for the last turns, so that long tasks stay small."""
+        with self.lock:
+            places = self._places[turn_id] = self._places.pop(turn_id, {})
+            if len(self._places) > _TURNS_REMEMBERED:
+                del self._places[next(iter(self._places))]
+        return places
 
     def prefix(self, turn_id: str) -> str:
         """What the ids of a turn's events begin with."""

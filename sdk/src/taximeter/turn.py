@@ -34,7 +34,7 @@ class Turn:
         self._stopwatch = task.meter.stopwatch()
         self._prefix = task.prefix(turn_id)
         # A turn id given again is a retry: its events go on counting where those of the first left off.
-        self._places = task.places.setdefault(turn_id, {})
+        self._places = task.places_of(turn_id)
         self._tokens: list[Token[Any]] = []
 
     def inference(self, *, model: str, input_tokens: int | None, output_tokens: int | None, **fields: Any) -> str:

@@ -9,7 +9,6 @@ import sys
 import threading
 import time
 import weakref
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -22,7 +21,9 @@ logger = logging.getLogger("taximeter")
 #: What to do with an event for which there is no room.
 WhenFull = Literal["drop_oldest", "block", "raise"]
 
-_open_transports: weakref.WeakSet[BackgroundTransport] = weakref.WeakSet()
+_made: weakref.WeakSet[BackgroundTransport] = weakref.WeakSet()
+#: Those that have something to send at the end, even if nobody else remembers them.
+_running: set[BackgroundTransport] = set()
 
 
 @dataclass(frozen=True)
@@ -74,9 +75,7 @@ class BackgroundTransport:
         self._starting = threading.RLock()
         self._is_forked = False
         self._complained_at = float("-inf")
-        self._exit: Callable[[], object] = weakref.WeakMethod(self._at_exit)
-        _open_transports.add(self)
-        atexit.register(_call, self._exit)
+        _made.add(self)
 
     @property
     def address(self) -> str:
@@ -92,6 +91,7 @@ class BackgroundTransport:
         done = self.flush(self._exit_timeout if timeout is None else timeout)
         with self._starting:
             sender, self._sender = self._sender, None
+            _running.discard(self)
             if sender is not None:
                 sender.stop(min(1.0, self._exit_timeout))
             self._release()
@@ -112,6 +112,7 @@ class BackgroundTransport:
                 if self._is_forked:
                     self._finalize_with_multiprocessing()
                 self._sender = Sender(self._make_outbox(), self.door.post, waits=self._waits, progress=self._progress)
+                _running.add(self)
             self._sender.start()
             return self._sender
 
@@ -120,7 +121,7 @@ class BackgroundTransport:
         self._is_forked = False
         util = sys.modules.get("multiprocessing.util")
         if util is not None:
-            util.Finalize(self, _call, args=(self._exit,), exitpriority=0)
+            util.Finalize(None, _close_all, exitpriority=0)
 
     def _complain(self, message: str, *details: object) -> None:
         """Logs an error, but not more than once in ten seconds: it may concern each of many events."""
@@ -147,16 +148,17 @@ class BackgroundTransport:
         self._is_forked = True
 
 
-def _call(method: Callable[[], object]) -> None:
-    found = method()
-    if callable(found):
-        found()
+def _close_all() -> None:
+    for transport in list(_running):
+        transport._at_exit()
 
 
 def _after_fork_in_child() -> None:
-    for transport in list(_open_transports):
+    _running.clear()
+    for transport in list(_made):
         transport._after_fork_in_child()
 
 
+atexit.register(_close_all)
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_after_fork_in_child)
