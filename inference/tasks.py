@@ -11,16 +11,17 @@ from kernel.clock import system_clock
 
 logger = logging.getLogger("inference")
 
-#: How long the web server has to record a call itself, in seconds.
-_GRACE = 10
 _AT_ONCE = 500
 
 
 @shared_task(name="inference.record_kept_calls")
-def record_kept_calls() -> int:
-    """Record what the engine keeps and no web server has recorded. The engine keeps it until it is told."""
+def record_kept_calls(grace: int = 10) -> int:
+    """Record what the engine keeps and no web server has recorded `grace` seconds after a call's end.
+
+    The engine keeps it until it is told.
+    """
     try:
-        calls = engine.ask("GET", f"/v1/calls?older_than={_GRACE}&limit={_AT_ONCE}")["data"]
+        calls = engine.ask("GET", f"/v1/calls?older_than={grace}&limit={_AT_ONCE}")["data"]
         done = record_calls(calls=calls, now=system_clock())
         if done:
             engine.ask("POST", "/v1/calls/recorded", {"ids": done})

@@ -110,8 +110,8 @@ class Admission:
             last.pushed_out = True
             last.called.set()
         if ticket.customer not in self._waiting:
-            running = [self._virtual[one.customer] for one in self._running]
-            floor = min([*running, *(self._virtual[customer] for customer in self._waiting)], default=0.0)
+            started = [self._virtual[one.customer] - one.spent for one in self._running]
+            floor = min([*started, *(self._virtual[customer] for customer in self._waiting)], default=0.0)
             self._virtual[ticket.customer] = max(self._virtual.get(ticket.customer, 0.0), floor)
         self._waiting.setdefault(ticket.customer, deque()).append(ticket)
 

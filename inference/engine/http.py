@@ -110,7 +110,7 @@ class EngineRequestHandler(BaseHTTPRequestHandler):
 
     def caller(self, request_id: str) -> Caller:
         """Who asks, by the headers. What is to be recorded of the call comes as JSON in `X-Taximeter-Call`."""
-        if self.service.spool:
+        if self.service.spool is not None:
             self.service.spool.recorded(self.headers.get("X-Taximeter-Recorded", "").split())
         call = json.loads(self.headers.get("X-Taximeter-Call") or "{}")
         customer = f"{call.get('organization_id', '')}/{call.get('customer') or ''}"

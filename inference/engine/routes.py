@@ -124,7 +124,7 @@ def _metrics(handler: EngineRequestHandler, _: Any) -> None:
         ("model_unloads_total", ()): service.pool.unloads,
         ("memory_bytes", ()): service.pool.memory_bytes,
         ("memory_limit_bytes", ()): service.config.memory_bytes,
-        ("calls_unrecorded", ()): len(service.spool) if service.spool else 0,
+        ("calls_unrecorded", ()): len(service.spool) if service.spool is not None else 0,
         **{
             ("model_loaded", (("model", entry.id),)): 1
             for entry in service.catalogue.entries()
@@ -142,14 +142,14 @@ def _unrecorded(handler: EngineRequestHandler, query: Mapping[str, str]) -> None
         older_than, limit = float(query.get("older_than", "0")), int(query.get("limit", "1000"))
     except (ValueError, AttributeError):
         raise RequestError("'older_than' and 'limit' must be numbers") from None
-    handler.send(200, {"data": spool.unrecorded(older_than=older_than, limit=limit) if spool else []})
+    handler.send(200, {"data": spool.unrecorded(older_than=older_than, limit=limit) if spool is not None else []})
 
 
 def _recorded(handler: EngineRequestHandler, _: Any) -> None:
     ids = as_object(handler.body()).get("ids")
     if not isinstance(ids, list) or not all(isinstance(one, str) for one in ids):
         raise RequestError("'ids' must be a list of texts", param="ids")
-    if handler.service.spool:
+    if handler.service.spool is not None:
         handler.service.spool.recorded(ids)
     handler.send(200, {"recorded": len(ids)})
 

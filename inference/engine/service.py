@@ -67,7 +67,7 @@ class EngineService:
             def go_on(text: str, usage: CallUsage) -> bool:
                 nonlocal cut
                 on_text(text, usage, admitted.entry)
-                if self.spool and caller.call and self.spool.is_due(caller.request_id):
+                if self.spool is not None and caller.call and self.spool.is_due(caller.request_id):
                     self.spool.note(caller.request_id, caller.call, self.account(usage, admitted.entry))
                 cut = "timed_out" if time.monotonic() > deadline else cut
                 return not (cut or self._is_over(caller))
@@ -105,7 +105,7 @@ class EngineService:
                     yield _Admitted(ticket, entry, loaded, round((time.monotonic() - arrived) * 1000))
         except TaximeterError as error:
             self.metrics.refused(error.code)
-            if self.spool:
+            if self.spool is not None:
                 self.spool.forget(caller.request_id)
             raise
         finally:
@@ -115,7 +115,7 @@ class EngineService:
         usage = replace(usage, finished_at=to_rfc3339(system_clock()))
         self.line.settle(admitted.ticket, float(usage.compute_seconds))
         self.metrics.finished(admitted.entry.id, usage)
-        if self.spool and caller.call and usage.input_tokens:
+        if self.spool is not None and caller.call and usage.input_tokens:
             self.spool.finish(caller.request_id, caller.call, self.account(usage, admitted.entry))
         return usage
 

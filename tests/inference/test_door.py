@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import threading
-import time
-from collections.abc import Iterator
-from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any
 
 import httpx
 import openai
@@ -15,66 +11,12 @@ import pytest
 from django.conf import settings
 from django.test import Client
 
-from accounts.facade import ApiKey, Organization, create_api_key, create_organization
+from accounts.facade import create_api_key
 from inference.engine.model_file import describe_model_file
-from metering.facade import EventQuestion, EventView, list_events
-from tests.inference.engine_process import MODELS, Engine, chat_body, long_body, start_engine
+from tests.inference.door import HEADERS, MESSAGES, door_at, point_door_at, wait_for_event
+from tests.inference.engine_process import MODELS, chat_body, long_body, start_engine
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-HEADERS = {"X-Customer": "acme", "X-Agent": "support@3", "X-Task-Id": "ticket-1", "X-Turn-Id": "ticket-1/turn-1"}
-
-
-@dataclass
-class Door:
-    """An organization's way in: the address of a web server and an API key."""
-
-    organization: Organization
-    key: ApiKey
-    secret: str
-    address: str
-    model: str
-
-    def client(self, **options: Any) -> openai.OpenAI:
-        return openai.OpenAI(base_url=f"{self.address}/v1", api_key=self.secret, max_retries=0, **options)
-
-    def events(self) -> list[EventView]:
-        found, _ = list_events(EventQuestion(organization_id=self.organization.pk), limit=100)
-        return found[::-1]
-
-
-@pytest.fixture
-def at_engine(settings, engine) -> Iterator[Engine]:
-    yield from _point_door_at(settings, engine)
-
-
-@pytest.fixture
-def at_language_engine(settings, language_engine) -> Iterator[Engine]:
-    yield from _point_door_at(settings, language_engine)
-
-
-def _point_door_at(settings, engine: Engine) -> Iterator[Engine]:
-    settings.ENGINE_SOCKET = str(engine.socket)
-    yield engine
-
-
-def door_at(address: str, model: str) -> Door:
-    organization = create_organization(name="Vendor")
-    key, secret = create_api_key(organization=organization, name="agents", scopes=["ingest"])
-    return Door(organization, key, secret, address, model)
-
-
-@pytest.fixture
-def door(at_engine, live_server) -> Door:
-    return door_at(live_server.url, at_engine.model)
-
-
-@pytest.fixture
-def language_door(at_language_engine, live_server) -> Door:
-    return door_at(live_server.url, at_language_engine.model)
-
-
-MESSAGES: list[Any] = [{"role": "user", "content": "Name a colour"}]
 
 
 def test_an_answer_is_one_inference_call(door):
@@ -178,18 +120,9 @@ def test_a_stream_that_is_closed_before_anything_is_read_ends_and_is_counted(lan
     assert wait_for_event(language_door).data["output_tokens"] < 100
 
 
-def wait_for_event(door: Door) -> EventView:
-    deadline = time.monotonic() + 10
-    while not (events := door.events()):
-        assert time.monotonic() < deadline, "the call was not recorded"
-        time.sleep(0.05)
-    assert len(events) == 1
-    return events[0]
-
-
 def test_an_engine_killed_in_mid_stream_ends_it_with_an_error_and_counts_what_is_known(settings, live_server):
     engine = start_engine(None)
-    for _ in _point_door_at(settings, engine):
+    for _ in point_door_at(settings, engine):
         door = door_at(live_server.url, engine.model)
         with door.client(default_headers=HEADERS) as client:
             stream = client.chat.completions.create(**long_body(engine.model))

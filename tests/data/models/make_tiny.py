@@ -1,4 +1,5 @@
-"""Makes tiny-llama.gguf and tiny-mamba.gguf: models with random weights for tests that need no language.
+"""Makes tiny-llama.gguf, tiny-mamba.gguf and tiny-embedding.gguf: models with random weights for tests that need no
+language. The last is a transformer whose file says how it pools a text into one vector.
 
 Run by hand (`pip install gguf`, then `python make_tiny.py`) when they must change; the results are
 committed. The weights are seeded, so the same script makes the same bytes.
@@ -9,7 +10,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-from gguf import GGMLQuantizationType, GGUFWriter, LlamaFileType, TokenType, quants
+from gguf import GGMLQuantizationType, GGUFWriter, LlamaFileType, PoolingType, TokenType, quants
 
 WIDTH, BLOCKS, CONTEXT = 64, 2, 2048
 CONTROLS = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
@@ -28,8 +29,8 @@ def gpt2_bytes() -> list[str]:
 
 
 class Maker:
-    def __init__(self, architecture: str, seed: int) -> None:
-        self.name = f"tiny-{architecture}"
+    def __init__(self, architecture: str, seed: int, name: str | None = None) -> None:
+        self.name = f"tiny-{name or architecture}"
         self.writer = GGUFWriter(None, architecture)
         self.random = np.random.default_rng(seed)
         self._describe()
@@ -81,9 +82,11 @@ class Maker:
         self.writer.close()
 
 
-def llama() -> None:
+def llama(name: str | None = None, seed: int = 1) -> None:
     heads, kv_heads, inner = 4, 2, 128
-    maker = Maker("llama", seed=1)
+    maker = Maker("llama", seed=seed, name=name)
+    if name == "embedding":
+        maker.writer.add_pooling_type(PoolingType.MEAN)
     maker.writer.add_feed_forward_length(inner)
     maker.writer.add_head_count(heads)
     maker.writer.add_head_count_kv(kv_heads)
@@ -132,3 +135,4 @@ def mamba() -> None:
 if __name__ == "__main__":
     llama()
     mamba()
+    llama("embedding", seed=3)
