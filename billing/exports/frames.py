@@ -105,7 +105,7 @@ def _line(invoice: Invoice, one: InvoiceLine) -> list[Any]:
         one.position + 1,
         one.pk,
         invoice.customer.key,
-        one.price.key,
+        one.price.key if one.price else "",
         one.kind,
         one.description,
         one.quantity,

@@ -13,6 +13,7 @@ from billing.queries.bills import bill_of
 from billing.queries.customers import subscriptions_of
 from billing.queries.late_usage import billed_before
 from billing.queries.rating import PricedInvoice, price_bills
+from billing.queries.wallets import Wallets
 from metering.facade import MeterVersion
 
 ZERO = Decimal(0)
@@ -45,8 +46,10 @@ def unbilled_changes(organization_id: int, invoices: Sequence[Invoice]) -> list[
             pinned[bill.key] = _versions(invoice)
             of_bill.append(invoice)
     before = billed_before(line.pk for invoice in invoices for line in invoice.lines.all())
+    # The units that grants paid then, they pay still: no more, and no less.
+    wallets = Wallets.as_used_by({invoice.pk: bill.due_at for invoice, bill in zip(of_bill, bills, strict=True)})
     found: list[Change] = []
-    for invoice, answer in zip(of_bill, price_bills(bills, pinned=pinned), strict=True):
+    for invoice, answer in zip(of_bill, price_bills(bills, pinned=pinned, wallets=wallets), strict=True):
         if isinstance(answer, PricedInvoice):
             found += _differences(invoice, answer, before)
     return found

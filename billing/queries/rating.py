@@ -25,6 +25,7 @@ from billing.queries.parts import Part, Settlement, fees_in_advance, parts_of
 from billing.queries.priced import Billed, PricedInvoice, PricedLine, Unpriceable
 from billing.queries.reductions import Reductions, rate_prepaid, total_up
 from billing.queries.usage import UsageRead, read_usage
+from billing.queries.wallets import Wallets
 from kernel.errors import TaximeterError
 from kernel.period import Month, Period
 from metering.facade import MeterVersion, current_versions
@@ -39,12 +40,16 @@ def price_month(subscriptions: Sequence[Subscription], month: Month) -> list[Pri
 
 
 def price_bills(
-    bills: Sequence[Bill], *, pinned: Mapping[BillKey, Mapping[str, MeterVersion]] | None = None
+    bills: Sequence[Bill],
+    *,
+    pinned: Mapping[BillKey, Mapping[str, MeterVersion]] | None = None,
+    wallets: Wallets | None = None,
 ) -> list[PricedInvoice | Unpriceable]:
     """Each bill priced, in their order, which is that of time for each subscription. All are of one organization.
 
     Usage is read with one statement per meter, period and filter, however many customers share it; by the present
-    version of each meter, or the one `pinned` for a bill (by meter id).
+    version of each meter, or the one `pinned` for a bill (by meter id). What customers have in advance is what their
+    grants hold, unless `wallets` are given.
     For figures that belong together, call this in a transaction of isolation REPEATABLE READ.
     """
     if not bills:
@@ -52,7 +57,9 @@ def price_bills(
     pinned = pinned or {}
     organization_id = bills[0].subscription.organization_id
     current = {v.meter_id: v for v in current_versions().filter(meter__organization_id=organization_id)}
-    books = _Books(AdvanceCharges(bills), ThresholdCharges(bills), OpenLateUsage(bills), Reductions.load(bills))
+    books = _Books(
+        AdvanceCharges(bills), ThresholdCharges(bills), OpenLateUsage(bills), Reductions.load(bills, wallets)
+    )
     parts: list[list[Part | Settlement] | TaximeterError] = []
     for bill in bills:
         try:
@@ -153,7 +160,7 @@ def _price_line(part: Part, usage: UsageRead, bill: Bill, reductions: Reductions
         groups = tuple(GroupUsage(group_of(row.group), row.quantity) for row in found) if part.usage.group_by else ()
         events = sum(row.events for row in found)
         used = Usage(quantity=sum((row.quantity for row in found), ZERO), events=events, groups=groups)
-    rated, draws = rate_prepaid(part, used, bill, reductions.wallets)
+    rated, draws = rate_prepaid(part, used, bill, reductions)
     meter_version_id = part.usage.meter_version_id if part.usage else None
     return replace(_line(part, rated), meter_version_id=meter_version_id, events=events, draws=draws)
 

@@ -11,13 +11,12 @@ from billing.domain.draws import Draw
 from billing.domain.pricing import Usage
 from billing.domain.rating import RatedLine, billable_usage, rate
 from billing.models.catalogue import Bill as BillTime
-from billing.models.invoices import LineRole
 from billing.queries.bills import Bill
 from billing.queries.charges import WaitingCharges
 from billing.queries.coupons import Coupons, Discountable
 from billing.queries.parts import Part
 from billing.queries.priced import Owed, PricedInvoice, PricedLine, TakenOff
-from billing.queries.wallets import Wallets
+from billing.queries.wallets import UnitsUsedBefore, Wallets
 from kernel.money import EXACT, round_to_currency
 
 ZERO = Decimal(0)
@@ -30,23 +29,27 @@ class Reductions:
     wallets: Wallets
     coupons: Coupons
     charges: WaitingCharges
+    used_before: UnitsUsedBefore
 
     @classmethod
-    def load(cls, bills: Sequence[Bill]) -> Reductions:
-        """For `bills`, of which there are some; three queries, and one more where there are coupons."""
+    def load(cls, bills: Sequence[Bill], wallets: Wallets | None = None) -> Reductions:
+        """For `bills`, of which there are some; four queries, and one more where there are coupons."""
         customers = {bill.customer.pk for bill in bills}
+        subscriptions = {bill.subscription.pk for bill in bills}
         until = max(bill.due_at for bill in bills)
         return cls(
-            Wallets.load(customers=customers, at=until),
-            Coupons.load(subscriptions={bill.subscription.pk for bill in bills}),
+            wallets or Wallets.load(customers=customers, at=until),
+            Coupons.load(subscriptions=subscriptions),
             WaitingCharges.load(customers=customers, at=until),
+            UnitsUsedBefore(subscriptions),
         )
 
 
-def rate_prepaid(part: Part, usage: Usage, bill: Bill, wallets: Wallets) -> tuple[RatedLine, tuple[Draw, ...]]:
+def rate_prepaid(part: Part, usage: Usage, bill: Bill, reductions: Reductions) -> tuple[RatedLine, tuple[Draw, ...]]:
     """A price over a part of a period, less what the customer's grants of units pay of it, and these draws.
 
-    Fees in advance are settled in money when their period is over, so units do not pay them.
+    What threshold invoices drew for it before still pays it. Fees in advance are settled in money when their period
+    is over, so units do not pay them.
     """
     currency, price = part.price.plan_version.currency, part.price
     rated = rate(part.terms, usage, currency=currency, fraction=part.fraction)
@@ -56,16 +59,27 @@ def rate_prepaid(part: Part, usage: Usage, bill: Bill, wallets: Wallets) -> tupl
     prepaid = credits = ZERO
     if price.meter_id is not None:
         billable = billable_usage(part.terms, usage, fraction=part.fraction).quantity
-        draws = wallets.draw(customer_id=bill.customer.pk, of=price.meter_id, amount=billable, at=bill.due_at)
-        prepaid = _sum(draws)
-        if draws:
+        prepaid, draws = _units_for(part, price.meter_id, billable, bill, reductions)
+        if prepaid:
             rated = rate(part.terms, usage, currency=currency, fraction=part.fraction, prepaid=prepaid)
-    if price.pricing_unit_id is not None and rated.units:
-        paid = wallets.draw(customer_id=bill.customer.pk, of=price.pricing_unit_id, amount=rated.units, at=bill.due_at)
-        draws, credits = draws + paid, _sum(paid)
-        if paid:
+    if price.pricing_unit_id is not None and rated.units is not None:
+        credits, more = _units_for(part, price.pricing_unit_id, rated.units, bill, reductions)
+        draws += more
+        if credits:
             rated = rate(part.terms, usage, currency=currency, fraction=part.fraction, prepaid=prepaid, credits=credits)
     return rated, draws
+
+
+def _units_for(
+    part: Part, of: str, amount: Decimal, bill: Bill, reductions: Reductions
+) -> tuple[Decimal, tuple[Draw, ...]]:
+    """How many units pay `amount` of a price: those that were drawn for it before, and new draws for the rest."""
+    subscription = bill.subscription.pk
+    before = reductions.used_before.of(subscription=subscription, price=part.price.pk, start=part.period.start, of=of)
+    draws = reductions.wallets.draw(
+        customer_id=bill.customer.pk, subscription_id=subscription, of=of, amount=amount - before, at=bill.due_at
+    )
+    return before + _sum(draws), draws
 
 
 def total_up(bill: Bill, lines: Sequence[PricedLine], reductions: Reductions) -> PricedInvoice:
@@ -91,18 +105,16 @@ def _discounted(
     bill: Bill, lines: Sequence[PricedLine], coupons: Coupons
 ) -> tuple[list[PricedLine], tuple[TakenOff, ...]]:
     found = [
-        Discountable(
-            amount=line.rated.amount if line.billed or line.role in _CHARGES else ZERO,
-            period_start=_billing_period(bill, line),
-            billed=line.billed,
-        )
+        # What was billed at nothing says nothing about discounts: what is charged for it later is discounted by date.
+        Discountable(line.rated.amount, _billing_period(bill, line), line.billed if _was_billed(line) else None)
         for line in lines
     ]
     discounts, taken = coupons.discount(bill.subscription.pk, found, bill.currency)
     return [replace(line, discount=off) for line, off in zip(lines, discounts, strict=True)], taken
 
 
-_CHARGES = (LineRole.CHARGE, LineRole.SETTLEMENT)
+def _was_billed(line: PricedLine) -> bool:
+    return line.billed is not None and line.billed.amount != 0
 
 
 def _billing_period(bill: Bill, line: PricedLine) -> datetime:

@@ -66,8 +66,8 @@ def _advance(test_clock: TestClock, to: datetime) -> tuple[TestClock, int]:
             assert isinstance(priced, PricedInvoice)
             made += len(store_drafts(organization_id=clock.organization_id, priced=[priced], run=None, now=bill.due_at))
             _finalize_drafts(clock, bill.due_at)
-        expire_on_clock(test_clock=clock, until=to)
         _finalize_drafts(clock, to)
+        expire_on_clock(test_clock=clock, until=to)
         clock.now = to
         clock.save(update_fields=["now"])
     return clock, made
