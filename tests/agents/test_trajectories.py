@@ -14,8 +14,8 @@ from agents.models import TaskSummary
 from agents.services.projection import advance_task_summaries
 from tests.api import Api, make_api
 
-#: All hundred runs, where they are; the ten that are part of the project elsewhere.
-ALL_RUNS = Path(__file__).resolve().parents[3] / "shared" / "data" / "airline_agent_trajectories.jsonl"
+#: The hundred runs.
+ALL_RUNS = Path(__file__).parents[1] / "data" / "airline_runs.jsonl.gz"
 
 
 @pytest.fixture
@@ -44,7 +44,6 @@ def counts(tasks: list[dict[str, Any]]) -> tuple[int, int, int, int]:
     return len(tasks), sum(task["turns"] for task in tasks), sum(task["decisions"] for task in tasks), succeeded
 
 
-@pytest.mark.skipif(not ALL_RUNS.exists(), reason="the whole recording is not part of the project")
 def test_a_hundred_recorded_runs_are_a_hundred_task_trees_with_the_right_counts(api):
     tasks = bring_in(api, ALL_RUNS)
     assert counts(tasks) == (100, 1_229, 572, 43)
