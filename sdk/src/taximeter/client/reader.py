@@ -11,7 +11,7 @@ from types import TracebackType
 from taximeter.client import endpoints, resources
 from taximeter.client.connection import Connection
 from taximeter.client.decoding import decode
-from taximeter.client.models import Usage
+from taximeter.client.models import BillingPolicy, Usage
 from taximeter.environment import API_KEY, URL
 from taximeter.errors import ConfigurationError
 
@@ -52,13 +52,17 @@ class Client:
         self.customers = resources.Customers(self._connection)
         self.subscriptions = resources.Subscriptions(self._connection)
         self.invoices = resources.Invoices(self._connection)
+        self.late_usage = resources.LateUsage(self._connection)
+        self.charges = resources.Charges(self._connection)
         self.credit_notes = resources.CreditNotes(self._connection)
         self.payments = resources.Payments(self._connection)
         self.credit_grants = resources.CreditGrants(self._connection)
+        self.coupons = resources.Coupons(self._connection)
         self.plans = resources.Plans(self._connection)
         self.pricing_units = resources.PricingUnits(self._connection)
         self.meters = resources.Meters(self._connection)
         self.events = resources.Events(self._connection)
+        self.agents = resources.Agents(self._connection)
         self.tasks = resources.Tasks(self._connection)
         self.ledger = resources.Ledger(self._connection)
         self.billing_runs = resources.BillingRuns(self._connection)
@@ -93,6 +97,10 @@ class Client:
         }
         answer = self._connection.get(endpoints.USAGE.path_of(meter=meter), resources.written(parameters))
         return decode(Usage, answer)
+
+    def billing_policy(self) -> BillingPolicy:
+        """How the organization bills."""
+        return decode(BillingPolicy, self._connection.get(endpoints.BILLING_POLICY.path))
 
     def close(self) -> None:
         """Closes the connections that are kept open."""

@@ -72,6 +72,10 @@ class Subscriptions(Resource):
     def get(self, subscription: str) -> models.Subscription:
         return self._one(endpoints.SUBSCRIPTION, subscription=subscription)
 
+    def coupons(self, subscription: str) -> tuple[models.Redemption, ...]:
+        """The coupons that were redeemed on a subscription."""
+        return self._one(endpoints.SUBSCRIPTION_COUPONS, subscription=subscription).data
+
 
 class Invoices(Resource):
     def list(
@@ -92,9 +96,9 @@ class Invoices(Resource):
         """The usage events behind a line."""
         return self._list(endpoints.LINE_EVENTS, page_size, invoice=invoice, line=line)
 
-    def late_usage(self, invoice: str) -> tuple[models.LateUsage, ...]:
+    def late_usage(self, invoice: str) -> tuple[models.UnbilledChange, ...]:
         """The lines whose usage has changed since the invoice was issued."""
-        return self._one(endpoints.LATE_USAGE, invoice=invoice).data
+        return self._one(endpoints.INVOICE_LATE_USAGE, invoice=invoice).data
 
 
 class Plans(Resource):
@@ -142,6 +146,14 @@ class BillingRuns(Resource):
         return self._one(endpoints.BILLING_RUN, run=run)
 
 
+class Agents(Resource):
+    def list(self, *, page_size: int = PAGE_SIZE) -> Listing[models.Agent]:
+        return self._list(endpoints.AGENTS, page_size)
+
+    def get(self, agent: str) -> models.Agent:
+        return self._one(endpoints.AGENT, agent=agent)
+
+
 class Tasks(Resource):
     def list(
         self,
@@ -179,6 +191,31 @@ class PricingUnits(Resource):
 
     def get(self, unit: str) -> models.PricingUnit:
         return self._one(endpoints.PRICING_UNIT, unit=unit)
+
+
+class Coupons(Resource):
+    def list(self, *, page_size: int = PAGE_SIZE) -> Listing[models.Coupon]:
+        return self._list(endpoints.COUPONS, page_size)
+
+    def get(self, coupon: str) -> models.Coupon:
+        return self._one(endpoints.COUPON, coupon=coupon)
+
+
+class Charges(Resource):
+    def list(
+        self, *, customer: str | None = None, status: str | None = None, page_size: int = PAGE_SIZE
+    ) -> Listing[models.Charge]:
+        """What was charged by hand."""
+        return self._list(endpoints.CHARGES, page_size, {"customer": customer, "status": status})
+
+    def get(self, charge: str) -> models.Charge:
+        return self._one(endpoints.CHARGE, charge=charge)
+
+
+class LateUsage(Resource):
+    def list(self, *, resolution: str | None = None, page_size: int = PAGE_SIZE) -> Listing[models.LateUsage]:
+        """Usage that came after its invoice, and what became of it."""
+        return self._list(endpoints.LATE_USAGE, page_size, {"resolution": resolution})
 
 
 class CreditNotes(Resource):

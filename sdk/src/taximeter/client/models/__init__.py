@@ -13,17 +13,22 @@ from taximeter.client.models.credits import (
 )
 from taximeter.client.models.customers import (
     AddOn,
+    Coupon,
     Customer,
     Pause,
     Plan,
     PlanChange,
     PlanVersion,
     Price,
+    Redemption,
+    RedemptionList,
     SeatChange,
     Subscription,
 )
 from taximeter.client.models.invoices import (
+    BillingPolicy,
     BillingRun,
+    Charge,
     CreditNote,
     CreditNoteLine,
     Invoice,
@@ -31,6 +36,7 @@ from taximeter.client.models.invoices import (
     LateUsage,
     LateUsageList,
     Payment,
+    UnbilledChange,
     UpcomingInvoice,
     UpcomingInvoices,
     UpcomingLine,
@@ -46,15 +52,20 @@ from taximeter.client.models.ledger import (
     TrialBalanceRow,
     TrialBalanceTotal,
 )
-from taximeter.client.models.tasks import Cost, TaskSummary, TaskTrace
+from taximeter.client.models.tasks import Agent, AgentVersion, Cost, TaskSummary, TaskTrace
 from taximeter.client.models.usage import Meter, Usage, UsageEvent, UsageRow
 
 __all__ = [
     "AccountBalance",
     "AccountBalances",
     "AddOn",
+    "Agent",
+    "AgentVersion",
+    "BillingPolicy",
     "BillingRun",
+    "Charge",
     "Cost",
+    "Coupon",
     "CreditBalance",
     "CreditBalances",
     "CreditGrant",
@@ -77,6 +88,8 @@ __all__ = [
     "PlanVersion",
     "Price",
     "PricingUnit",
+    "Redemption",
+    "RedemptionList",
     "RevenueMonth",
     "RevenueSchedule",
     "SeatChange",
@@ -86,6 +99,7 @@ __all__ = [
     "TrialBalance",
     "TrialBalanceRow",
     "TrialBalanceTotal",
+    "UnbilledChange",
     "UpcomingInvoice",
     "UpcomingInvoices",
     "UpcomingLine",

@@ -44,6 +44,7 @@ class Price:
     maximum: Decimal | None
     pricing_unit: str | None
     unit_rate: Decimal | None
+    tax_rate: Decimal | None
     model: dict[str, Any]
 
 
@@ -58,6 +59,7 @@ class PlanVersion:
     interval_count: int
     trial_days: int
     minimum_commitment: Decimal
+    invoice_threshold: Decimal | None
     prices: tuple[Price, ...]
     created_at: datetime
 
@@ -117,6 +119,7 @@ class Subscription:
     status: str
     plan: str
     plan_version: int
+    overridden_prices: tuple[str, ...]
     starts_at: datetime
     ends_at: datetime | None
     anchor: str
@@ -127,3 +130,39 @@ class Subscription:
     pauses: tuple[Pause, ...]
     add_ons: tuple[AddOn, ...]
     created_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Coupon:
+    """What takes something off, by percent or by amount."""
+
+    id: str
+    key: str
+    name: str
+    percent: Decimal | None
+    amount: Decimal | None
+    currency: str | None
+    periods: int | None
+    max_redemptions: int | None
+    expires_at: datetime | None
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Redemption:
+    """A coupon on a subscription; `taken_off` is what it has taken off so far."""
+
+    id: str
+    coupon: str
+    subscription: str
+    starts_at: datetime
+    ends_at: datetime | None
+    taken_off: Decimal
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RedemptionList:
+    """The coupons of a subscription."""
+
+    data: tuple[Redemption, ...]

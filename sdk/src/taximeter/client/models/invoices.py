@@ -34,6 +34,7 @@ class InvoiceLine(UpcomingLine):
     """A line of an issued invoice; `invoices.events` lists what is behind it."""
 
     id: str
+    adjusts: str | None
     tax_rate: Decimal
 
 
@@ -84,6 +85,8 @@ class Invoice:
     total: Decimal
     amount_due: Decimal
     created_at: datetime
+    tax_treatment: str
+    finalize_at: datetime | None
     finalized_at: datetime | None
     due_at: datetime | None
     paid_at: datetime | None
@@ -92,21 +95,58 @@ class Invoice:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LateUsage:
-    """A line whose usage has changed since the invoice was issued."""
+class UnbilledChange:
+    """A line whose usage has changed since its invoice was issued, and what that comes to."""
 
     line: str
-    price: str
+    price: str | None
     billed_quantity: Decimal
     quantity: Decimal
     difference: Decimal
+    amount: Decimal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LateUsageList:
     """All such lines of an invoice."""
 
-    data: tuple[LateUsage, ...]
+    data: tuple[UnbilledChange, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LateUsage:
+    """Late usage as it was found, and what became of it (`resolution`)."""
+
+    id: str
+    customer: str
+    invoice: str
+    line: str
+    quantity: Decimal
+    amount: Decimal
+    resolution: str
+    adjusted_on: str | None
+    found_at: datetime
+    resolved_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Charge:
+    """Something charged by hand, on an invoice or waiting for one."""
+
+    id: str
+    customer: str
+    description: str
+    status: str
+    currency: str
+    quantity: Decimal
+    unit_amount: Decimal
+    amount: Decimal
+    tax_rate: Decimal | None
+    period_start: datetime
+    period_end: datetime
+    invoice: str | None
+    line: str | None
+    created_at: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,3 +206,13 @@ class BillingRun:
     problems: tuple[dict[str, Any], ...]
     created_at: datetime
     finished_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BillingPolicy:
+    """How the organization bills: grace before a month is closed, time to pay, what becomes of late usage."""
+
+    grace_hours: int
+    payment_days: int
+    late_usage: str
+    zero_amount: str

@@ -9,6 +9,27 @@ from typing import Any
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AgentVersion:
+    """One version of an agent."""
+
+    version: str
+    definition: dict[str, Any] | None
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Agent:
+    """A deployed agent with its versions."""
+
+    id: str
+    key: str
+    name: str
+    description: str
+    versions: tuple[AgentVersion, ...]
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Cost:
     """What a task cost the vendor. With any `unpriced_calls`, the amount is not all."""
 
@@ -53,4 +74,5 @@ class TaskTrace(TaskSummary):
 
     outcomes: tuple[dict[str, Any], ...]
     is_cut: bool
+    run: dict[str, Any] | None
     tree: tuple[dict[str, Any], ...]
