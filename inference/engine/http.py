@@ -91,6 +91,9 @@ class EngineRequestHandler(BaseHTTPRequestHandler):
             self._error(503, error.detail, code=error.code, headers={"Retry-After": "5"})
         except TaximeterError as error:
             self._error(500, error.detail, code=error.code)
+        except Exception:
+            logger.exception("a request to the engine failed")
+            self._error(500, "The engine failed", code="engine_failed")
 
     @property
     def service(self) -> EngineService:
@@ -104,7 +107,7 @@ class EngineRequestHandler(BaseHTTPRequestHandler):
         if int(length) > MAX_BODY_BYTES:
             raise RequestError(f"The body is larger than {MAX_BODY_BYTES} bytes", code="body_too_large")
         try:
-            return json.loads(self.rfile.read(int(length)))
+            return _decoded(self.rfile.read(int(length)))
         except (ValueError, RecursionError) as error:
             raise RequestError(f"The body is not valid JSON: {error}", code="malformed_json") from None
 
@@ -186,3 +189,11 @@ class EngineRequestHandler(BaseHTTPRequestHandler):
 
     def log_message(self, format: str, *args: Any) -> None:
         logger.debug(format, *args)
+
+
+def _decoded(body: bytes) -> Any:
+    """The value of a JSON text; raises `ValueError`, also for half a surrogate pair, which no text can have."""
+    value = json.loads(body)
+    if b"\\ud" in body.lower():
+        json.dumps(value, ensure_ascii=False).encode()
+    return value
