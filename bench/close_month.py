@@ -1,21 +1,26 @@
-"""How long closing a month takes, and how it grows with the subscriptions, in one run.
+"""How long two workers take to close a month, how that grows with the subscriptions, and what `kill -9` changes.
 
     python -m bench close_month [SUBSCRIPTIONS] [EVENTS_EACH]
 
-Hybrid subscriptions of four lines each (a fee, included turns, decisions, compute seconds); a tenth of
-them first, then all. One process works the run; its projections are up to date, as they are when a
-month has been over for a second.
+Hybrid subscriptions of four lines each (a fee, included turns, decisions, compute seconds): a tenth of them first,
+then all, then a tenth once more, in which a worker and PostgreSQL itself are killed on the way and the run is taken up
+again; its invoices are compared with those of the undisturbed tenth. The projections are up to date, as they are when
+a month has been over for a second. Workers are processes like Celery's; time runs from the run's start to its end.
 """
 
 from __future__ import annotations
 
 import json
-import resource
+import os
+import signal
+import subprocess
+import sys
 import time
 from datetime import UTC, datetime
 from typing import Any
 
 from bench.setting import database
+from launcher.services import Services
 
 NOW = datetime(2026, 11, 2, tzinfo=UTC)
 PRICES: list[dict[str, Any]] = [
@@ -32,29 +37,99 @@ PRICES: list[dict[str, Any]] = [
 ]
 
 
-def main(subscriptions: int = 2_000, events_each: int = 60) -> None:
-    with database():
-        small = _measure(subscriptions // 10, events_each)
-        large = _measure(subscriptions, events_each)
-    print(f"{'subscriptions':>14} {'events':>10} {'seconds':>9} {'invoices/s':>11}")
-    for number, seconds in ((subscriptions // 10, small), (subscriptions, large)):
-        print(f"{number:14,} {number * events_each:10,} {seconds:9.2f} {number / seconds:11.0f}")
-    print(f"ten times the subscriptions took {large / small:.1f} times as long;", end=" ")
-    print(f"most memory of this process: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024} MiB")
+WORKERS = 2
 
 
-def _measure(subscriptions: int, events_each: int) -> float:
+def main(subscriptions: int = 10_000, events_each: int = 200) -> None:
+    few = subscriptions // 10
+    with database() as services:
+        small = _measure("small", few, events_each)
+        large = _measure("large", subscriptions, events_each)
+        killed = _measure("killed", few, events_each, services)
+        same = _books("small") == _books("killed")
+    print(f"{'subscriptions':>14} {'events':>10} {'seconds':>9} {'invoices/s':>11} {'MiB each':>9}")
+    for number, (seconds, memory) in ((few, small), (subscriptions, large)):
+        print(f"{number:14,} {number * events_each:10,} {seconds:9.2f} {number / seconds:11.0f} {max(memory):9}")
+    print(f"ten times the subscriptions took {large[0] / small[0]:.1f} times as long")
+    print(f"with a worker and PostgreSQL killed: {killed[0]:.2f} s, invoices {'the same' if same else 'NOT THE SAME'}")
+
+
+def _measure(name: str, subscriptions: int, events_each: int, kills: Services | None = None) -> tuple[float, list[int]]:
+    """Seconds from start to end of the run, and the peak memory of each worker in MiB."""
     from accounts.facade import create_organization  # noqa: PLC0415 - Django is set up only now
-    from billing.facade import close_month  # noqa: PLC0415
+    from billing.models import BillingRun  # noqa: PLC0415
+    from billing.services.runs import start_billing_run  # noqa: PLC0415
     from kernel.period import Month  # noqa: PLC0415
 
-    organization = create_organization(name=f"Bench {subscriptions}")
+    organization = create_organization(name=name)
     _prepare(organization, subscriptions, events_each)
+    workers = [_worker() for _ in range(WORKERS)]
     started = time.perf_counter()
-    run = close_month(organization=organization, month=Month(2026, 10), now=NOW)
+    run = start_billing_run(organization=organization, month=Month(2026, 10), now=NOW)
+    _let_go(workers, run.pk)
+    if kills is not None:
+        workers = _disturb(workers, run.pk, kills)
+    memory = [int((worker.communicate()[0] or "0").strip() or 0) for worker in workers]
     seconds = time.perf_counter() - started
-    assert (run.status, run.invoices) == ("succeeded", subscriptions)
-    return seconds
+    run = BillingRun.objects.get(pk=run.pk)
+    assert (run.status, run.invoices) == ("succeeded", subscriptions), (run.status, run.invoices)
+    return seconds, memory
+
+
+def _worker() -> subprocess.Popen[str]:
+    worker = subprocess.Popen(
+        [sys.executable, "-m", "bench._closer", NOW.isoformat()],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert worker.stdout is not None
+    assert worker.stdout.readline() == "ready\n"
+    return worker
+
+
+def _let_go(workers: list[subprocess.Popen[str]], run: str) -> None:
+    for worker in workers:
+        assert worker.stdin is not None
+        worker.stdin.write(f"{run}\n")
+        worker.stdin.flush()
+
+
+def _disturb(workers: list[subprocess.Popen[str]], run: str, services: Services) -> list[subprocess.Popen[str]]:
+    """Kill a worker at work, then PostgreSQL, which takes the other with it; answers workers that take the run up."""
+    from django.db import connections  # noqa: PLC0415
+
+    from billing.models import BillingRunBatch  # noqa: PLC0415
+
+    for worker, done in ((workers[0], 1), (None, 2)):
+        while BillingRunBatch.objects.filter(run=run, done=True).count() < done:
+            time.sleep(0.01)
+        if worker is not None:
+            worker.kill()
+    connections.close_all()
+    postmaster = next(services.directory.glob("postgres/**/postmaster.pid"))
+    os.kill(int(postmaster.read_text().split()[0]), signal.SIGKILL)
+    services.start_postgres()
+    for worker in workers:
+        worker.communicate()
+    again = [_worker() for _ in range(WORKERS)]
+    _let_go(again, run)
+    return again
+
+
+def _books(name: str) -> list[tuple[Any, ...]]:
+    """Every invoice line of an organization, with all that does not name a row of the database."""
+    from billing.models import InvoiceLine  # noqa: PLC0415
+
+    return list(
+        InvoiceLine.objects.filter(invoice__organization__name=name)
+        .order_by("invoice__number", "position")
+        .values_list(
+            "invoice__number", "invoice__customer__key", "invoice__total", "invoice__tax", "position", "description",
+            "quantity", "amount", "tax", "period_start", "period_end", "breakdown", "steps", "events",
+        )
+    )  # fmt: skip
 
 
 def _prepare(organization: Any, subscriptions: int, events_each: int) -> None:
