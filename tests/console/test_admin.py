@@ -32,6 +32,7 @@ READ_ONLY = [
     "accounts.AuditEntry", "metering.UsageEvent", "metering.EventCorrection", "metering.MeterVersion",
     "metering.UsageBucket", "billing.PlanVersion", "billing.Price", "billing.Invoice", "billing.InvoiceLine",
     "billing.InvoiceCounter", "billing.BillingRun", "rest.IdempotencyRecord",
+    "agents.Task", "agents.TaskAttempt", "agents.TaskProjection", "agents.TaskSummary", "agents.CallUsage",
 ]  # fmt: skip
 
 
