@@ -26,15 +26,14 @@ BATCH = 20_000
 
 _FILL = """
 INSERT INTO metering_usageevent
-    (identity, organization_id, source, event_id, type, subject, time, received_at, data, content_hash)
+    (identity, organization_id, source, event_id, type, subject, time, received_at, data)
 SELECT (lpad(to_hex(%(organization)s), 8, '0') || lpad(to_hex(i), 24, '0'))::uuid, %(organization)s,
        'edge/' || i %% 50, 'turn-' || i, 'agent.turn', 'customer-' || customer,
        %(start)s + i * (%(end)s - %(start)s) / %(events)s, %(end)s,
        jsonb_build_object('agent', 'agent-' || abs(hashint8(-i) %% 10), 'turn_id', 'turn-' || i,
                           'task_id', 'task-' || customer || '-' || i / 8000, 'model', 'smollm2-135m',
                           'input_tokens', 100 + i %% 400, 'output_tokens', i %% 60,
-                          'compute_seconds', '0.' || i %% 1000),
-       gen_random_uuid()
+                          'compute_seconds', '0.' || i %% 1000)
 FROM (SELECT i, abs(hashint8(i) %% 1000) AS customer FROM generate_series(%(first)s, %(last)s) i) turns
 """
 
@@ -88,6 +87,7 @@ def fill(organization_id: int, events: int) -> None:
 
     fixed = {"organization": organization_id, "start": START, "end": END, "events": events}
     with connection.cursor() as cursor:
+        cursor.execute("SELECT metering_make_partition(%s)", [START.date()])
         for first in range(0, events, BATCH):
             cursor.execute(_FILL, fixed | {"first": first, "last": min(first + BATCH, events) - 1})
     settle("metering_usageevent")

@@ -1,5 +1,6 @@
 """Usage against a reference in plain Python: any order of events, duplicates, conflicts, voids, late
-arrivals, projection steps and new meters gives the same answers, in every window and zone."""
+arrivals, projection steps, new meters and months that leave the log and come back gives the same answers, in every
+window and zone."""
 
 from __future__ import annotations
 
@@ -8,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from itertools import count
+from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -16,11 +18,21 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from accounts.facade import create_organization
-from kernel.period import Period
-from metering.facade import UsageQuestion, advance_projections, create_meter, ingest, usage, void_event
+from kernel.period import Month, Period
+from metering.facade import (
+    UsageQuestion,
+    advance_projections,
+    attach_month,
+    create_meter,
+    detach_month,
+    ingest,
+    usage,
+    void_event,
+)
 
 NOW = datetime(2026, 12, 1, tzinfo=UTC)
 PERIOD = Period(datetime(2026, 10, 20, tzinfo=UTC), datetime(2026, 11, 5, tzinfo=UTC))
+OCTOBER = Month(2026, 10)
 # Havana's clocks go back from 01:00 to 00:00 on 1 November: that day has two midnights.
 ZONES = [
     "UTC",
@@ -74,17 +86,16 @@ events = st.fixed_dictionaries(
         ),
     }
 )
-steps = st.lists(
-    st.one_of(
-        st.lists(events, min_size=4, max_size=10),
-        st.lists(events, min_size=4, max_size=10),
-        st.sampled_from("abcdefghijklmnopqrst").map(lambda name: ("void", name)),
-        st.just("project"),
-        st.sampled_from(sorted(METERS)).map(lambda name: ("meter", name)),
-    ),
-    min_size=4,
-    max_size=12,
-)
+_steps = [
+    st.lists(events, min_size=4, max_size=10),
+    st.lists(events, min_size=4, max_size=10),
+    st.sampled_from("abcdefghijklmnopqrst").map(lambda name: ("void", name)),
+    st.just("project"),
+    st.sampled_from(sorted(METERS)).map(lambda name: ("meter", name)),
+]
+steps = st.lists(st.one_of(_steps), min_size=4, max_size=12)
+_moves = st.sampled_from(["detach", "detach", "attach"])
+steps_with_moves = st.lists(st.one_of(*_steps, _moves, _moves), min_size=5, max_size=14)
 
 
 @dataclass
@@ -182,10 +193,26 @@ questions = st.builds(
 )
 
 
+@pytest.fixture(autouse=True)
+def archive_directory(settings: Any, tmp_path: Path) -> None:
+    settings.ARCHIVE_DIR = str(tmp_path)
+
+
 @pytest.mark.django_db(transaction=True)
 @settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(steps=steps, asked=st.lists(questions, min_size=8, max_size=8))
 def test_usage_equals_the_naive_count_after_any_history(steps: list[Any], asked: list[UsageQuestion]) -> None:
+    _check(steps, asked)
+
+
+@pytest.mark.django_db(transaction=True)
+@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@given(steps=steps_with_moves, asked=st.lists(questions, min_size=8, max_size=8))
+def test_usage_is_the_same_with_a_month_out_of_the_log(steps: list[Any], asked: list[UsageQuestion]) -> None:
+    _check(steps, asked)
+
+
+def _check(steps: list[Any], asked: list[UsageQuestion]) -> None:
     organization_id = create_organization(name=f"Reference {next(_names)}").pk
     reference, made = Reference(), set[str]()
 
@@ -197,6 +224,11 @@ def test_usage_equals_the_naive_count_after_any_history(steps: list[Any], asked:
     for step in steps:
         if step == "project":
             advance_projections()
+        elif step == "detach":
+            advance_projections()
+            detach_month(month=OCTOBER, now=NOW)
+        elif step == "attach":
+            attach_month(month=OCTOBER)
         elif isinstance(step, list):
             batch = [_cloud_event(event) for event in step]
             result = ingest(organization_id=organization_id, events=batch, received_at=NOW)
