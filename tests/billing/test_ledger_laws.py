@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import date, timedelta
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 import pytest
-from django.db import connection, transaction
+from django.db import connection, connections, transaction
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -143,6 +145,47 @@ def test_a_failure_in_the_middle_leaves_nothing_behind(api: Api) -> None:
         assert (books.balances(), books.again(invoice).status) == (before, "finalized")
     # a number that was given in vain is given again
     assert issue_credit_note(invoice=invoice, now=at("2026-01-03")).number == "CN-000001"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_is_done_at_once_by_several_is_posted_once() -> None:
+    books = open_books(make_api("Vendor"))
+    books.subscribe(fee("a", "31"), starts="2026-01-01")
+    books.advance("2026-02-01")
+    first, second = books.invoices()
+    outcomes: list[str] = []
+
+    def work(action: Callable[[], Any]) -> None:
+        try:
+            action()
+            outcomes.append("done")
+        except TaximeterError as error:
+            outcomes.append(error.code)
+        finally:
+            connections.close_all()
+
+    def pay_ten() -> None:
+        pay_invoice(invoice=second, now=at("2026-02-01"), amount=Decimal(10))
+
+    actions: list[Callable[[], Any]] = [
+        books.recognize,
+        partial(pay_invoice, invoice=first, now=at("2026-02-01")),
+        pay_ten,
+    ]
+    threads = [threading.Thread(target=work, args=(action,)) for action in actions * 4]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(outcomes) == ["done"] * 11 + ["payment_exceeds_due"]
+    # 31 and three times 10 are paid; January's 31 is earned once
+    assert books.balances() == {
+        "cash": "61.00",
+        "deferred_revenue": "-31.00",
+        "receivable": "1.00",
+        "revenue": "-31.00",
+    }
+    assert books.broken_laws() == {}
 
 
 @pytest.mark.django_db
