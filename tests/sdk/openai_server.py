@@ -100,9 +100,15 @@ class _Handler(BaseHTTPRequestHandler):
     server: Server
     protocol_version = "HTTP/1.1"
 
+    def do_GET(self) -> None:
+        self.server.requests.append((self.path, {}, {}))
+        self._send(200, json.dumps(self.server.answers.pop(0)).encode())
+
     def do_POST(self) -> None:
+        if "Content-Length" not in self.headers:
+            self.headers["Content-Length"] = "0"
         body = self.rfile.read(int(self.headers["Content-Length"]))
-        body = json.loads(gzip.decompress(body) if self.headers["Content-Encoding"] == "gzip" else body)
+        body = json.loads(gzip.decompress(body) if self.headers["Content-Encoding"] == "gzip" else body or b"{}")
         self.server.requests.append((self.path, {k.lower(): v for k, v in self.headers.items()}, body))
         answer = self.server.answers.pop(0)
         if answer is None:

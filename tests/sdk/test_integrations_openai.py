@@ -295,6 +295,39 @@ def test_responses_are_turns_and_embeddings_are_not(server, meter, client, memor
     }  # fmt: skip
 
 
+def test_a_response_in_the_background_is_counted_when_it_is_fetched(server, meter, client, memory):
+    waiting = {**response(), "output": [], "usage": None}
+    server.answers = [waiting | {"status": "queued"}, waiting | {"status": "in_progress"}, response(), response()]
+    with a_task(meter) as task:
+        client.responses.create(model="gpt-5-mini", input="secret-prompt", background=True)
+        assert client.responses.retrieve("r").status == "in_progress"
+        assert task.turns == 0
+        client.responses.retrieve("r")
+        client.responses.retrieve("r")  # counts nothing twice
+    assert kinds(memory) == ["call", "turn", "task"]
+    assert picked(call_of(memory), *TOKENS) == TOKENS
+
+
+def test_a_response_in_the_background_may_be_called_off(server, meter, client, memory):
+    waiting = {**response(), "output": [], "usage": None}
+    server.answers = [waiting | {"status": "queued"}, waiting | {"status": "cancelled"}]
+    with a_task(meter):
+        client.responses.create(model="gpt-5-mini", input="secret-prompt", background=True)
+        client.responses.cancel("r")
+    assert kinds(memory) == ["call", "task"]
+    assert picked(call_of(memory), "input_tokens", "finish_reason") == {
+        "input_tokens": None, "finish_reason": "cancelled",
+    }  # fmt: skip
+
+
+def test_a_response_that_failed_is_no_turn(server, meter, client, memory):
+    server.answers = [{**response(), "output": [], "usage": None, "status": "failed"}]
+    with a_task(meter):
+        assert client.responses.create(model="gpt-5-mini", input="secret-prompt").status == "failed"
+    assert kinds(memory) == ["call", "task"]
+    assert picked(call_of(memory), "error", "finish_reason") == {"error": "AnswerFailed", "finish_reason": "error"}
+
+
 def result_of(call_id: str) -> list[Any]:
     function = {"name": "refund", "arguments": "secret-argument"}
     said = {"role": "assistant", "tool_calls": [{"id": call_id, "type": "function", "function": function}]}

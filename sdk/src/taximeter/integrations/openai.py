@@ -90,4 +90,6 @@ _DIALECT = Dialect(
     tools_offered=answers.tools_offered,
     tools_answered=answers.tools_answered,
     provider_of=provider_of,
+    unfinished=answers.unfinished,
+    asked_again=answers.asked_again,
 )

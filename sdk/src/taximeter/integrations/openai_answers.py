@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -14,6 +15,7 @@ OPERATIONS: Mapping[str, tuple[str, bool]] = {
     "/completions": ("text_completion", True),
     "/embeddings": ("embeddings", False),
 }
+_RESPONSE = re.compile(r"/responses/([^/]+)(?:/cancel)?")
 _LAST_OF_A_RESPONSE = frozenset({"response.completed", "response.incomplete", "response.failed"})
 
 
@@ -112,6 +114,19 @@ class StreamReading:
             name = get(function, "name")
             if name and place not in self._tools:
                 self._tools[place] = (str(name), _text(get(call, "id")))
+
+
+def unfinished(answer: Any) -> str | None:
+    """The id of a response that OpenAI still works on in the background."""
+    if get(answer, "object") == "response" and get(answer, "status") in {"queued", "in_progress"}:
+        return _text(get(answer, "id"))
+    return None
+
+
+def asked_again(path: str) -> str | None:
+    """The id of the response that `path` asks for again, or calls off."""
+    found = _RESPONSE.fullmatch(path)
+    return found[1] if found else None
 
 
 def tools_offered(body: Mapping[str, Any]) -> list[str]:

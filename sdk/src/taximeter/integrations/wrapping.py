@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from taximeter.integrations.model_calls import ModelCall, Named, Reading, asked
+from taximeter.integrations.raw_responses import follow_when_read
 from taximeter.integrations.streams import Follower, StreamParts, follow
 from taximeter.meter import Meter
 from taximeter.task import Task
@@ -26,6 +27,11 @@ Client = TypeVar("Client")
 
 #: What Taximeter's own door answers with, so that nobody counts its calls a second time.
 DOOR_HEADER = "X-Taximeter-Call"
+_MOST_UNFINISHED = 1000
+
+
+class AnswerFailed(Exception):
+    """An answer that says itself that there is none."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +47,9 @@ class Dialect:
     tools_offered: Callable[[Mapping[str, Any]], list[str]]
     tools_answered: Callable[[Mapping[str, Any]], Iterable[str]]
     provider_of: Callable[[Any], str]
+    #: The id of an answer that is still being worked on, and the id of the one that a path asks for again.
+    unfinished: Callable[[Any], str | None] = lambda answer: None
+    asked_again: Callable[[str], str | None] = lambda path: None
 
 
 def wrapped(
@@ -122,9 +131,13 @@ class Recorder:
     asked_tools: weakref.WeakKeyDictionary[Task, dict[str, tuple[Turn, str, str]]] = field(
         default_factory=weakref.WeakKeyDictionary
     )
+    #: Calls whose answer was still being worked on, by its id.
+    unfinished: dict[str, ClientCall] = field(default_factory=dict)
 
-    def begin(self, client: Any, options: Any, *, streams: bool) -> ClientCall | None:
+    def begin(self, client: Any, options: Any, *, streams: bool) -> ClientCall | Again | None:
         """The call that `options` begins, with what has to be added to them; None for what calls no model."""
+        if again := self.unfinished.get(self.dialect.asked_again(str(options.url)) or ""):
+            return Again(again)
         kind = self.dialect.operations.get(str(options.url))
         body = options.json_data
         if kind is None or not isinstance(body, Mapping) or str(options.method).lower() != "post":
@@ -148,6 +161,12 @@ class Recorder:
         if self.tools:
             self._record_tool_calls(call.task, body)
         return ClientCall(self, call, body, hides_usage=hides_usage)
+
+    def keep(self, id: str, call: ClientCall) -> None:
+        """Until somebody asks for the answer again; the oldest goes where nobody does."""
+        self.unfinished[id] = call
+        if len(self.unfinished) > _MOST_UNFINISHED:
+            self.unfinished.pop(next(iter(self.unfinished)))
 
     def remember_tools(self, call: ModelCall, reading: Reading, decisions: list[str]) -> None:
         """Which tools the model asked for, so that their results can be told from others."""
@@ -187,6 +206,19 @@ class Recorder:
         return headers | {name: value for name, value in said.items() if value and name.lower() not in own}
 
 
+@dataclass(frozen=True)
+class Again:
+    """Asks for the answer of a call that was not finished. That asking fails says nothing of the call."""
+
+    call: ClientCall
+
+    def failed(self, error: BaseException) -> None:
+        pass
+
+    def follow(self, answer: Any) -> None:
+        self.call.follow(answer)
+
+
 class ClientCall:
     """A call of the client under way."""
 
@@ -207,6 +239,8 @@ class ClientCall:
                 self._follow_raw(answer)
             elif hasattr(answer, "_iterator"):
                 follow(answer, self._follower())
+            elif unfinished := self._recorder.dialect.unfinished(answer):
+                self._recorder.keep(unfinished, self)
             else:
                 self._answered(self._recorder.dialect.reading_of(answer))
         except Exception:
@@ -220,12 +254,17 @@ class ClientCall:
         elif answer.http_response.is_closed:
             self._answered(self._recorder.dialect.reading_of(answer.http_response.json()))
         else:
-            _follow_when_read(answer, self)
+            follow_when_read(answer, self)
 
     def _follower(self) -> Follower:
         return Follower(self._answered, self.failed, self._recorder.dialect.parts_of(self._hides_usage))
 
     def _answered(self, reading: Reading) -> None:
+        for id in [id for id, call in self._recorder.unfinished.items() if call is self]:
+            del self._recorder.unfinished[id]
+        if reading.finish_reason in {"failed", "cancelled"} and not reading.output_tokens:
+            self.failed(AnswerFailed() if reading.finish_reason == "failed" else GeneratorExit())
+            return
         decisions = self._call.answered(reading, options=self._options)
         if self._recorder.tools:
             self._recorder.remember_tools(self._call, reading, decisions)
@@ -237,37 +276,6 @@ class ClientCall:
         if not self._call.is_metered_elsewhere and (DOOR_HEADER in headers or hasattr(answer, "taximeter")):
             self._call.is_metered_elsewhere = True
             logger.warning("this client speaks to Taximeter's own door: say wrap(…, door=True) to tell it the customer")
-
-
-def _follow_when_read(answer: Any, call: ClientCall) -> None:
-    """A response whose body nobody has read yet: followed when it is parsed, or when it is closed."""
-    parse, close = answer.parse, answer.close
-
-    def parsed(result: Any) -> Any:
-        call.follow(result)
-        return result
-
-    def closed() -> None:
-        try:
-            call.follow(answer.http_response.json())
-        except Exception:  # its reader took the bytes as they came, or none of them: nothing is known of the tokens
-            call.failed(GeneratorExit(), Reading())
-
-    async def parse_async(**options: Any) -> Any:
-        return parsed(await parse(**options))
-
-    async def close_async() -> None:
-        closed()
-        await close()
-
-    def close_now() -> None:
-        closed()
-        close()
-
-    if type(answer).__name__.startswith("Async"):
-        answer.parse, answer.close = parse_async, close_async
-    else:
-        answer.parse, answer.close = lambda **options: parsed(parse(**options)), close_now
 
 
 def _is_door(client: Any, meter: Meter) -> bool:
