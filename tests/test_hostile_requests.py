@@ -16,13 +16,14 @@ from tests.billing.test_closing_a_month import close
 POSTS = [
     "meters", "meters/turns/versions", "events/void", "events/amend", "customers", "plans", "plans/p/versions",
     "subscriptions", "subscriptions/sub_x/cancel", "pricing/calculate", "billing_runs", "invoices/inv_x/pay",
-    "credit_notes",
+    "credit_notes", "credit_grants", "coupons", "charges", "pricing_units",
 ]  # fmt: skip
 GETS = [
     "events", "meters", "meters/turns", "meters/turns/usage", "customers", "customers/acme",
     "customers/acme/upcoming_invoice", "plans", "plans/p", "subscriptions", "invoices", "invoices/inv_x",
     "invoices/inv_x/lines/inl_x/events", "invoices/inv_x/late_usage", "billing_runs", "billing_runs/run_x",
-    "payments", "ledger/transactions", "ledger/trial_balance", "ledger/revenue_schedule",
+    "customers/acme/credit_balance", "customers/acme/credit_movements", "credit_grants", "coupons", "charges",
+    "pricing_units", "payments", "ledger/transactions", "ledger/trial_balance", "ledger/revenue_schedule",
 ]  # fmt: skip
 
 words = st.sampled_from(

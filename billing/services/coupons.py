@@ -12,7 +12,10 @@ from billing.errors import CurrencyMismatch, KeyTaken
 from billing.models import Coupon, CouponRedemption, Subscription
 from billing.queries.bills import billing_period_at, period_end
 from kernel.errors import ConflictError, FieldError, InvalidError
-from kernel.money import minor_digits
+from kernel.money import round_to_currency
+
+#: The API takes no later instants.
+_LAST_YEAR = 3000
 
 
 class CouponInvalid(InvalidError):
@@ -56,7 +59,7 @@ def create_coupon(
         errors.append(FieldError("/currency", "required", "An amount has a currency, a percentage has none"))
     if percent is not None and not 0 < percent <= 100:
         errors.append(FieldError("/percent", "out_of_range", "A percentage is above 0 and at most 100"))
-    if amount is not None and (amount <= 0 or -int(amount.normalize().as_tuple().exponent) > minor_digits(currency)):
+    if amount is not None and (amount <= 0 or amount != round_to_currency(amount, currency)):
         errors.append(FieldError("/amount", "amount_invalid", "More than nothing, in the currency's digits"))
     if errors:
         raise CouponInvalid(errors[0].detail, errors=errors)
@@ -115,10 +118,12 @@ def remove_coupon(*, redemption: CouponRedemption, subscription: Subscription, n
 
 
 def _end(subscription: Subscription, starts_at: datetime, periods: int | None) -> datetime | None:
-    """The end of the last of so many billing periods, as its plan is known now."""
+    """The end of the last of so many billing periods, as its plan is known now; None for one beyond all calendars."""
     if periods is None:
         return None
     ends_at = starts_at
     for _ in range(periods):
+        if ends_at.year >= _LAST_YEAR:
+            return None
         ends_at = period_end(subscription, ends_at)
     return ends_at

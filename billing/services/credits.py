@@ -18,7 +18,7 @@ from billing.models import CreditGrant, CreditMovement, Customer, Invoice, Prici
 from billing.models.credits import GrantSource, MovementKind
 from billing.services.ledger import post_credit_movements
 from kernel.errors import ConflictError, FieldError, InvalidError
-from kernel.money import minor_digits
+from kernel.money import round_to_currency
 from metering.facade import Meter
 
 _MOVE = """
@@ -117,7 +117,7 @@ def _check(grant: CreditGrant) -> None:
         errors.append(FieldError("/currency", "ambiguous", "Say one of currency, pricing_unit and meter"))
     elif grant.currency and grant.currency != grant.customer.currency:
         errors.append(FieldError("/currency", "currency_mismatch", f"The customer pays in {grant.customer.currency}"))
-    elif grant.currency and -int(grant.amount.normalize().as_tuple().exponent) > minor_digits(grant.currency):
+    elif grant.currency and grant.amount != round_to_currency(grant.amount, grant.currency):
         errors.append(FieldError("/amount", "too_many_decimals", f"{grant.currency} has no such small amounts"))
     if grant.amount <= 0:
         errors.append(FieldError("/amount", "not_positive", "A grant is of more than nothing"))
