@@ -11,5 +11,6 @@ urlpatterns = [
     path("tasks/<path:task_id>/outcome", tasks.OutcomeView.as_view()),
     path("tasks/<path:task_id>/dispute", tasks.DisputeView.as_view()),
     path("tasks/<path:task_id>", tasks.TaskView.as_view()),
+    path("costs", costs.CostsView.as_view()),
     path("cost_rates", costs.CostRatesView.as_view()),
 ]

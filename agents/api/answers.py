@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from rest_framework.serializers import BooleanField, CharField, DictField, IntegerField, ListField, Serializer
 
 from rest.serializers import DecimalField, InstantField
@@ -29,6 +31,27 @@ class Cost(Serializer):  # type: ignore[type-arg]
     currency = CharField()
     unpriced_calls = IntegerField()
     other_currencies = DictField(required=False)
+
+
+class CostRow(Serializer):  # type: ignore[type-arg]
+    day = InstantField(required=False)
+    group = DictField(required=False)
+    calls = IntegerField()
+    input_tokens = DecimalField()
+    cached_input_tokens = DecimalField()
+    cache_write_tokens = DecimalField()
+    output_tokens = DecimalField()
+    compute_seconds = DecimalField()
+    cost = Cost()
+
+
+class CostReport(Serializer):  # type: ignore[type-arg]
+    to = InstantField()
+    data = CostRow(many=True)
+
+    def get_fields(self) -> Any:
+        # "from" cannot be the name of an attribute.
+        return {"from": InstantField(), **super().get_fields()}
 
 
 class TaskSummary(Serializer):  # type: ignore[type-arg]

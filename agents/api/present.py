@@ -9,6 +9,7 @@ from agents.domain.charges import Charge
 from agents.domain.costs import Costs
 from agents.domain.readings import DECISION, INFERENCE_CALL, TASK, TOOL_CALL, TURN
 from agents.models import Agent, AgentVersion, CostRate, Task
+from agents.queries.costs import CostRow
 from agents.queries.tasks import TaskView
 from agents.queries.traces import Node, TaskTrace
 from kernel.money import EXACT
@@ -164,6 +165,13 @@ def queued_task(task: Task) -> dict[str, Any]:
         "created_at": task.created_at,
         "ended_at": task.ended_at,
     }
+
+
+def cost_row(row: CostRow) -> dict[str, Any]:
+    shown: dict[str, Any] = {"day": row.day} if row.day else {}
+    if row.group:
+        shown["group"] = row.group
+    return shown | {"calls": row.calls, **row.quantities, "cost": cost(row.costs)}
 
 
 def cost_rate(rate: CostRate) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from agents.api import answers, present
+from agents.api.parameters import customer_key, text_parameter
 from agents.api.serializers import DisputeInput, OutcomeInput, TaskInput
 from agents.domain.readings import OUTCOMES
 from agents.queries.charges import charges_of, transactions_of
@@ -17,9 +18,8 @@ from agents.queries.traces import TaskNotFound, task_trace
 from agents.services.outcomes import OutcomeChange, dispute_outcome, set_outcome
 from agents.services.tasks import queue_task, task_given
 from agents.tasks import work_tasks
-from billing.facade import get_customer
 from kernel.clock import system_clock
-from kernel.errors import InvalidError, NotFoundError
+from kernel.errors import InvalidError
 from rest.idempotency import idempotent
 from rest.lookup import instant_parameter
 from rest.pagination import limit_of
@@ -137,29 +137,12 @@ def _question(organization_id: int, asked: Any) -> TaskQuestion:
         raise InvalidError(f"outcome is one of {', '.join(OUTCOMES)}, open", code="outcome_invalid")
     return TaskQuestion(
         organization_id=organization_id,
-        customer=_customer_key(organization_id, _text(asked, "customer")),
-        agent=_text(asked, "agent"),
+        customer=customer_key(organization_id, text_parameter(asked, "customer")),
+        agent=text_parameter(asked, "agent"),
         outcome=outcome,
         start=instant_parameter(asked, "from"),
         end=instant_parameter(asked, "to"),
     )
-
-
-def _customer_key(organization_id: int, reference: str | None) -> str | None:
-    """The key by which events name a customer; one whom nobody has entered is named by it already."""
-    if reference is None:
-        return None
-    try:
-        return str(get_customer(organization_id=organization_id, customer=reference).key)
-    except NotFoundError:
-        return reference
-
-
-def _text(asked: Any, name: str) -> str | None:
-    value = asked.get(name) or None
-    if value is not None and "\x00" in value:
-        raise InvalidError(f"{name} cannot hold the character U+0000", code=f"{name}_invalid")
-    return str(value) if value is not None else None
 
 
 def _named(task_id: str) -> str:

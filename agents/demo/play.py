@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from typing import Any, Protocol
 from zoneinfo import ZoneInfo
@@ -19,7 +18,6 @@ from agents.runtime.model import Completion, ModelClient
 from agents.runtime.work import Step, TaskResult, work_task
 from billing.facade import Invoice, close_month, invoices_of, runs_of
 from kernel.clock import Clock
-from kernel.errors import TaximeterError
 from kernel.period import Month
 from metering.facade import EventQuestion, list_events
 

@@ -145,9 +145,12 @@ def _fold_end(totals: TaskTotals, change: Change) -> None:
 
 @dataclass(slots=True)
 class CallTotals:
-    """What calls of one kind used in one hour; the fields are those of `agents.models.CallUsage`."""
+    """What calls of one kind used in one hour; the fields are those of `agents.models.CallUsage`.
 
-    group_key: UUID
+    `group_key` is None where groups were put together.
+    """
+
+    group_key: UUID | None
     hour: datetime
     task_key: UUID | None
     customer: str | None
@@ -203,6 +206,7 @@ def fold_all(changes: Iterable[Change]) -> tuple[TaskTotals | None, list[CallTot
         totals = fold_task(totals, change)
         if change.reading.call is not None:
             group = call_group(change.reading)
+            assert group.group_key is not None
             fold_call(calls.setdefault((group.group_key, group.hour), group), change)
     return totals, [group for group in calls.values() if group.calls]
 

@@ -116,6 +116,7 @@ def _take_in_calls(organization_id: int, changes: Iterable[Change]) -> None:
     empty: dict[tuple[UUID, datetime], CallTotals] = {}
     for change in changes:
         group = call_group(change.reading)
+        assert group.group_key is not None
         key = group.group_key, group.hour
         empty.setdefault(key, group)
         groups.setdefault(key, []).append(change)

@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 from django.core.management import call_command
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from agents.domain.costs import Rate, RateTable, cost_of_calls
 from agents.domain.summaries import CallTotals
@@ -185,3 +187,35 @@ def test_a_call_is_stamped_with_the_price_of_its_time(settings):
         Decimal("0.00025")
     )
     assert call_cost(**told, provider="vllm", model="unheard-of", input_tokens=5) == {}
+
+
+def test_costs_are_reported_by_group_and_day_with_two_queries_more_than_none(api):
+    CostRate.objects.create(provider="openai", model="m", input_per_million=4, effective_from=OCTOBER)
+    put(
+        api,
+        call(1, NOVEMBER),
+        call(2, NOVEMBER + timedelta(hours=5), agent="triage"),
+        call(3, NOVEMBER + timedelta(days=1), provider="x", model="unheard-of"),
+        call(4, NOVEMBER - timedelta(minutes=1)),
+    )
+    advance_task_summaries()
+    span = {"from": "2026-11-01T00:00:00Z", "to": "2026-12-01T00:00:00Z"}
+    [whole] = api.get("costs", **span).json()["data"]
+    assert (whole["calls"], whole["input_tokens"]) == (3, "3000000")
+    assert whole["cost"] == {"amount": "8", "currency": "USD", "unpriced_calls": 1}
+    rows = api.get("costs", **span, group_by="model,agent").json()["data"]
+    assert [(one["group"], one["cost"]["amount"]) for one in rows] == [
+        ({"model": "m", "agent": "support"}, "4"),
+        ({"model": "m", "agent": "triage"}, "4"),
+        ({"model": "unheard-of", "agent": "support"}, "0"),
+    ]
+    days = api.get("costs", **span, window="day", customer="acme").json()["data"]
+    assert [(one["day"], one["cost"]["amount"]) for one in days] == [
+        ("2026-11-01T00:00:00Z", "8"), ("2026-11-02T00:00:00Z", "0"),
+    ]  # fmt: skip
+    assert api.get("costs", **span, agent="nobody").json()["data"] == []
+    for wrong in ({"from": "2026-11-01T00:30:00Z"}, {"group_by": "mood"}, {"window": "year"}, {"to": span["from"]}):
+        assert api.get("costs", **(span | wrong)).status_code == 422
+    with CaptureQueriesContext(connection) as seen:
+        api.get("costs", **span, group_by="model,agent,customer,provider,hardware", window="day")
+    assert len(seen) <= 4
