@@ -10,7 +10,7 @@ from billing.models import BillingRun, Invoice, PlanVersion
 from billing.models.invoices import InvoiceStatus
 from billing.services.credit_expiry import expire_credits
 from billing.services.drafts import finalize_due_drafts
-from billing.services.late_usage import find_late_usage
+from billing.services.late_usage import find_late_usage, invoice_left_late_usage
 from billing.services.recognition import recognize_revenue
 from billing.services.runs import batches_waiting, plan_billing_run, runs_to_resume, work_billing_run
 from billing.services.thresholds import invoice_thresholds
@@ -46,8 +46,11 @@ def resume_billing_runs() -> int:
 @shared_task(name="billing.find_late_usage")
 def find_late_usage_everywhere() -> int:
     """Look for usage that came after its period was invoiced. Returns how many lines have a new difference."""
-    organizations = Organization.objects.order_by("id")
-    return sum(find_late_usage(organization_id=one.pk, now=system_clock()) for one in organizations)
+    found = 0
+    for organization in Organization.objects.order_by("id"):
+        found += find_late_usage(organization_id=organization.pk, now=system_clock())
+        invoice_left_late_usage(organization_id=organization.pk, now=system_clock())
+    return found
 
 
 @shared_task(name="billing.finalize_drafts")

@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from zoneinfo import ZoneInfo
 
 from django.db.models import QuerySet
 
@@ -23,28 +24,21 @@ from rest.lookup import find
 
 @dataclass(frozen=True, slots=True)
 class HandBill:
-    """What an invoice for one charge alone is made for; it falls due at once."""
+    """What an invoice that no billing period asks for is made for."""
 
-    charge: OneOffCharge
-    month: Month
+    customer: Customer
+    in_force: Period
+    due_at: datetime
     kind: InvoiceKind = InvoiceKind.ONE_OFF
     subscription: None = None
 
     @property
-    def customer(self) -> Customer:
-        return self.charge.customer
-
-    @property
     def currency(self) -> str:
-        return self.charge.currency
+        return self.customer.currency
 
     @property
-    def in_force(self) -> Period:
-        return Period(self.charge.period_start, self.charge.period_end)
-
-    @property
-    def due_at(self) -> datetime:
-        return self.charge.created_at
+    def month(self) -> Month:
+        return Month.of(self.due_at, ZoneInfo(self.customer.timezone))
 
 
 class WaitingCharges:

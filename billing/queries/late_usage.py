@@ -21,14 +21,9 @@ class OpenLateUsage:
     """Late usage that waits for its customer's next invoice. Each is taken once: by the first of the bills that can."""
 
     def __init__(self, bills: Iterable[Bill]) -> None:
-        customers = {bill.subscription.customer_id for bill in bills}
         self._waiting: dict[tuple[str, str], list[LateUsage]] = defaultdict(list)
-        rows = LateUsage.objects.filter(
-            line__invoice__customer__in=customers, resolution=LateUsageResolution.OPEN
-        ).select_related("line__invoice", "line__price__plan_version")
-        for one in rows.order_by("id"):
-            if one.amount:
-                self._waiting[one.line.invoice.customer_id, one.line.invoice.currency].append(one)
+        for one in open_late_usage({bill.subscription.customer_id for bill in bills}):
+            self._waiting[one.line.invoice.customer_id, one.line.invoice.currency].append(one)
 
     def take(self, bill: Bill) -> list[LateUsage]:
         """What the bill's invoice is to charge or give back of it."""
@@ -36,6 +31,12 @@ class OpenLateUsage:
             return []
         customer = bill.subscription.customer
         return self._waiting.pop((customer.pk, customer.currency), [])
+
+
+def open_late_usage(customers: Iterable[str]) -> list[LateUsage]:
+    """The late usage of customers (their ids) that no invoice has charged or given back, in the order it was found."""
+    rows = LateUsage.objects.filter(line__invoice__customer__in=customers, resolution=LateUsageResolution.OPEN)
+    return list(rows.exclude(amount=0).select_related("line__invoice", "line__price__plan_version").order_by("id"))
 
 
 def late_usage_of(organization_id: int) -> QuerySet[LateUsage]:

@@ -113,7 +113,7 @@ def _price(
         books.reductions.wallets.give_back(draw for line in lines for draw in line.draws)
         return Unpriceable(bill.subscription, error)
     lines += [_charged_before(one) for one in books.thresholds.of(bill)]
-    lines += [_adjustment(one) for one in books.late.take(bill)]
+    lines += [adjustment_line(one) for one in books.late.take(bill)]
     priced = total_up(bill, lines, books.reductions)
     for line in priced.lines:
         if line.price and line.price.bill == BillTime.IN_ADVANCE and line.role is LineRole.CHARGE:
@@ -129,7 +129,7 @@ def _charged_before(charged: ChargedBefore) -> PricedLine:
     return replace(line, description=f"{price.name}: invoiced before", adjusts_id=charged.line_id, billed=billed)
 
 
-def _adjustment(late: LateUsage) -> PricedLine:
+def adjustment_line(late: LateUsage) -> PricedLine:
     """What late usage changes about a line of an earlier invoice, discounted and taxed as that line was."""
     line = late.line
     assert line.price is not None, "only prices have usage"

@@ -17,7 +17,7 @@ from billing.queries.wallets import Wallets
 from billing.services.invoices import issue_invoices
 from kernel.errors import ConflictError, FieldError, InvalidError
 from kernel.money import round_to_currency
-from kernel.period import Month, midnight
+from kernel.period import Period, midnight
 
 
 class ChargeInvalid(InvalidError):
@@ -79,7 +79,7 @@ def invoice_charge(*, charge: OneOffCharge, now: datetime) -> Invoice:
             raise ChargeBilled("This charge is invoiced already")
         if locked.unit_amount < 0:
             _refuse("/when", "nothing_to_charge", "Money is given back with the next invoice")
-        bill = HandBill(locked, Month.of(now, ZoneInfo(locked.customer.timezone)))
+        bill = HandBill(locked.customer, Period(locked.period_start, locked.period_end), locked.created_at)
         wallets = Wallets.load(customers=[locked.customer_id], at=bill.due_at, lock=True)
         priced = with_tax_and_credit(bill, [charge_line(locked)], (), wallets)
         [invoice] = issue_invoices(organization_id=locked.organization_id, priced=[priced], run=None, now=now)

@@ -5,22 +5,32 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, time, timedelta
+from functools import partial
 
 from django.db import transaction
 from django.db.models import Max
 
-from billing.models import Invoice, InvoiceLine, LateUsage, LateUsageMark
+from billing.models import Customer, Invoice, InvoiceLine, LateUsage, LateUsageMark, Subscription
 from billing.models.invoices import InvoiceKind
 from billing.models.late import LateUsageResolution
 from billing.models.policy import LateUsagePolicy
+from billing.queries.charges import HandBill
 from billing.queries.late_changes import unbilled_changes
-from billing.queries.late_usage import SETTLED
+from billing.queries.late_usage import SETTLED, open_late_usage
 from billing.queries.policy import policy_of
-from billing.queries.rating import current_snapshot
+from billing.queries.rating import adjustment_line, current_snapshot
+from billing.queries.reductions import with_tax_and_credit
+from billing.queries.wallets import Wallets
+from billing.services.invoices import issue_invoices
+from billing.services.isolation import read_one_snapshot, retried
+from kernel.period import Period
 from metering.facade import ChangedDay, changed_periods
 
 #: Invoices priced anew at once.
 _BATCH = 200
+
+#: The day a subscription ends counts, in whatever zone.
+_LAST_DAY = timedelta(days=2)
 
 
 def find_late_usage(*, organization_id: int, now: datetime) -> int:
@@ -90,3 +100,29 @@ def _keep(organization_id: int, ids: Sequence[str], now: datetime) -> int:
         late.save()
         fresh += 1
     return fresh
+
+
+def invoice_left_late_usage(*, organization_id: int, now: datetime) -> list[Invoice]:
+    """Invoice, or give back, the open late usage of customers who have no subscription any more, and so no next
+    invoice: one each, of adjustments alone. Customers on test clocks are left alone."""
+    waiting = LateUsage.objects.filter(
+        organization_id=organization_id,
+        resolution=LateUsageResolution.OPEN,
+        line__invoice__customer__test_clock=None,
+    ).exclude(amount=0)
+    running = Subscription.objects.filter(organization_id=organization_id).exclude(ends_at__lt=now - _LAST_DAY)
+    left = waiting.exclude(line__invoice__customer__in=running.values("customer"))
+    customers = Customer.objects.filter(pk__in=left.values("line__invoice__customer")).order_by("pk")
+    return [invoice for one in customers for invoice in retried(partial(_invoice_left, one, now))]
+
+
+def _invoice_left(customer: Customer, now: datetime) -> list[Invoice]:
+    with transaction.atomic():
+        read_one_snapshot()
+        lines = [adjustment_line(one) for one in open_late_usage([customer.pk])]
+        if not lines:
+            return []
+        period = Period(min(line.period.start for line in lines), max(line.period.end for line in lines))
+        wallets = Wallets.load(customers=[customer.pk], at=now)
+        priced = with_tax_and_credit(HandBill(customer, period, now), lines, (), wallets)
+        return issue_invoices(organization_id=customer.organization_id, priced=[priced], run=None, now=now)

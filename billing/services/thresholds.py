@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from django.db import transaction
 from django.db.models import Q
 
-from billing.models import Invoice, Subscription
+from billing.models import Invoice, Subscription, TestClock
 from billing.models.invoices import InvoiceKind
 from billing.queries.bills import Bill, open_bill
 from billing.queries.customers import subscriptions_of
@@ -19,13 +19,13 @@ from billing.services.isolation import read_one_snapshot, retried
 from kernel.period import Month, Period
 
 
-def invoice_thresholds(*, organization_id: int, now: datetime) -> list[Invoice]:
+def invoice_thresholds(*, organization_id: int, now: datetime, test_clock: TestClock | None = None) -> list[Invoice]:
     """Invoice the open usage of every subscription whose usage prices come to its plan's threshold or more, beyond
-    what such invoices have charged of the period already. Customers on test clocks are left alone."""
+    what such invoices have charged of the period already: those of customers on `test_clock`, or on none."""
     watched = subscriptions_of(organization_id).filter(
         Q(plan_version__invoice_threshold__isnull=False)
         | Q(plan_changes__plan_version__invoice_threshold__isnull=False),
-        customer__test_clock=None,
+        customer__test_clock=test_clock,
     )
     found = (retried(lambda one=one: _invoice(one, now)) for one in watched.distinct())
     return [invoice for invoice in found if invoice is not None]

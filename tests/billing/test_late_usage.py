@@ -10,11 +10,11 @@ import pytest
 
 from billing.invariants import check_all
 from billing.services.drafts import finalize_due_drafts
-from billing.services.late_usage import find_late_usage
+from billing.services.late_usage import find_late_usage, invoice_left_late_usage
 from billing.services.thresholds import invoice_thresholds
 from kernel.period import Month
 from tests.api import Api
-from tests.billing.test_billing_periods import close_months, fee, plan, usage
+from tests.billing.test_billing_periods import close_months, end, fee, plan, usage
 from tests.billing.test_closing_a_month import close
 
 Make = Callable[..., Any]
@@ -81,6 +81,20 @@ def test_late_usage_under_a_commitment_lowers_the_true_up_by_as_much(vendor: Api
         ("adjustment", "u", "9", "90.00"),
         ("adjustment", "minimum_commitment", "0", "-70.00"),
     ]
+
+
+def test_late_usage_of_a_customer_who_left_is_invoiced_alone(vendor: Api, subscribe: Make, send: Make) -> None:
+    plan(vendor, usage("2"))
+    subscription = subscribe("acme", "p", "2026-09-01T00:00:00Z", tax_rate="0.10")
+    end(vendor, subscription, datetime(2026, 9, 20, tzinfo=UTC))
+    close_months(vendor, "2026-09", "2026-10")
+    send("acme", "agent.turn", 4, name="late", day="2026-09-06T10:00:00Z")
+    organization_id, now = vendor.organization.pk, datetime(2026, 11, 3, tzinfo=UTC)
+    assert find_late_usage(organization_id=organization_id, now=now) == 1
+    [invoice] = invoice_left_late_usage(organization_id=organization_id, now=now)
+    shown = vendor.get(f"invoices/{invoice.pk}").json()
+    assert (shown["kind"], shown["total"], roles(shown)) == ("one_off", "8.80", [("adjustment", "u", "4", "8.00")])
+    assert invoice_left_late_usage(organization_id=organization_id, now=now) == []
 
 
 def test_late_usage_is_written_off_where_that_is_the_policy(vendor: Api, subscribe: Make, send: Make) -> None:
