@@ -127,6 +127,22 @@ def test_a_server_slower_than_the_timeout_stores_each_event_once(receiver, tmp_p
     transport.close()
 
 
+def test_a_server_too_slow_for_a_batch_gets_smaller_ones(receiver, tmp_path):
+    def at_its_pace(handler, events):
+        time.sleep(0.002 * len(events))
+        handler.answer(200, receiver.store(events))
+
+    receiver.always = at_its_pace
+    transport = transport_to(receiver, tmp_path, timeout=0.6)
+    meter = Meter(source="desk", transport=transport)
+    names = [f"e{n}" for n in range(500)]
+    meter.send([meter.event("t", "acme", {}, id=name) for name in names])
+    assert meter.flush(30)
+    assert receiver.ids() == names
+    assert len(receiver.batches[-1]) < 300
+    transport.close()
+
+
 def test_recording_does_not_wait_for_a_server_that_hangs(transport, receiver):
     receiver.script = [slowly(2)]
     record(transport, "first")

@@ -14,6 +14,9 @@ from taximeter.delivery.answers import Answer, Verdict, receipt_of, retry_after_
 from taximeter.encoding import gzip_batch
 from taximeter.version import __version__
 
+#: The code of an answer that did not come in time.
+TIMED_OUT = "timed_out"
+
 _MAX_ANSWER = 16 * 1024 * 1024
 _MAX_PROBLEM = 64 * 1024
 
@@ -59,7 +62,8 @@ class Door:
             return self._refusal(error, events=len(payloads))
         except (OSError, http.client.HTTPException, ValueError, KeyError, TypeError) as error:
             # No whole answer: the batch may or may not be stored, and sending it again is safe.
-            return Answer(Verdict.AGAIN, f"no answer from {self.url}: {_named(error)}", code="no_answer")
+            code = TIMED_OUT if _is_timeout(error) else "no_answer"
+            return Answer(Verdict.AGAIN, f"no answer from {self.url}: {_named(error)}", code=code)
 
     def _read(self, response: http.client.HTTPResponse) -> bytes:
         """The body, within the time and size that an answer may take. A body that ends early raises."""
@@ -97,6 +101,10 @@ def _code(body: str) -> str | None:
     except (ValueError, AttributeError):
         return None
     return str(code) if code else None
+
+
+def _is_timeout(error: Exception) -> bool:
+    return isinstance(error, TimeoutError) or isinstance(getattr(error, "reason", None), TimeoutError)
 
 
 def _named(error: Exception) -> str:

@@ -10,9 +10,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from taximeter.delivery.answers import Answer, Verdict
+from taximeter.delivery.door import TIMED_OUT
 from taximeter.delivery.outbox import Batch, Outbox, Refusal
 
 logger = logging.getLogger("taximeter")
+
+#: A server too slow for a batch gets smaller ones, but no smaller than this.
+_SMALLEST_PART = 100
 
 Post = Callable[[list[bytes]], Answer]
 
@@ -141,6 +145,7 @@ class Sender:
 
     def _deliver(self, batch: Batch, *, patient: bool = True) -> bool:
         """Until all of `batch` is stored or set aside. False where it is not, because sending is to stop."""
+        timeouts = 0
         while True:
             answer = self._post(list(batch.payloads))
             self.progress.requests += 1
@@ -154,13 +159,19 @@ class Sender:
                     self._refuse(batch.payloads[0], Refusal(answer.code, answer.reason, answer.status))
                     self._advance(batch)
                     return True
-                half = len(batch) // 2
-                return self._deliver(batch.part(0, half), patient=patient) and self._deliver(
-                    batch.part(half, len(batch)), patient=patient
-                )
+                return self._deliver_halves(batch, patient=patient)
             self._note_failure(answer)
             if not patient or not self._pause(answer):
                 return False
+            timeouts += answer.code == TIMED_OUT
+            if timeouts >= 2 and len(batch) > _SMALLEST_PART:
+                return self._deliver_halves(batch, patient=patient)
+
+    def _deliver_halves(self, batch: Batch, *, patient: bool) -> bool:
+        """One after the other: their order stays."""
+        half = len(batch) // 2
+        first, second = batch.part(0, half), batch.part(half, len(batch))
+        return self._deliver(first, patient=patient) and self._deliver(second, patient=patient)
 
     def _settle(self, batch: Batch, answer: Answer) -> None:
         for rejection in answer.receipt.rejected:
