@@ -6,6 +6,7 @@ from billing.queries.clocks import clock_of
 from billing.queries.customers import customers_of, get_customer, get_subscription, subscriptions_of
 from billing.queries.invoices import events_behind, get_invoice, get_line, invoices_of, runs_of
 from billing.queries.ledger import TrialBalanceRow, transactions_of, trial_balance
+from billing.queries.payments import credit_notes_of, payments_of
 from billing.queries.rating import PricedInvoice, PricedLine, Unpriceable, price_month
 from billing.queries.upcoming import upcoming_invoices
 from billing.services.catalogue import create_plan, create_plan_version
@@ -46,6 +47,7 @@ __all__ = [
     "create_customer",
     "create_plan",
     "create_plan_version",
+    "credit_notes_of",
     "customers_of",
     "events_behind",
     "get_customer",
@@ -58,6 +60,7 @@ __all__ = [
     "newest_version",
     "pause_subscription",
     "pay_invoice",
+    "payments_of",
     "plans_of",
     "price_month",
     "recognize_revenue",

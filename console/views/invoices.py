@@ -7,7 +7,17 @@ from django.contrib import messages
 from django.http import HttpResponseBase
 from django.shortcuts import redirect, render
 
-from billing.facade import Invoice, clock_of, events_behind, get_invoice, get_line, pay_invoice, void_invoice
+from billing.facade import (
+    Invoice,
+    clock_of,
+    credit_notes_of,
+    events_behind,
+    get_invoice,
+    get_line,
+    pay_invoice,
+    payments_of,
+    void_invoice,
+)
 from console.access import MONEY_ROLES, page
 from console.queries.directory import customers_by_key
 from console.queries.invoices import STATUSES, InvoiceFilter, invoice_totals, invoiced_months, list_invoices
@@ -51,11 +61,17 @@ def invoices(request: Any) -> HttpResponseBase:
 def invoice(request: Any, invoice: str) -> HttpResponseBase:
     found = get_invoice(organization_id=request.access.organization.pk, invoice=invoice)
     is_open = found.status in {"finalized", "uncollectible"}
+    may_settle = is_open and request.access.may_move_money
+    payments = list(payments_of(found.organization_id, invoice_id=found.pk))
+    credit_notes = list(credit_notes_of(found.organization_id, invoice_id=found.pk))
     context = {
         "invoice": found,
         "lines": lines_of_invoice(found),
         "is_overdue": is_open and found.due_at is not None and found.due_at < system_clock(),
-        "may_settle": is_open and request.access.may_move_money,
+        "payments": payments,
+        "credit_notes": credit_notes,
+        "may_settle": may_settle,
+        "may_void": may_settle and not sum(one.amount for one in payments) and not credit_notes,
     }
     return render(request, "console/invoice.html", context)
 

@@ -1,10 +1,11 @@
 from __future__ import annotations
 
 import re
+from decimal import Decimal
 
 import pytest
 
-from billing.facade import pay_invoice
+from billing.facade import issue_credit_note, pay_invoice
 from tests.console.conftest import CLOSING, Vendor
 
 pytestmark = pytest.mark.django_db
@@ -28,3 +29,15 @@ def test_the_trial_balance_and_the_transactions_of_a_month(vendor: Vendor) -> No
 
 def test_a_month_that_is_none_is_refused(vendor: Vendor) -> None:
     assert vendor.client.get("/ledger?month=13").status_code == 422
+
+
+def test_an_invoice_shows_what_was_paid_and_corrected(vendor: Vendor) -> None:
+    invoice = vendor.invoice_of("birch")
+    address = f"/invoices/{invoice.pk}"
+    assert "Void INV" in text(vendor.client.get(address).content)
+    pay_invoice(invoice=invoice, now=CLOSING, amount=Decimal("0.87"), method="wire", reference="T-7")
+    issue_credit_note(invoice=invoice, now=CLOSING, reason="A slow week")
+    page = text(vendor.client.get(address).content)
+    assert "Payment, wire T-7 $0.87" in page
+    assert "Credit note CN-000001 A slow week $50.87" in page
+    assert "Void INV" not in page
