@@ -6,11 +6,16 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from django.db import connection
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from billing.facade import PricedInvoice, customers_of, upcoming_invoices
-from billing.invariants import grants_are_the_sum_of_their_movements, invoices_used_the_credit_they_say
+from billing.invariants import (
+    discounts_are_those_of_their_lines,
+    grants_are_the_sum_of_their_movements,
+    invoices_used_the_credit_they_say,
+)
 from billing.models import CreditGrant, CreditMovement, Invoice
 from tests.api import Api
 from tests.billing.clocked import Clocked, fee, usage
@@ -202,3 +207,29 @@ def test_whatever_is_granted_previews_are_what_is_issued_and_books_agree(
         assert [totals(one) for one in issued] == [totals(one) for one in (preview, *preview.get("others", []))]
     assert all(Decimal(one["amount_due"]) >= 0 for one in mine.invoices(customer=key))
     assert_books_agree(mine)
+
+
+@pytest.mark.parametrize(
+    ("damage", "law"),
+    [
+        (
+            "UPDATE billing_creditgrant SET balance = balance - 1 WHERE balance > 0",
+            grants_are_the_sum_of_their_movements,
+        ),
+        ("UPDATE billing_creditmovement SET amount = -9 WHERE kind = 'drawn'", invoices_used_the_credit_they_say),
+        ("DELETE FROM billing_invoicediscount", discounts_are_those_of_their_lines),
+    ],
+)
+def test_a_broken_law_is_named(clocked: Clocked, damage: str, law: Any) -> None:
+    clocked.customer("acme")
+    clocked.plan("p", fee("100"))
+    clocked.api.post("coupons", {"key": "tenth", "percent": "10"})
+    clocked.subscribe("acme", "p", coupon="tenth")
+    grant(clocked.api, amount="30", effective_at="2026-09-01T00:00:00Z")
+    grant(clocked.api, amount="500", effective_at="2027-09-01T00:00:00Z")
+    clocked.advance("2026-11-01T00:00:00Z")
+    assert totals(clocked.invoices()[0]) == ("90.00", "30.00", "60.00")
+    assert not list(law.violations(clocked.api.organization.pk))
+    with connection.cursor() as cursor:
+        cursor.execute(damage)
+    assert len(list(law.violations(clocked.api.organization.pk))) == 1
