@@ -3,7 +3,7 @@
     python -m bench sdk [TURNS] [EVENTS]
 
 Recording: the time of one turn, in one process, beside the OpenTelemetry SDK's span with its batch processor, langfuse
-and openmeter, which are installed for this into `var/bench-sdk` (pip, about 40 MB, once). The contenders take turns in
+and openmeter, which are installed for this into `var/bench-sdk` (pip, about 90 MB, once). The contenders take turns in
 rounds and each sends, in its own background, to a server that throws everything away. Sending: EVENTS that wait in a
 spool, to Taximeter's own web server as in production, until the last is acknowledged.
 """

@@ -29,6 +29,13 @@ def start(*command: str, pipes: bool = False, **environment: str) -> subprocess.
     return subprocess.Popen(command, cwd=ROOT, env=ENVIRONMENT | environment, stdin=pipe, stdout=pipe)
 
 
+def flush(address: str, spool: Path, key: str = "k") -> None:
+    """Somebody sends what the dead have left: all of it."""
+    command = ["-m", "taximeter", "flush", "--spool", str(spool), "--url", address]
+    assert start(sys.executable, *command, TAXIMETER_API_KEY=key).wait(90) == 0
+    assert not list(spool.glob("*/*.log"))
+
+
 def run(code: str, *arguments: str, seconds: float = 60, **environment: str) -> str:
     """Runs Python code in a process of its own to its end, and answers what it printed."""
     done = subprocess.run(

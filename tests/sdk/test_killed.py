@@ -7,12 +7,9 @@ from __future__ import annotations
 
 import os
 import random
-import sys
 import time
 
-import httpx
-
-from tests.sdk.processes import in_order_per_task, noted, start, start_recorder
+from tests.sdk.processes import flush, in_order_per_task, noted, start_recorder
 from tests.sdk.receiver import (
     Receiver,
     answering,
@@ -22,7 +19,6 @@ from tests.sdk.receiver import (
     storing_then_resetting,
     wait_for,
 )
-from tests.system import System
 
 KILLS = int(os.environ.get("TAXIMETER_TEST_KILLS", "40"))
 SEED = int(os.environ.get("TAXIMETER_TEST_SEED", "20261124"))
@@ -71,54 +67,10 @@ def test_two_processes_on_one_spool_are_killed_and_lose_nothing(tmp_path):
         assert_exactly_once(receiver, notes)
 
 
-def test_events_of_killed_processes_are_in_the_server_exactly_once(system: System, tmp_path):
-    """The same with the real server, which is killed too."""
-    system.start("web")
-    system.manage("create_organization", "Vendor")
-    key = system.manage("create_api_key", "--organization", "vendor", "--scope", "admin").stdout.strip()
-    draw = random.Random(SEED + 2)
-    spool, notes = tmp_path / "spool", []
-    for kill in range(6):
-        notes.append(tmp_path / f"notes-{kill}")
-        victim = start_recorder(system.address, spool, notes[-1], f"s{kill}", TAXIMETER_API_KEY=key, PAUSE="0.005")
-        assert wait_for(lambda: bool(noted(notes[-1])), seconds=20)
-        time.sleep(draw.uniform(0.1, 0.5))
-        if kill == 3:
-            system.kill("web")
-            time.sleep(0.2)
-            system.start("web")
-        victim.kill()
-        victim.wait()
-    flush(system.address, spool, key)
-    stored = events_in(system, key)
-    assert len(stored) == len(set(stored))
-    assert set(noted(*notes)) <= set(stored)
-
-
-def events_in(system: System, key: str) -> list[str]:
-    ids, cursor = [], ""
-    with httpx.Client(base_url=system.address, headers={"authorization": f"Bearer {key}"}, timeout=30) as client:
-        while cursor is not None:
-            answer = client.get(
-                "/api/v1/events", params={"limit": 1000} | ({"cursor": cursor} if cursor else {})
-            ).json()
-            ids += [event["id"] for event in answer["data"]]
-            cursor = answer["next_cursor"]
-    return ids
-
-
 def finish(receiver: Receiver, spool) -> None:
     """Somebody comes and sends what the dead have left."""
     receiver.script = []
     flush(receiver.address, spool)
-
-
-def flush(address: str, spool, key: str = "k") -> None:
-    running = start(
-        sys.executable, "-m", "taximeter", "flush", "--spool", str(spool), "--url", address, TAXIMETER_API_KEY=key
-    )
-    assert running.wait(90) == 0
-    assert not list(spool.glob("*/*.log"))
 
 
 def assert_exactly_once(receiver: Receiver, notes) -> None:
