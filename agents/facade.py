@@ -2,10 +2,11 @@
 
 from agents.domain.activity import DEFINITIONS_VERSION, STANDARD_METERS, compute_cost
 from agents.domain.charges import Charge
-from agents.domain.costs import Costs
+from agents.domain.costs import Costs, RateTable
 from agents.domain.readings import DECISION, INFERENCE_CALL, OUTCOMES, TASK, TOOL_CALL, TURN
 from agents.models import Agent, AgentVersion
 from agents.queries.charges import charges_of, transactions_of
+from agents.queries.rates import rate_table
 from agents.queries.tasks import TaskQuestion, TaskView, list_tasks, projected_to
 from agents.queries.traces import TaskTrace, task_trace
 from agents.recording import InProcessTransport, call_cost, costs_of, meter_for
@@ -28,6 +29,7 @@ __all__ = [
     "Charge",
     "Costs",
     "InProcessTransport",
+    "RateTable",
     "TaskQuestion",
     "TaskTrace",
     "TaskView",
@@ -40,6 +42,7 @@ __all__ = [
     "list_tasks",
     "meter_for",
     "projected_to",
+    "rate_table",
     "register_agent",
     "set_outcome",
     "set_up_organization",

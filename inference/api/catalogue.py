@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,7 @@ from drf_spectacular.utils import OpenApiResponse, extend_schema
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from agents.facade import rate_table
 from inference.api import engine
 from inference.api.errors import EngineUnavailable
 from inference.api.serializers import ModelAnswer, ModelInput, RecallInput, TaskOfModel, present_model
@@ -33,7 +36,8 @@ class ModelsView(APIView):
     answers = {"GET": page_of(ModelAnswer), "POST": ModelAnswer}
 
     def get(self, request: Any) -> Response:
-        return Response(page(Model.objects.all(), request.query_params, present_model))
+        keys = Model.objects.values_list("key", flat=True)
+        return Response(page(Model.objects.all(), request.query_params, _presenter(request, *keys)))
 
     @extend_schema(request=ModelInput)
     @idempotent
@@ -44,7 +48,17 @@ class ModelsView(APIView):
         body.is_valid(raise_exception=True)
         file = describe_model_file(_in_model_directory(body.validated_data["file"]))
         model = add_model(file=file, actor=str(request.auth), now=system_clock(), key=body.validated_data.get("key"))
-        return Response(present_model(model), status=201)
+        return Response(_present(request, model), status=201)
+
+
+def _presenter(request: Any, *keys: str) -> Callable[[Model], dict[str, Any]]:
+    """Shows the models with these keys, with what they cost the organization now."""
+    rates = rate_table(organization_id=request.auth.organization_id, models=keys)
+    return partial(present_model, rates=rates, now=system_clock())
+
+
+def _present(request: Any, model: Model) -> dict[str, Any]:
+    return _presenter(request, model.key)(model)
 
 
 def _in_model_directory(name: str) -> Path:
@@ -61,7 +75,7 @@ class ModelView(APIView):
     answers = {"GET": ModelAnswer}
 
     def get(self, request: Any, reference: str) -> Response:
-        return Response(present_model(get_model(reference)))
+        return Response(_present(request, get_model(reference)))
 
 
 class RecallView(APIView):
@@ -80,7 +94,7 @@ class RecallView(APIView):
             actor=str(request.auth),
             now=system_clock(),
         )
-        return Response(present_model(model))
+        return Response(_present(request, model))
 
 
 class ModelTasksView(APIView):

@@ -1,11 +1,17 @@
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
+from django.conf import settings
 from rest_framework import serializers
 
+from agents.facade import RateTable
 from inference.models import Model
-from rest.serializers import KeyField, StrictSerializer
+from kernel.money import decimal_from
+from rest.serializers import DecimalField, KeyField, StrictSerializer
+
+_COST_FIELDS = ("currency", "compute_second", "input_per_million", "output_per_million", "effective_from")
 
 
 class ModelInput(StrictSerializer):
@@ -15,6 +21,16 @@ class ModelInput(StrictSerializer):
 
 class RecallInput(StrictSerializer):
     reason = serializers.CharField(max_length=1000)
+
+
+class ModelCost(serializers.Serializer):  # type: ignore[type-arg]
+    """What calls of a model cost now; prices that do not apply are null."""
+
+    currency = serializers.CharField()
+    compute_second = DecimalField(allow_null=True)
+    input_per_million = DecimalField(allow_null=True)
+    output_per_million = DecimalField(allow_null=True)
+    effective_from = serializers.DateTimeField(allow_null=True, help_text="null for the rate of the settings")
 
 
 class ModelAnswer(serializers.Serializer):  # type: ignore[type-arg]
@@ -36,9 +52,11 @@ class ModelAnswer(serializers.Serializer):  # type: ignore[type-arg]
     recalled_at = serializers.DateTimeField(allow_null=True)
     recalled_by = serializers.CharField()
     recall_reason = serializers.CharField()
+    cost = ModelCost()
 
 
-def present_model(model: Model) -> dict[str, Any]:
+def present_model(model: Model, *, rates: RateTable, now: datetime) -> dict[str, Any]:
+    """A model as an organization sees it: what it costs is dated, and may be by a rate of its own."""
     return {
         "id": model.digest,
         "key": model.key,
@@ -56,7 +74,17 @@ def present_model(model: Model) -> dict[str, Any]:
         "recalled_at": model.recalled_at,
         "recalled_by": model.recalled_by,
         "recall_reason": model.recall_reason,
+        "cost": _cost(model, rates, now),
     }
+
+
+def _cost(model: Model, rates: RateTable, now: datetime) -> dict[str, Any]:
+    hardware = settings.ENGINE_OPTIONS["hardware"]
+    rate = rates.rate_at(now, provider="taximeter", model=model.key, hardware=hardware)
+    if rate is None:
+        fallback = {"currency": "USD", "compute_second": decimal_from(settings.COMPUTE_SECOND_COST)}
+        return {**dict.fromkeys(_COST_FIELDS), **fallback}
+    return {name: getattr(rate, name) for name in _COST_FIELDS}
 
 
 class TaskOfModel(serializers.Serializer):  # type: ignore[type-arg]

@@ -32,13 +32,17 @@ def test_a_model_is_added_listed_and_recalled(api):
     assert added.status_code == 201
     assert added.json()["id"] == DIGEST
     assert (added.json()["key"], added.json()["architecture"]) == ("tiny-random-mamba", "mamba")
-    assert [model["key"] for model in api.get("models").json()["data"]] == ["tiny-random-mamba"]
+    assert added.json()["cost"]["compute_second"] == "0.000012"  # the rate of the settings
+    rate = {"provider": "taximeter", "model": "tiny-random-mamba", "compute_second": "0.00002"}
+    assert api.post("cost_rates", rate | {"effective_from": "2026-11-01T00:00:00Z"}).status_code == 201
+    (listed,) = api.get("models").json()["data"]
+    assert (listed["key"], listed["cost"]["compute_second"]) == ("tiny-random-mamba", "0.00002")
     recalled = api.post(f"models/{DIGEST}/recall", {"reason": "leaks"})
     assert recalled.status_code == 200
     assert recalled.json()["recall_reason"] == "leaks"
     assert api.get("models/tiny-random-mamba").json()["recalled_at"] is not None
     assert api.post("models", {"file": "mamba.gguf"}).json()["code"] == "model_recalled"
-    actions = AuditEntry.objects.order_by("id").values_list("action", flat=True)
+    actions = AuditEntry.objects.filter(action__startswith="model").order_by("id").values_list("action", flat=True)
     assert list(actions) == ["model.add", "model.recall", "model.refuse"]
 
 
