@@ -100,8 +100,7 @@ def finalize_drafts(*, organization_id: int, invoices: Sequence[Invoice], now: d
         columns = [[getattr(one, name) for one in invoices] for name in ("id", "number", "status", "paid_at")]
         cursor.execute(_FINALIZE, [now, now + timedelta(days=policy.payment_days), *columns])
     leave_balances(invoices=numbered, now=now)
-    lines = InvoiceLine.objects.filter(invoice__in=numbered).select_related("price")
-    post_invoices(invoices=numbered, lines=list(lines.order_by("invoice_id", "position")))
+    post_invoices(invoices=numbered)
 
 
 def _draft(

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
+from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from django.db import connection
@@ -100,32 +101,43 @@ def _columns(rows: Sequence[tuple[object, ...]], width: int) -> list[list[object
     return [list(column) for column in zip(*rows, strict=True)] if rows else [[] for _ in range(width)]
 
 
-def post_invoices(*, invoices: Sequence[Invoice], lines: Iterable[InvoiceLine]) -> int:
-    """Book invoices that have just been finalized, with their `lines`, in the transaction that finalizes them.
+class _Line(NamedTuple):
+    """What of an invoice line is booked."""
+
+    invoice_id: str
+    id: str
+    amount: Decimal
+    discount: Decimal
+    period_start: datetime
+    period_end: datetime
+
+
+def post_invoices(*, invoices: Iterable[Invoice]) -> int:
+    """Book invoices that have just been finalized, in the transaction that finalizes them; answers how many were new.
 
     Revenue of a line whose period is over is earned; that of any other is deferred. Credits they drew are booked
-    with them. At most three statements, however many they are.
+    with them. At most four statements, however many they are.
     """
     numbered = [one for one in invoices if one.number]
-    by_invoice: dict[str, list[InvoiceLine]] = defaultdict(list)
-    for line in lines:
-        by_invoice[line.invoice_id].append(line)
+    lines: dict[str, list[_Line]] = defaultdict(list)
+    stored = InvoiceLine.objects.filter(invoice__in=[one.pk for one in numbered]).order_by("invoice_id", "position")
+    for line in map(_Line._make, stored.values_list(*_Line._fields)):
+        lines[line.invoice_id].append(line)
     zones = dict(Customer.objects.filter(pk__in={one.customer_id for one in numbered}).values_list("pk", "timezone"))
     draws = draws_of(numbered)
     return post(
-        _finalized(one, by_invoice[one.pk], ZoneInfo(zones[one.customer_id]), draws.get(one.pk, Draws()))
-        for one in numbered
+        _finalized(one, lines[one.pk], ZoneInfo(zones[one.customer_id]), draws.get(one.pk, Draws())) for one in numbered
     )
 
 
-def _finalized(invoice: Invoice, lines: Sequence[InvoiceLine], zone: ZoneInfo, draws: Draws) -> Posting:
+def _finalized(invoice: Invoice, lines: Sequence[_Line], zone: ZoneInfo, draws: Draws) -> Posting:
     assert invoice.finalized_at is not None, "it has a number"
     earned, deferrals = ZERO, []
     for line in lines:
         net = subtract(line.amount, line.discount)
         if net and line.period_end > invoice.finalized_at:
             first, end = service_days(line.period_start, line.period_end, zone)
-            deferrals.append(Deferral(line.pk, net, first, end))
+            deferrals.append(Deferral(line.id, net, first, end))
         else:
             earned = total((earned, net))
     return Posting(

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from billing.domain.crediting import BilledLine, NothingToCredit, credit_lines
 from billing.domain.deferrals import Deferral, earned_by, taken_back
-from billing.models import InvoiceLine, LedgerTransaction, Payment
+from billing.models import LedgerTransaction, Payment
 from billing.services.coupons import create_coupon, redeem_coupon
 from billing.services.credit_notes import issue_credit_note
 from billing.services.credits import grant_credit, void_grant
@@ -117,7 +117,7 @@ def assert_nothing_changes_twice(books: Books) -> None:
     before = LedgerTransaction.objects.count(), books.balances()
     assert books.recognize() == 0
     invoices = books.invoices()
-    assert post_invoices(invoices=invoices, lines=InvoiceLine.objects.filter(invoice__in=invoices)) == 0
+    assert post_invoices(invoices=invoices) == 0
     for grant in books.customer.credit_grants.all():
         assert post_credit_movements(grant.movements.all()) == 0
     for invoice in invoices:
