@@ -172,6 +172,8 @@ def test_a_task_with_what_it_took(client, vendor):
     [found] = client.tasks.list(customer="acme", outcome="succeeded")
     assert (found.id, found.outcome, found.turns, found.input_tokens) == ("ticket-1", "succeeded", 3, Decimal(429))
     assert len(client.tasks.get("ticket-1").tree) == 3
+    costs = client.costs(**OCTOBER, group_by=["model"])
+    assert [(row.group, row.calls, row.input_tokens) for row in costs.rows] == [({"model": "smollm2"}, 3, Decimal(429))]
 
 
 def test_the_page_about_reading_tells_the_truth(vendor, monkeypatch, capsys):

@@ -11,7 +11,7 @@ from types import TracebackType
 from taximeter.client import endpoints, resources
 from taximeter.client.connection import Connection
 from taximeter.client.decoding import decode
-from taximeter.client.models import BillingPolicy, Usage
+from taximeter.client.models import BillingPolicy, CostReport, Usage
 from taximeter.environment import API_KEY, URL
 from taximeter.errors import ConfigurationError
 
@@ -63,6 +63,7 @@ class Client:
         self.meters = resources.Meters(self._connection)
         self.events = resources.Events(self._connection)
         self.agents = resources.Agents(self._connection)
+        self.cost_rates = resources.CostRates(self._connection)
         self.tasks = resources.Tasks(self._connection)
         self.ledger = resources.Ledger(self._connection)
         self.billing_runs = resources.BillingRuns(self._connection)
@@ -84,8 +85,6 @@ class Client:
         `window` is `minute`, `hour`, `day`, `month` or `total`, cut in `timezone`. `group_by` and `where` name the
         meter's dimensions; `customer` may stand in `group_by` too.
         """
-        if isinstance(group_by, str):
-            raise TypeError('group_by is a list of names: ["agent"]')
         parameters = {
             **(where or {}),
             "from": start,
@@ -93,10 +92,34 @@ class Client:
             "window": window,
             "timezone": timezone,
             "customer": customer,
-            "group_by": ",".join(group_by) or None,
+            "group_by": _names(group_by),
         }
         answer = self._connection.get(endpoints.USAGE.path_of(meter=meter), resources.written(parameters))
         return decode(Usage, answer)
+
+    def costs(
+        self,
+        *,
+        start: datetime,
+        end: datetime,
+        window: str = "total",
+        customer: str | None = None,
+        agent: str | None = None,
+        group_by: Sequence[str] = (),
+    ) -> CostReport:
+        """What calls of models cost the vendor, in full hours of UTC with `start` ≤ t < `end`.
+
+        `window` is `day` or `total`.
+        """
+        parameters: resources.Parameters = {
+            "from": start,
+            "to": end,
+            "window": window,
+            "customer": customer,
+            "agent": agent,
+            "group_by": _names(group_by),
+        }
+        return decode(CostReport, self._connection.get(endpoints.COSTS.path, resources.written(parameters)))
 
     def billing_policy(self) -> BillingPolicy:
         """How the organization bills."""
@@ -113,3 +136,9 @@ class Client:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _names(names: Sequence[str]) -> str | None:
+    if isinstance(names, str):
+        raise TypeError('group_by is a list of names: ["agent"]')
+    return ",".join(names) or None

@@ -154,6 +154,14 @@ class Agents(Resource):
         return self._one(endpoints.AGENT, agent=agent)
 
 
+class CostRates(Resource):
+    def list(
+        self, *, provider: str | None = None, model: str | None = None, page_size: int = PAGE_SIZE
+    ) -> Listing[models.CostRate]:
+        """What models and a second of computing cost: the organization's own rates, and known prices."""
+        return self._list(endpoints.COST_RATES, page_size, {"provider": provider, "model": model})
+
+
 class Tasks(Resource):
     def list(
         self,

@@ -52,7 +52,16 @@ from taximeter.client.models.ledger import (
     TrialBalanceRow,
     TrialBalanceTotal,
 )
-from taximeter.client.models.tasks import Agent, AgentVersion, Cost, TaskSummary, TaskTrace
+from taximeter.client.models.tasks import (
+    Agent,
+    AgentVersion,
+    Cost,
+    CostRate,
+    CostReport,
+    CostRow,
+    TaskSummary,
+    TaskTrace,
+)
 from taximeter.client.models.usage import Meter, Usage, UsageEvent, UsageRow
 
 __all__ = [
@@ -65,6 +74,9 @@ __all__ = [
     "BillingRun",
     "Charge",
     "Cost",
+    "CostRate",
+    "CostReport",
+    "CostRow",
     "Coupon",
     "CreditBalance",
     "CreditBalances",

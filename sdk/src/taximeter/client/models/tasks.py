@@ -1,4 +1,4 @@
-"""What agents did."""
+"""What agents did, and what it cost the vendor."""
 
 from __future__ import annotations
 
@@ -37,6 +37,50 @@ class Cost:
     currency: str
     unpriced_calls: int
     other_currencies: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CostRow:
+    """What calls of models used and cost, on a day and in a group where it was asked so."""
+
+    calls: int
+    input_tokens: Decimal
+    cached_input_tokens: Decimal
+    cache_write_tokens: Decimal
+    output_tokens: Decimal
+    compute_seconds: Decimal
+    cost: Cost
+    day: datetime | None = None
+    group: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CostReport:
+    """What calls of models cost, in `start` ≤ t < `end`."""
+
+    start: datetime = field(metadata={"json": "from"})
+    end: datetime = field(metadata={"json": "to"})
+    rows: tuple[CostRow, ...] = field(metadata={"json": "data"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CostRate:
+    """What a provider's model, or a second of computing, costs from `effective_from` on."""
+
+    id: str
+    scope: str
+    provider: str | None
+    model: str | None
+    hardware: str | None
+    currency: str
+    input_per_million: Decimal | None
+    cached_input_per_million: Decimal | None
+    cache_write_per_million: Decimal | None
+    output_per_million: Decimal | None
+    compute_second: Decimal | None
+    effective_from: datetime
+    source: str
+    created_at: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
