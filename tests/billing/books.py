@@ -32,7 +32,7 @@ class Books:
     customer: Customer
 
     def subscribe(
-        self, *prices: dict[str, Any], starts: str, interval: str = "month", key: str = "plan"
+        self, *prices: dict[str, Any], starts: str, interval: str = "month", key: str = "plan", seats: int = 0
     ) -> Subscription:
         plan = create_plan(
             organization=self.api.organization,
@@ -42,7 +42,7 @@ class Books:
             interval=interval,
             prices=[{"name": price["key"], **price} for price in prices],
         )
-        return subscribe(customer=self.customer, plan=plan, starts_at=at(starts))
+        return subscribe(customer=self.customer, plan=plan, starts_at=at(starts), seats=seats)
 
     def advance(self, to: str) -> None:
         self.clock, _ = advance_test_clock(test_clock=self.clock, to=at(to))

@@ -19,11 +19,14 @@ from hypothesis import strategies as st
 from billing.domain.crediting import BilledLine, NothingToCredit, credit_lines
 from billing.domain.deferrals import Deferral, earned_by, taken_back
 from billing.models import LedgerTransaction, Payment
+from billing.services.changes import cancel_subscription, change_seats, pause_subscription, resume_subscription
+from billing.services.charges import create_charge, invoice_charge
 from billing.services.coupons import create_coupon, redeem_coupon
 from billing.services.credit_notes import issue_credit_note
 from billing.services.credits import grant_credit, void_grant
 from billing.services.ledger import post_credit_movements, post_invoices
 from billing.services.payments import pay_invoice, refund_payment, void_invoice, write_off_invoice
+from billing.services.policy import change_policy
 from kernel.errors import TaximeterError
 from tests.api import Api, make_api
 from tests.billing.books import Books, at, fee, open_books
@@ -42,6 +45,10 @@ operations = st.lists(
         st.tuples(st.just("grant"), amounts, st.sampled_from(["promotion", "purchase"])),
         st.tuples(st.just("void_grant"), picks),
         st.tuples(st.just("recognize")),
+        st.tuples(st.just("charge"), st.integers(-5000, 15000).filter(bool), st.booleans()),
+        st.tuples(st.sampled_from(["cancel", "pause", "resume"]), picks),
+        st.tuples(st.just("seats"), st.integers(1, 9)),
+        st.tuples(st.just("grace"), st.sampled_from([0, 48])),
     ),
     min_size=3,
     max_size=12,
@@ -55,7 +62,8 @@ def test_the_books_hold_after_anything_in_any_order(steps: list[tuple[Any, ...]]
     with undone():
         books = open_books(make_api("Vendor"), tax_rate=Decimal("0.19"), timezone="Asia/Tokyo")
         books.subscribe(fee("a", "99.99"), fee("b", "31.01", advance=False), starts="2026-01-10", key="monthly")
-        books.subscribe(fee("c", "1000.07"), starts="2026-01-15", interval="quarter", key="quarterly")
+        seats = {"key": "s", "kind": "seat", "bill": "in_advance", "model": {"type": "per_unit", "unit_amount": "7.77"}}
+        books.subscribe(fee("c", "1000.07"), seats, starts="2026-01-15", interval="quarter", key="quarterly", seats=3)
         books.advance("2026-01-20")
         for step in steps:
             try:
@@ -88,6 +96,16 @@ def perform(books: Books, name: str, *given: Any) -> None:
         books.recognize()
     elif name == "grant":
         grant_credit(customer=books.customer, name="g", amount=given[0], now=now, currency="USD", source=given[1])
+    elif name == "grace":
+        change_policy(organization_id=books.api.organization.pk, grace_hours=given[0])
+    elif name == "charge":
+        charge = create_charge(
+            customer=books.customer, description="c", unit_amount=Decimal(given[0]).scaleb(-2), now=now
+        )
+        if given[1]:
+            invoice_charge(charge=charge, now=now)
+    elif name in {"cancel", "pause", "resume", "seats"}:
+        change(name, books, now, *given)
     elif name == "void_grant":
         grants = list(books.customer.credit_grants.order_by("id"))
         if grants:
@@ -98,6 +116,18 @@ def perform(books: Books, name: str, *given: Any) -> None:
             refund_payment(payment=payments[given[0] % len(payments)], now=now, amount=given[1])
     else:
         settle(name, invoices[given[0] % len(invoices)], now, *given[1:])
+
+
+def change(name: str, books: Books, now: Any, given: int) -> None:
+    subscriptions = list(books.customer.subscriptions.order_by("id"))
+    if name == "seats":
+        change_seats(subscription=subscriptions[1], seats=given, when="now", now=now)
+        return
+    subscription = subscriptions[given % 2]
+    if name == "cancel":
+        cancel_subscription(subscription=subscription, ends_at=now)
+    else:
+        {"pause": pause_subscription, "resume": resume_subscription}[name](subscription=subscription, now=now)
 
 
 def settle(name: str, invoice: Any, now: Any, *given: Any) -> None:
