@@ -24,6 +24,7 @@ from taximeter.transports import (
     Rejection,
     SpoolTransport,
     Stats,
+    Waits,
 )
 from taximeter.turn import Turn
 from taximeter.version import __version__
@@ -52,6 +53,7 @@ __all__ = [
     "TaximeterError",
     "Transport",
     "Turn",
+    "Waits",
     "__version__",
     "carry",
     "current_task",

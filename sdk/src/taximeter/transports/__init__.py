@@ -1,6 +1,7 @@
 """Where events go: onto a disk, into memory, or straight over HTTP."""
 
 from taximeter.delivery.answers import Receipt, Rejection
+from taximeter.delivery.sender import Waits
 from taximeter.transports.background import Stats
 from taximeter.transports.http import HttpTransport
 from taximeter.transports.memory import InMemoryTransport
@@ -15,4 +16,5 @@ __all__ = [
     "Rejection",
     "SpoolTransport",
     "Stats",
+    "Waits",
 ]
