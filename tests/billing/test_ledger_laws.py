@@ -56,7 +56,7 @@ operations = st.lists(
 
 
 @pytest.mark.django_db
-@settings(max_examples=15)
+@settings(max_examples=10)
 @given(operations)
 def test_the_books_hold_after_anything_in_any_order(steps: list[tuple[Any, ...]]) -> None:
     with undone():
