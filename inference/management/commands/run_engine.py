@@ -24,6 +24,7 @@ logger = logging.getLogger("inference")
 
 
 class Command(BaseCommand):
+    requires_system_checks = []  # they load all addresses and views; back in seconds counts more here
     help = "Run the engine: the one process that holds models, answering on a unix socket until TERM or Ctrl-C."
 
     def handle(self, *args: Any, **options: Any) -> None:
