@@ -31,10 +31,13 @@ class PlanAdmin(KeptAdmin):
 
 class PriceInline(ReadOnlyInline):
     model = Price
-    fields = ("key", "name", "kind", "meter", "filter", "included", "minimum", "maximum", "prorate", "model")
+    fields = (
+        *("key", "name", "kind", "meter", "filter", "included", "minimum", "maximum", "prorate"),
+        *("pricing_unit", "unit_rate", "model"),
+    )
 
     def get_queryset(self, request: HttpRequest) -> Any:
-        return super().get_queryset(request).select_related("meter")
+        return super().get_queryset(request).select_related("meter", "pricing_unit")
 
 
 @admin.register(PlanVersion)

@@ -92,13 +92,17 @@ def test_late_usage_is_charged_as_the_units_of_then_paid_it(vendor: Api, subscri
     assert available(vendor) == {"turns": "50"}
 
 
-def test_late_usage_is_discounted_as_its_line_was(vendor: Api, subscribe: Make, send: Make) -> None:
+@pytest.mark.parametrize(("turns", "october"), [(120, "6.00"), (100, "5.00")])
+def test_late_usage_is_discounted_as_its_line_was(
+    vendor: Api, subscribe: Make, send: Make, turns: int, october: str
+) -> None:
+    """Also where that line came to nothing."""
     plan(vendor, fee("10"), usage("0.10", included="100"))
     vendor.post("coupons", {"key": "half", "percent": "50"})
     subscribe("acme", "p", "2026-10-01T00:00:00Z", coupon="half")
-    send("acme", "agent.turn", 120)
+    send("acme", "agent.turn", turns)
     close(vendor)
-    assert credits_of(vendor) == [("finalized", "6.00", "6.00", "0.00", "6.00")]
+    assert credits_of(vendor) == [("finalized", october, october, "0.00", october)]
     send("acme", "agent.turn", 30, name="late")
     find_late_usage(organization_id=vendor.organization.pk, now=NOW)
     close_months(vendor, "2026-11", "2026-11")

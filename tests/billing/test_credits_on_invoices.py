@@ -33,8 +33,16 @@ def totals(invoice: Row) -> tuple[str, str, str]:
     return invoice["total"], invoice["credits_applied"], invoice["amount_due"]
 
 
+#: A coupon over an amount, but for the amount.
+AMOUNT_OFF = {"currency": "USD"}
+
+
 def assert_books_agree(clocked: Clocked) -> None:
-    for law in (grants_are_the_sum_of_their_movements, invoices_used_the_credit_they_say):
+    for law in (
+        discounts_are_those_of_their_lines,
+        grants_are_the_sum_of_their_movements,
+        invoices_used_the_credit_they_say,
+    ):
         assert not list(law.violations(clocked.api.organization.pk))
 
 
@@ -180,22 +188,43 @@ def test_a_bill_that_cannot_be_priced_uses_up_nothing(clocked: Clocked) -> None:
     assert [one.total for one in sound] == [Decimal(0)]
 
 
-@settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     amounts=st.lists(st.integers(1, 150), max_size=4),
     months=st.lists(st.integers(0, 3), max_size=4),
     fees=st.lists(st.integers(0, 120), min_size=1, max_size=2),
+    coupons=st.lists(
+        st.integers(1, 100).map(lambda n: {"percent": str(n)} if n % 2 else AMOUNT_OFF | {"amount": str(n)})
+    ),
+    by_hand=st.lists(st.integers(-150, 60), max_size=2),
+    turns=st.integers(0, 30),
 )
-def test_whatever_is_granted_previews_are_what_is_issued_and_books_agree(
-    clocked: Clocked, amounts: list[int], months: list[int], fees: list[int]
+def test_whatever_is_used_previews_are_what_is_issued_and_books_agree(
+    clocked: Clocked,
+    amounts: list[int],
+    months: list[int],
+    fees: list[int],
+    coupons: list[Row],
+    by_hand: list[int],
+    turns: int,
 ) -> None:
     number = Invoice.objects.count() + CreditGrant.objects.count()
     mine = Clocked.at(clocked.api, "2026-10-01T00:00:00Z")
     key = f"customer-{number}"
     mine.customer(key, tax_rate="0.07")
     for index, amount in enumerate(fees):
-        mine.plan(f"plan-{number}-{index}", fee(str(amount)))
-        mine.subscribe(key, f"plan-{number}-{index}")
+        mine.plan(f"plan-{number}-{index}", fee(str(amount)), usage("0.37"))
+        subscription = mine.subscribe(key, f"plan-{number}-{index}")
+        for place, coupon in enumerate(coupons[:3]):
+            name = f"coupon-{number}-{index}-{place}"
+            assert mine.api.post("coupons", {"key": name, "periods": place + 1} | coupon).status_code == 201
+            assert mine.api.post(f"subscriptions/{subscription}/coupons", {"coupon": name}).status_code == 201
+    for amount in by_hand:
+        body = {"customer": key, "description": "By hand", "amount": str(amount)}
+        assert mine.api.post("charges", body).status_code == 201
+    if turns:
+        mine.turns(key, turns, "2026-10-05T00:00:00Z")
+        grant(mine.api, key, amount="20", currency=None, meter="turns")
     for amount, month in zip(amounts, months, strict=False):
         grant(
             mine.api, key, amount=str(amount), expires_at=f"2026-{10 + month:02d}-15T00:00:00Z" if month < 3 else None
