@@ -211,3 +211,29 @@ def test_a_full_queue_drops_the_oldest_blocks_or_raises(caplog):
     assert blocking.stats().lost == 1
     for transport in (dropping, raising, blocking):
         transport.close(0)
+
+
+def test_a_spool_that_turns_out_to_be_another_does_not_stop_the_agent(tmp_path, caplog):
+    transport = spool(tmp_path)
+    (tmp_path / "spool" / "FORMAT").write_text("something else\n")
+    record(transport, "a")
+    assert transport.stats().lost == 1
+    assert "something else" in caplog.text
+    transport.close(0)
+
+
+def test_what_is_no_event_at_all_does_not_stop_the_sending():
+    with receiving() as receiver:
+        transport = QueueTransport(receiver.address, api_key="k", waits=QUICK)
+        transport([{"id": "a", "data": object()}])
+        record(transport, "b")
+        transport([{"id": "c", "data": 10**5000}])
+        assert transport.flush(5)
+        assert receiver.ids() == ["b"]
+        assert [refusal.code for _, refusal in transport.refused()] == ["event_invalid"] * 2
+        transport.close()
+
+
+def test_a_number_that_no_server_takes_is_a_mistake_of_the_caller():
+    with pytest.raises(ValueError, match="240 digits"):
+        Meter(source="desk", transport=list).record("t", "acme", {"n": 10**300})

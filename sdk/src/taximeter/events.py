@@ -14,6 +14,8 @@ Event = dict[str, Any]
 #: What an exact number may be given as.
 Exact = str | int | Decimal
 
+_MAX_BITS = 800
+
 TASK, TURN, DECISION = "agent.task", "agent.turn", "agent.decision"
 TOOL_CALL, INFERENCE_CALL = "agent.tool_call", "inference.call"
 
@@ -38,7 +40,11 @@ def rfc3339(instant: datetime) -> str:
 
 def plain(value: Any) -> Any:
     """`value` as JSON can carry it without loss; `TypeError` or `ValueError` for what it cannot."""
-    if value is None or isinstance(value, (str, bool, int)):
+    if value is None or isinstance(value, (str, bool)):
+        return value
+    if isinstance(value, int):
+        if value.bit_length() > _MAX_BITS:
+            raise ValueError("a whole number of more than 240 digits is no number an event can carry")
         return value
     if isinstance(value, Decimal):
         return exact(value)

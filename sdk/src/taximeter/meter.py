@@ -158,7 +158,7 @@ class Meter:
         """
         try:
             event = self.event(type, customer, data, id=id, time=time)
-        except (TypeError, ValueError) as error:
+        except (TypeError, ValueError, RecursionError) as error:
             self.misused(error)
             return {}
         self.send([event])

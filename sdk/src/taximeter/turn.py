@@ -106,7 +106,7 @@ class Turn:
             data = without_content(data)
         try:
             task.record(type, id, task.meter.clock(), {"turn_id": self.turn_id, **data})
-        except (TypeError, ValueError) as error:
+        except (TypeError, ValueError, RecursionError) as error:
             task.meter.misused(error)
         self._recorded = True
         return id

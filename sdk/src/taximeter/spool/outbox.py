@@ -11,6 +11,7 @@ import time
 from collections.abc import Sequence
 
 from taximeter.delivery.outbox import Batch, Refusal
+from taximeter.errors import SpoolError
 from taximeter.spool.directory import SpoolDirectory
 from taximeter.spool.log import Log, Position, segment_numbers
 from taximeter.spool.reader import LogReader
@@ -190,7 +191,11 @@ class SpoolOutbox:
             self._begin_log().append(records)
 
     def _begin_log(self) -> LogWriter:
-        self.directory.make()
+        try:
+            self.directory.make()
+        except SpoolError as problem:
+            # Whoever records is not to be stopped by it now; when the transport was made, it would have been.
+            raise OSError(str(problem)) from problem
         writer = LogWriter(self.directory, syncs=self._syncs)
         self._writer = writer
         self._readers.append(LogReader(writer.log, writing=lambda: self._number_of(writer)))

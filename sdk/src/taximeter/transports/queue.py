@@ -44,7 +44,18 @@ class QueueOutbox:
             events = list(islice(self.events, self._batch_events))
         if not events:
             return None
-        return Batch([encode_event(event) for event in events], None, range(first + 1, first + 1 + len(events)))
+        payloads, positions = [], []
+        for position, event in enumerate(events, first + 1):
+            try:
+                payloads.append(encode_event(event))
+                positions.append(position)
+            except (TypeError, ValueError, RecursionError) as error:  # noqa: PERF203 - no event that a meter made
+                self.set_aside(str(event.get("id"))[:200].encode(), Refusal("event_invalid", str(error)))
+        if not payloads:
+            self.advance(Batch([], None, [first + len(events)]))
+            return self.next_batch()
+        positions[-1] = first + len(events)  # with what could not be encoded behind it
+        return Batch(payloads, None, positions)
 
     def advance(self, batch: Batch) -> None:
         with self.changed:
