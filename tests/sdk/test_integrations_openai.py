@@ -499,6 +499,29 @@ def test_taximeters_own_door_is_told_whom_it_is_for_and_meters_itself(server):
     ]
 
 
+def test_what_no_header_can_hold_is_not_told_and_refuses_no_call(server, meter, caplog):
+    client = wrap(openai.OpenAI(base_url=f"{server.address}/v1", api_key="k"), meter=meter, door=True)
+    server.answers = [completion()]
+    with meter.task("t", customer="müller", agent="a", task_id="t" * 300):
+        client.chat.completions.create(**ASK)
+    told = {name for name in server.requests[0][1] if name in {"x-customer", "x-agent", "x-task-id", "x-turn-id"}}
+    assert told == {"x-agent", "x-turn-id"}
+    assert "müller" in caplog.text
+
+
+def test_a_call_is_made_even_if_who_it_is_for_cannot_be_told(server, meter, memory, caplog):
+    def nobody() -> str:
+        raise LookupError("who?")
+
+    for door in (True, False):
+        plain = openai.OpenAI(base_url=f"{server.address}/v1", api_key="k")
+        client = wrap(plain, meter=meter, customer=nobody, door=door)
+        server.answers = [completion()]
+        assert client.chat.completions.create(**ASK).choices
+    assert memory.events == []
+    assert caplog.text.count("who?") >= 2
+
+
 def test_another_provider_is_told_nothing_of_customers(server, meter, client, memory):
     server.answers = [completion()]
     with a_task(meter):

@@ -14,8 +14,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from taximeter.integrations import openai_answers as answers
+from taximeter.integrations.door import DOOR_HEADER
 from taximeter.integrations.model_calls import Named
-from taximeter.integrations.wrapping import DOOR_HEADER, Client, Dialect, wrapped
+from taximeter.integrations.wrapping import Client, Dialect, wrapped
 from taximeter.meter import Meter
 
 __all__ = ["DOOR_HEADER", "wrap"]

@@ -12,9 +12,9 @@ import weakref
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
-from urllib.parse import urlsplit
 
-from taximeter.integrations.model_calls import ModelCall, Named, Reading, asked
+from taximeter.integrations.door import DOOR_HEADER, is_door, with_door_headers
+from taximeter.integrations.model_calls import ModelCall, Named, Reading
 from taximeter.integrations.raw_responses import follow_when_read
 from taximeter.integrations.streams import Follower, StreamParts, follow
 from taximeter.meter import Meter
@@ -25,8 +25,6 @@ logger = logging.getLogger("taximeter")
 
 Client = TypeVar("Client")
 
-#: What Taximeter's own door answers with, so that nobody counts its calls a second time.
-DOOR_HEADER = "X-Taximeter-Call"
 _MOST_UNFINISHED = 1000
 
 
@@ -65,8 +63,8 @@ def wrapped(
 ) -> Client:
     """A client like `client`, with its connections, that records its calls."""
     base = getattr(type(client), "_taximeter_base", type(client))
-    is_door = _is_door(client, meter) if door is None else door
-    recorder = Recorder(dialect, meter, customer, agent, provider, tools, is_door)
+    meters_itself = is_door(client, meter) if door is None else door
+    recorder = Recorder(dialect, meter, customer, agent, provider, tools, meters_itself)
     # `with_options` makes another client on the same connections, and one of this class again.
     made: Any = client.with_options()  # type: ignore[attr-defined]
     made.__class__ = _async_class(base, recorder) if _is_async(base) else _sync_class(base, recorder)
@@ -78,7 +76,7 @@ def _sync_class(base: Any, recorder: Recorder) -> Any:
         _taximeter_base = base
 
         def request(self, cast_to: Any, options: Any, *arguments: Any, **more: Any) -> Any:
-            call = recorder.begin(self, options, streams=bool(more.get("stream")))
+            call = recorder.begun(self, options, streams=bool(more.get("stream")))
             if call is None:
                 return super().request(cast_to, options, *arguments, **more)
             try:
@@ -97,7 +95,7 @@ def _async_class(base: Any, recorder: Recorder) -> Any:
         _taximeter_base = base
 
         async def request(self, cast_to: Any, options: Any, *arguments: Any, **more: Any) -> Any:
-            call = recorder.begin(self, options, streams=bool(more.get("stream")))
+            call = recorder.begun(self, options, streams=bool(more.get("stream")))
             if call is None:
                 return await super().request(cast_to, options, *arguments, **more)
             try:
@@ -134,8 +132,18 @@ class Recorder:
     #: Calls whose answer was still being worked on, by its id.
     unfinished: dict[str, ClientCall] = field(default_factory=dict)
 
-    def begin(self, client: Any, options: Any, *, streams: bool) -> ClientCall | Again | None:
-        """The call that `options` begins, with what has to be added to them; None for what calls no model."""
+    def begun(self, client: Any, options: Any, *, streams: bool) -> ClientCall | Again | None:
+        """The call that `options` begins, with what has to be added to them; None for what calls no model.
+
+        Whatever goes wrong here, the call is made.
+        """
+        try:
+            return self._begin(client, options, streams=streams)
+        except Exception:
+            logger.exception("a call will not be recorded")
+            return None
+
+    def _begin(self, client: Any, options: Any, *, streams: bool) -> ClientCall | Again | None:
         if again := self.unfinished.get(self.dialect.asked_again(str(options.url)) or ""):
             return Again(again)
         kind = self.dialect.operations.get(str(options.url))
@@ -155,7 +163,7 @@ class Recorder:
         )
         hides_usage = False
         if self.door:
-            options.headers = self._door_headers(call, options.headers)
+            options.headers = with_door_headers(options.headers, call)
         elif streams:
             hides_usage = self.dialect.ask_for_usage(options, body)
         if self.tools:
@@ -187,23 +195,6 @@ class Recorder:
             if found:
                 turn, decision, name = found
                 turn.tool_call(name, decision_id=decision, tool_call_id=call_id)
-
-    def _door_headers(self, call: ModelCall, given: Any) -> dict[str, Any]:
-        """Whom and what the call is for, as the door takes it; what the caller says himself comes first."""
-        task = call.task
-        if task is not None:
-            agent, version = task.fields.get("agent"), task.fields.get("agent_version")
-            said: dict[str, str | None] = {
-                "X-Customer": task.customer,
-                "X-Agent": f"{agent}@{version}" if version else agent,
-                "X-Task-Id": task.task_id,
-                "X-Turn-Id": call.turn.turn_id if call.turn else None,
-            }
-        else:
-            said = {"X-Customer": asked(self.customer), "X-Agent": asked(self.agent)}
-        headers = dict(given) if isinstance(given, Mapping) else {}
-        own = {name.lower() for name in headers}
-        return headers | {name: value for name, value in said.items() if value and name.lower() not in own}
 
 
 @dataclass(frozen=True)
@@ -276,13 +267,6 @@ class ClientCall:
         if not self._call.is_metered_elsewhere and (DOOR_HEADER in headers or hasattr(answer, "taximeter")):
             self._call.is_metered_elsewhere = True
             logger.warning("this client speaks to Taximeter's own door: say wrap(…, door=True) to tell it the customer")
-
-
-def _is_door(client: Any, meter: Meter) -> bool:
-    """Whether the client speaks to the server that the meter sends to."""
-    address = urlsplit(str(getattr(meter.transport, "address", "")))
-    theirs = urlsplit(str(client.base_url))
-    return bool(address.hostname) and (address.scheme, address.netloc) == (theirs.scheme, theirs.netloc)
 
 
 def _is_async(base: type[Any]) -> bool:
