@@ -11,6 +11,7 @@ from billing.domain.draws import Draw
 from billing.domain.pricing import Usage
 from billing.domain.rating import RatedLine, billable_usage, rate
 from billing.models.catalogue import Bill as BillTime
+from billing.models.invoices import InvoiceKind
 from billing.queries.bills import Bill
 from billing.queries.charges import WaitingCharges
 from billing.queries.coupons import Coupons, Discountable
@@ -84,9 +85,10 @@ def _units_for(
 
 def total_up(bill: Bill, lines: Sequence[PricedLine], reductions: Reductions) -> PricedInvoice:
     """The invoice of `lines`: with the customer's waiting charges, less coupons, plus tax, less credit."""
-    charges = reductions.charges.take(customer_id=bill.customer.pk, currency=bill.currency, at=bill.due_at)
     discounted, taken = _discounted(bill, lines, reductions.coupons)
-    return with_tax_and_credit(bill, [*discounted, *charges], taken, reductions.wallets)
+    if bill.kind != InvoiceKind.THRESHOLD:  # which is over usage alone
+        discounted += reductions.charges.take(customer_id=bill.customer.pk, currency=bill.currency, at=bill.due_at)
+    return with_tax_and_credit(bill, discounted, taken, reductions.wallets)
 
 
 def with_tax_and_credit(

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 
 import pytest
 
+from billing.facade import customers_of
 from billing.invariants import check_all
 from billing.models import Invoice
+from billing.services.charges import create_charge
 from billing.services.credit_expiry import expire_credits
 from billing.services.drafts import finalize_due_drafts, refresh_draft
 from billing.services.late_usage import find_late_usage
@@ -109,3 +112,20 @@ def test_late_usage_is_discounted_as_its_line_was(
     # the fee of 10.00 and 3.00 of late usage, each half off
     assert credits_of(vendor)[1] == ("finalized", "6.50", "6.50", "0.00", "6.50")
     assert_books_agree(vendor)
+
+
+def test_a_waiting_charge_makes_no_threshold_invoice_and_is_not_on_one(
+    vendor: Api, subscribe: Make, send: Make
+) -> None:
+    plan(vendor, usage("0.10"), invoice_threshold="5")
+    subscribe("acme", "p", "2026-10-01T00:00:00Z")
+    [acme] = customers_of(vendor.organization.pk)
+    early = datetime(2026, 10, 2, tzinfo=UTC)
+    create_charge(customer=acme, description="By hand", unit_amount=Decimal(100), now=early)
+    send("acme", "agent.turn", 40)
+    at = datetime(2026, 10, 10, tzinfo=UTC)
+    assert invoice_thresholds(organization_id=vendor.organization.pk, now=at) == []
+    send("acme", "agent.turn", 20, name="more")
+    invoice_thresholds(organization_id=vendor.organization.pk, now=at)
+    close(vendor)
+    assert [one[1] for one in credits_of(vendor)] == ["6.00", "100.00"]
