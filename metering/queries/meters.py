@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from decimal import Decimal
 
@@ -76,6 +77,17 @@ def forget_numeric_paths(organization_id: int) -> None:
     _numeric.forget(organization_id)
 
 
+# The organization's first and last transaction in the log, and how many archives are yet to be taken in.
+_PROGRESS = """
+SELECT (ARRAY_AGG(xid ORDER BY xid))[1]::text, (ARRAY_AGG(xid ORDER BY xid))[2]::text,
+       (SELECT COUNT(*) FROM metering_archivedorganization a JOIN metering_logarchive l ON l.id = a.archive_id
+        WHERE a.organization_id = %s AND a.last_xid >= %s::xid8
+          AND COALESCE((%s::jsonb ->> a.archive_id::text)::int, 0) < l.row_groups)
+FROM ((SELECT xid FROM metering_usageevent WHERE organization_id = %s ORDER BY xid LIMIT 1) UNION ALL
+      (SELECT xid FROM metering_usageevent WHERE organization_id = %s ORDER BY xid DESC LIMIT 1)) ends
+"""
+
+
 def projection_progress(meter: Meter) -> dict[str, object]:
     """How far the projection of the meter's newest version has come: `{"state", "progress"}`.
 
@@ -85,14 +97,13 @@ def projection_progress(meter: Meter) -> dict[str, object]:
     version = max(meter.versions.all(), key=lambda v: v.number)
     if version.unbounded or version.definition["aggregation"] not in PROJECTED:
         return {"state": "from_log", "progress": None}
+    organization_id = meter.organization_id
+    reached = [organization_id, str(version.projected_to), json.dumps(version.archived)]
     with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT (ARRAY_AGG(xid ORDER BY xid))[1]::text, (ARRAY_AGG(xid ORDER BY xid))[2]::text FROM ("
-            " (SELECT xid FROM metering_usageevent WHERE organization_id = %s ORDER BY xid LIMIT 1) UNION ALL"
-            " (SELECT xid FROM metering_usageevent WHERE organization_id = %s ORDER BY xid DESC LIMIT 1)) ends",
-            [meter.organization_id, meter.organization_id],
-        )
-        first, last = cursor.fetchone()
+        cursor.execute(_PROGRESS, [*reached, organization_id, organization_id])
+        first, last, archives = cursor.fetchone()
+    if archives:  # they come before the log
+        return {"state": "building", "progress": Decimal(0)}
     if first is None or version.projected_to > int(last):
         return {"state": "live", "progress": Decimal(1)}
     span = int(last) + 1 - int(first)

@@ -261,19 +261,20 @@ def _rows(meter: CompiledMeter, source: Fragment, sign: int, extra: Fragment) ->
 
 
 def _within(log: Fragment, periods: tuple[Period, ...], conditions: Fragment) -> Fragment:
-    """The events of `log` in any of `periods`, as `e`. OFFSET 0 keeps the planner at one index scan per period."""
-    parts = {"log": log, "conditions": conditions}
+    """The events of `log` in any of `periods`, as `e`. OFFSET 0 keeps the planner at one index scan per period; the
+    outer bounds tell it which partitions they are in."""
+    bounded = sql.SQL("SELECT * FROM {} log WHERE {} AND time >= {} AND time < {}").format(
+        log, conditions, _instant(periods[0].start), _instant(periods[-1].end)
+    )
     if len(periods) == 1:
-        return sql.SQL("(SELECT * FROM {log} log WHERE {conditions} AND time >= {a} AND time < {b}) e").format(
-            a=_instant(periods[0].start), b=_instant(periods[0].end), **parts
-        )
+        return sql.SQL("({}) e").format(bounded)
     return sql.SQL(
         "unnest({starts}::timestamptz[], {ends}::timestamptz[]) AS span (a, b) CROSS JOIN LATERAL"
-        " (SELECT * FROM {log} log WHERE {conditions} AND time >= span.a AND time < span.b OFFSET 0) e"
+        " ({bounded} AND time >= span.a AND time < span.b OFFSET 0) e"
     ).format(
         starts=sql.Literal([period.start for period in periods]),
         ends=sql.Literal([period.end for period in periods]),
-        **parts,
+        bounded=bounded,
     )
 
 

@@ -37,6 +37,7 @@ from metering.facade import (
     void_event,
 )
 from metering.models import LogArchive, MeterVersion, UsageEvent
+from metering.queries.meters import projection_progress
 from metering.services.projections import advance_projection, current_watermark
 from metering.services.retention import MonthNotProjected, MonthOpen, keep_log
 from tests.api import Api
@@ -252,6 +253,7 @@ def test_a_new_meter_counts_what_has_left(filled: int, monkeypatch: pytest.Monke
 
     assert tuple(usages(filled, METERS, " again").values()) == tuple(before.values())
     version = get_meter_version(organization_id=filled, meter="sum again")
+    assert projection_progress(version.meter) == {"state": "building", "progress": 0}
     steps = 0
     while advance_projection(meter_version_id=version.pk, watermark=current_watermark()):
         steps += 1
@@ -262,6 +264,7 @@ def test_a_new_meter_counts_what_has_left(filled: int, monkeypatch: pytest.Monke
             assert kept == made
     assert steps > 4
     advance_projections()
+    assert projection_progress(version.meter) == {"state": "live", "progress": 1}
     kept, made = now()
     assert kept == made
 
