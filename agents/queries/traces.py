@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -26,6 +27,7 @@ KINDS = {TASK: "task", TURN: "turn", DECISION: "decision", TOOL_CALL: "tool_call
 
 #: What comes first of what happened at the same instant: the model answers, a choice is made, a tool runs.
 _ORDER = ("inference_call", "decision", "tool_call")
+_DIGITS = re.compile("[0-9]+")
 
 
 class TaskNotFound(NotFoundError):
@@ -207,9 +209,16 @@ def _name_turns(root: Node) -> None:
 
 
 def _sort(node: Node) -> None:
-    node.children.sort(key=lambda one: (one.time, _ORDER.index(one.kind) if one.kind in _ORDER else 9))
+    node.children.sort(key=_place)
     for child in node.children:
         _sort(child)
+
+
+def _place(node: Node) -> tuple[Any, ...]:
+    """By time; at one instant by what leads to what, and then by the numbers in the events' ids."""
+    name = node.event.id if node.event else ""
+    numbers = tuple((len(digits), digits) for digits in _DIGITS.findall(name))
+    return node.time, _ORDER.index(node.kind) if node.kind in _ORDER else len(_ORDER), numbers, name
 
 
 def _text(event: EventView, name: str) -> str:
