@@ -11,6 +11,7 @@ from django.db.utils import IntegrityError
 from accounts.models import AuditEntry
 from billing.models import CreditNote, CreditNoteLine, Payment
 from billing.services.credit_notes import issue_credit_note
+from billing.services.credits import grant_credit
 from kernel.errors import TaximeterError
 from tests.api import Api, make_api
 from tests.billing.books import Books, at, fee, open_books
@@ -90,6 +91,17 @@ def test_what_was_paid_is_refunded_where_that_is_asked_for(books: Books) -> None
     assert Payment.objects.get(amount__lt=0).reference == "CN-000001"
     assert (due(books), books.invoices()[0].paid_at) == (("paid", "0.00"), paid_at)
     assert books.balances() == {"cash": "119.00", "revenue": "-100.00", "tax_payable": "-19.00"}
+
+
+def test_what_was_paid_with_credit_goes_back_to_credit(books: Books) -> None:
+    books.api.post(f"invoices/{books.invoices()[0].pk}/void", {})
+    grant_credit(customer=books.customer, name="g", amount=Decimal(100), now=FIRST, currency="USD", source="purchase")
+    books.advance("2026-03-01")  # February's 178.50, 100 of it paid by credit
+    second = books.invoices()[1]
+    books.api.post(f"invoices/{second.pk}/pay", {})
+    note = books.api.post("credit_notes", {"invoice": second.pk, "refund": "refund"}).json()
+    assert (note["applied"], note["refunded"], note["credited"]) == ("0.00", "78.50", "100.00")
+    assert books.balances() == {"cash": "100.00", "customer_credits": "-100.00"}
 
 
 def test_nothing_is_given_back_where_that_is_asked_for(books: Books) -> None:
