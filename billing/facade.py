@@ -5,9 +5,12 @@ from billing.queries.catalogue import get_plan, newest_version, plans_of
 from billing.queries.clocks import clock_of
 from billing.queries.customers import customers_of, get_customer, get_subscription, subscriptions_of
 from billing.queries.invoices import events_behind, get_invoice, get_line, invoices_of, runs_of
+from billing.queries.late_changes import Change, unbilled_changes
+from billing.queries.late_usage import SETTLED
 from billing.queries.ledger import TrialBalanceRow, transactions_of, trial_balance
 from billing.queries.payments import credit_notes_of, payments_of
 from billing.queries.rating import PricedInvoice, PricedLine, Unpriceable, price_month
+from billing.queries.timeline import seats_at, status_at, version_at
 from billing.queries.upcoming import upcoming_invoices
 from billing.services.catalogue import create_plan, create_plan_version
 from billing.services.changes import (
@@ -21,12 +24,15 @@ from billing.services.changes import (
 )
 from billing.services.credit_notes import issue_credit_note
 from billing.services.customers import create_customer, subscribe, update_customer
+from billing.services.drafts import finalize_invoice, refresh_draft
 from billing.services.payments import pay_invoice, refund_payment, void_invoice, write_off_invoice
 from billing.services.recognition import recognize_revenue
 from billing.services.runs import close_month, start_billing_run
 
 __all__ = [
+    "SETTLED",
     "BillingRun",
+    "Change",
     "Customer",
     "Invoice",
     "InvoiceLine",
@@ -50,6 +56,7 @@ __all__ = [
     "credit_notes_of",
     "customers_of",
     "events_behind",
+    "finalize_invoice",
     "get_customer",
     "get_invoice",
     "get_line",
@@ -64,17 +71,22 @@ __all__ = [
     "plans_of",
     "price_month",
     "recognize_revenue",
+    "refresh_draft",
     "refund_payment",
     "remove_add_on",
     "resume_subscription",
     "runs_of",
+    "seats_at",
     "start_billing_run",
+    "status_at",
     "subscribe",
     "subscriptions_of",
     "transactions_of",
     "trial_balance",
+    "unbilled_changes",
     "upcoming_invoices",
     "update_customer",
+    "version_at",
     "void_invoice",
     "write_off_invoice",
 ]

@@ -8,6 +8,7 @@ from functools import partial
 
 from django.db import transaction
 
+from accounts.facade import record_audit
 from billing.models import Invoice
 from billing.models.invoices import InvoiceStatus
 from billing.queries.bills import Bill, bill_of
@@ -32,7 +33,7 @@ def refresh_draft(*, invoice: Invoice, now: datetime) -> Invoice:
     return retried(work)
 
 
-def finalize_invoice(*, invoice: Invoice, now: datetime) -> Invoice:
+def finalize_invoice(*, invoice: Invoice, now: datetime, actor: str = "system") -> Invoice:
     """Price a draft anew and finalize it, whatever is left of its grace period. Raises as `refresh_draft`."""
 
     def work() -> Invoice:
@@ -40,6 +41,9 @@ def finalize_invoice(*, invoice: Invoice, now: datetime) -> Invoice:
             read_one_snapshot()
             found = _refreshed([_locked_draft(invoice)], now)
             finalize_drafts(organization_id=invoice.organization_id, invoices=found, now=now)
+            record_audit(
+                organization_id=invoice.organization_id, actor=actor, action="invoice.finalize", target=invoice.pk
+            )
             return found[0]
 
     return retried(work)

@@ -10,8 +10,9 @@ from zoneinfo import ZoneInfo
 
 from django.db.models import Q
 
-from billing.facade import Customer, Invoice, PricedInvoice, Subscription, customers_of, price_month, subscriptions_of
+from billing.facade import Customer, Invoice, PricedInvoice, customers_of, price_month, subscriptions_of
 from console.queries.pages import page_of
+from console.queries.subscriptions import SubscriptionNow, as_of
 from kernel.period import Month
 
 
@@ -20,7 +21,7 @@ class CustomerRow:
     """`upcoming` is before tax, None where no subscription is in force or its month cannot be priced."""
 
     customer: Customer
-    subscriptions: tuple[Subscription, ...]
+    subscriptions: tuple[SubscriptionNow, ...]
     upcoming: Decimal | None
     last_invoice: Invoice | None
 
@@ -33,14 +34,14 @@ def list_customers(
     if search:
         rows = rows.filter(Q(name__icontains=search) | Q(key__icontains=search))
     page = page_of(rows, cursor)
-    subscriptions: dict[str, list[Subscription]] = defaultdict(list)
+    subscriptions: dict[str, list[SubscriptionNow]] = defaultdict(list)
     in_force = [
         one
         for one in subscriptions_of(organization_id).filter(customer__in=page.rows)
         if one.starts_at <= now and (one.ends_at is None or one.ends_at >= now)
     ]
     for one in in_force:
-        subscriptions[one.customer_id].append(one)
+        subscriptions[one.customer_id].append(as_of(one, now))
     upcoming: dict[str, Decimal] = {}
     # Only some organizations have customers in another month at this very moment: two months at most.
     for month in {Month.of(now, ZoneInfo(one.customer.timezone)) for one in in_force}:

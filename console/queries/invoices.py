@@ -15,7 +15,7 @@ from kernel.period import Month
 #: Drafts have no number and are told apart by their id.
 _PLACE = Coalesce("number", "id")
 
-STATUSES = ("draft", "finalized", "paid", "uncollectible", "void")
+STATUSES = ("draft", "finalized", "paid", "uncollectible", "void", "skipped")
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from console.queries import figure_charts
 from console.queries.customers import list_customers
 from console.queries.figures import Figures
 from console.queries.lines import lines_of_upcoming
+from console.queries.subscriptions import as_of
 from console.queries.tiles import activity_tiles, cost_tile
 from console.views.overview import figures_of, filter_choices
 from kernel.clock import system_clock
@@ -40,7 +41,9 @@ def customer(request: Any, customer: str) -> HttpResponseBase:
     context = {
         **filter_choices(figures, "meter", "agent"),
         "customer": found,
-        "subscriptions": list(subscriptions_of(found.organization_id).filter(customer=found)),
+        "subscriptions": [
+            as_of(one, figures.now) for one in subscriptions_of(found.organization_id).filter(customer=found)
+        ],
         "upcoming": upcoming,
         "invoices": list(Invoice.objects.filter(customer=found).order_by("-month", "-pk")[:24]),
     }

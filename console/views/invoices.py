@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from django.contrib import messages
@@ -8,14 +9,20 @@ from django.http import HttpResponseBase
 from django.shortcuts import redirect, render
 
 from billing.facade import (
+    SETTLED,
+    Change,
     Invoice,
     clock_of,
     credit_notes_of,
     events_behind,
+    finalize_invoice,
     get_invoice,
     get_line,
     pay_invoice,
     payments_of,
+    refresh_draft,
+    unbilled_changes,
+    version_at,
     void_invoice,
 )
 from console.access import MONEY_ROLES, page
@@ -70,10 +77,20 @@ def invoice(request: Any, invoice: str) -> HttpResponseBase:
         "is_overdue": is_open and found.due_at is not None and found.due_at < system_clock(),
         "payments": payments,
         "credit_notes": credit_notes,
+        "version": version_at(found.subscription, found.period_start) if found.subscription else None,
+        "late_usage": _late_usage(found),
+        "may_finalize": found.status == "draft" and request.access.may_move_money,
         "may_settle": may_settle,
         "may_void": may_settle and not sum(one.amount for one in payments) and not credit_notes,
     }
     return render(request, "console/invoice.html", context)
+
+
+def _late_usage(found: Invoice) -> list[Change]:
+    """What is not billed of the invoice's usage today."""
+    if found.status not in SETTLED or not any(line.meter_version_id for line in found.lines.all()):
+        return []
+    return [one for one in unbilled_changes(found.organization_id, [found]) if one.quantity or one.amount]
 
 
 @page()
@@ -86,6 +103,24 @@ def line_events(request: Any, invoice: str, line: str) -> HttpResponseBase:
     context = {"invoice": found, "line": of_line, "events": events, "next_cursor": following, "is_first": not cursor}
     partial = request.headers.get("HX-Request") == "true"
     return render(request, "console/_line_events.html" if partial else "console/line_events.html", context)
+
+
+@page(roles=MONEY_ROLES, methods=("POST",))
+def finalize(request: Any, invoice: str) -> HttpResponseBase:
+    service = partial(finalize_invoice, actor=request.user.email)
+    return _work_on_draft(request, invoice, service, done="is final")
+
+
+@page(roles=MONEY_ROLES, methods=("POST",))
+def refresh(request: Any, invoice: str) -> HttpResponseBase:
+    return _work_on_draft(request, invoice, refresh_draft, done="is priced anew")
+
+
+def _work_on_draft(request: Any, reference: str, service: Callable[..., Invoice], *, done: str) -> HttpResponseBase:
+    found = get_invoice(organization_id=request.access.organization.pk, invoice=reference)
+    changed = service(invoice=found, now=clock_of(found.customer)())
+    messages.success(request, f"{changed.number or 'The draft'} {done}.")
+    return redirect("console:invoice", found.pk)
 
 
 @page(roles=MONEY_ROLES, methods=("POST",))

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 from accounts.models import AuditEntry
-from billing.facade import InvoiceLine, runs_of
+from billing.facade import InvoiceLine, close_month, invoices_of, runs_of
+from billing.models import BillingPolicy
+from kernel.period import Month
 from tests.console.conftest import Vendor
 
 
@@ -93,6 +96,21 @@ def test_those_who_may_settle_an_invoice_do_and_it_is_written_down(
     entry = AuditEntry.objects.get(action=f"invoice.{action}")
     assert entry.target == invoice.pk
     assert entry.actor == (vendor.user.email if role == "owner" else f"{role}@northwind.example")
+
+
+def test_a_draft_is_priced_anew_and_finalized(vendor: Vendor) -> None:
+    BillingPolicy.objects.create(organization=vendor.organization, grace_hours=48)
+    close_month(organization=vendor.organization, month=Month(2026, 11), now=datetime(2026, 12, 1, tzinfo=UTC))
+    draft = invoices_of(vendor.organization.pk, customer="birch", status="draft").get()
+    page = text(vendor.client.get(f"/invoices/{draft.pk}").content)
+    assert "Draft invoice draft" in page
+    assert "Finalize" in page
+    assert vendor.client.post(f"/invoices/{draft.pk}/refresh").status_code == 302
+    assert vendor.client.post(f"/invoices/{draft.pk}/finalize").status_code == 302
+    draft.refresh_from_db()
+    assert (draft.status, draft.number is not None) == ("finalized", True)
+    assert AuditEntry.objects.filter(action="invoice.finalize", target=draft.pk).exists()
+    assert vendor.client.post(f"/invoices/{draft.pk}/finalize").status_code == 409
 
 
 @pytest.mark.parametrize("role", ["developer", "viewer"])

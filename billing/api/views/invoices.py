@@ -72,8 +72,11 @@ class DraftActionView(APIView):
     @extend_schema(request=None)
     def post(self, request: Any, invoice: str, action: str) -> Response:
         found = get_invoice(organization_id=request.auth.organization_id, invoice=invoice)
-        act = finalize_invoice if action == "finalize" else refresh_draft
-        act(invoice=found, now=clock_of(found.customer)())
+        now = clock_of(found.customer)()
+        if action == "finalize":
+            finalize_invoice(invoice=found, now=now, actor=request.auth.hint)
+        else:
+            refresh_draft(invoice=found, now=now)
         return Response(present.invoice(get_invoice(organization_id=request.auth.organization_id, invoice=found.pk)))
 
 
