@@ -7,13 +7,19 @@ from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
 
-from billing.domain.pricing.exact import ZERO, add, share, subtract
+from billing.domain.pricing.exact import ZERO, add, share, subtract, total
 from kernel.errors import InvalidError
 from kernel.money import round_to_currency
 
 
 class CreditExceedsLine(InvalidError):
     code = "credit_exceeds_line"
+
+
+class CreditExceedsInvoice(InvalidError):
+    """More than is left of the invoice as a whole, whose other lines give money back."""
+
+    code = "credit_exceeds_invoice"
 
 
 class NothingToCredit(InvalidError):
@@ -53,11 +59,14 @@ def credit_lines(
 
     Tax goes in proportion. It is rounded on what was taken back so far and now together, so that however many notes
     take a line back, none of its tax is lost and none given back twice. Raises `CreditExceedsLine`,
-    `NothingToCredit`.
+    `CreditExceedsInvoice`, `NothingToCredit`.
     """
     credited = [_credited(one, _asked(one, amounts), currency) for one in lines if _asked(one, amounts)]
-    if not credited or sum(add(one.amount, one.tax) for one in credited) <= 0:
+    if not credited or total(add(one.amount, one.tax) for one in credited) <= 0:
         raise NothingToCredit("Nothing of this invoice is left to take back")
+    left = total(add(one.left, subtract(one.tax, one.credited_tax)) for one in lines)
+    if total(add(one.amount, one.tax) for one in credited) > left:
+        raise CreditExceedsInvoice(f"With its tax, {max(left, ZERO)} {currency} is left of this invoice")
     return credited
 
 

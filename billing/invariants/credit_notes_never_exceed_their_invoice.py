@@ -1,4 +1,5 @@
-"""Credit notes take back of no line more than it was billed, net and tax, and none of an invoice that is not owed."""
+"""Credit notes take back of no line more than it was billed, net and tax, and of no invoice more than its total; none
+is of an invoice that is not owed."""
 
 from __future__ import annotations
 
@@ -21,6 +22,14 @@ HAVING abs(sum(n.amount)) > abs(l.amount - l.discount) OR sign(sum(n.amount)) * 
 ORDER BY i.number, l.position
 """
 
+_EXCEEDING_WHOLE = """
+SELECT i.number, i.total, sum(c.total)
+FROM billing_creditnote c JOIN billing_invoice i ON i.id = c.invoice_id
+WHERE c.organization_id = %s
+GROUP BY i.id HAVING sum(c.total) > i.total
+ORDER BY i.number
+"""
+
 
 def violations(organization_id: int) -> Iterator[Violation]:
     with connection.cursor() as cursor:
@@ -29,3 +38,6 @@ def violations(organization_id: int) -> Iterator[Violation]:
             yield Violation(
                 f"{number} line {position}", f"credited {credited} and tax {credited_tax}, of {net} and tax {tax}"
             )
+        cursor.execute(_EXCEEDING_WHOLE, [organization_id])
+        for number, total, credited in cursor.fetchall():
+            yield Violation(number, f"{credited} was credited of {total}")

@@ -69,8 +69,9 @@ def issue_credit_note(
     """Take back `lines` (amounts before tax by line id) of an invoice, or all that is left of it.
 
     First less is due; the rest becomes credit of the customer, or is paid back as far as it was paid with money
-    (`refund` is `credit_balance`, `refund` or `none`). Raises `CreditExceedsLine`, `NothingToCredit`,
-    `CreditExceedsDue`, `AmountInvalid`, `InvoiceStateConflict` and `NotFoundError` (`invoice_line_not_found`).
+    (`refund` is `credit_balance`, `refund` or `none`). Raises `CreditExceedsLine`, `CreditExceedsInvoice`,
+    `NothingToCredit`, `CreditExceedsDue`, `AmountInvalid`, `InvoiceStateConflict` and `NotFoundError`
+    (`invoice_line_not_found`).
     """
     with transaction.atomic():
         locked = lock_invoice(invoice)

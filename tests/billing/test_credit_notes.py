@@ -10,6 +10,7 @@ from django.db.utils import IntegrityError
 
 from accounts.models import AuditEntry
 from billing.models import CreditNote, CreditNoteLine, Payment
+from billing.services.charges import create_charge
 from billing.services.credit_notes import issue_credit_note
 from billing.services.credits import grant_credit
 from kernel.errors import TaximeterError
@@ -147,6 +148,18 @@ def test_a_credit_note_that_makes_no_sense_is_refused(
     if code != "invalid":
         assert answer.json()["code"] == code
     assert not CreditNote.objects.exists()
+
+
+def test_no_more_is_credited_than_the_whole_invoice_came_to(api: Api) -> None:
+    books = open_books(api)
+    books.subscribe(fee("base", "100", advance=False), starts="2026-01-01")
+    create_charge(customer=books.customer, description="goodwill", unit_amount=Decimal(-60), now=at("2026-01-02"))
+    books.advance("2026-02-01")  # 100 and -60
+    assert refusal(credit(books, (0, "40.01"))) == (422, "credit_exceeds_invoice")
+    assert credit(books, (0, "15")).json()["applied"] == "15.00"
+    rest = credit(books).json()
+    assert ([line["amount"] for line in rest["lines"]], rest["total"]) == (["85.00", "-60.00"], "25.00")
+    assert (due(books), books.balances(), books.broken_laws()) == (("paid", "0.00"), {}, {})
 
 
 def test_no_line_is_credited_twice(books: Books) -> None:
