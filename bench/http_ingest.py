@@ -48,7 +48,7 @@ def main(events: int = 100_000, preload: int = 0) -> None:
             for batch in (5_000, 500):
                 _batches(door, events, batch)
             _singles(door)
-            sizes = ", ".join(f"{size:.0f}" for size in _resident_mib(web))
+            sizes = ", ".join(f"{size:.0f}" for size in resident_mib(web))
             print(f"  most memory of the web server's processes: {sizes} MiB")
 
 
@@ -130,7 +130,7 @@ def answers(port: int) -> bool:
         return False
 
 
-def _resident_mib(master: int) -> list[float]:
+def resident_mib(master: int) -> list[float]:
     """The most memory each of the server's processes has had."""
     sizes = []
     for pid in process.every_pid():

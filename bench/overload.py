@@ -14,7 +14,7 @@ import time
 from collections.abc import Iterator
 from datetime import timedelta
 
-from bench.http_ingest import web_server
+from bench.http_ingest import resident_mib, web_server
 from bench.ingest import START
 from bench.load import Report, request_bytes, send_all
 from bench.setting import database
@@ -28,7 +28,7 @@ def main(connections: int = 300, batch: int = 1_000, seconds: int = 10) -> None:
         from metering.facade import UsageEvent  # noqa: PLC0415
 
         _, secret = create_api_key(organization=create_organization(name="Bench"), scopes=["ingest"])
-        with web_server(services) as (port, _):
+        with web_server(services) as (port, web):
             sender = Sender(port, secret)
             for size, few in ((batch, 8), (1, 32)):
                 print(f"  {size:,} events a request, {seconds} s each")
@@ -37,6 +37,8 @@ def main(connections: int = 300, batch: int = 1_000, seconds: int = 10) -> None:
                 for name, patience in (("patient", 1.0), ("impatient", 0.0)):
                     report = sender.send(size, connections, patience=patience, seconds=seconds)
                     _show(f"{connections} connections, {name}", report, size, peak)
+            sizes = ", ".join(f"{size:.0f}" for size in resident_mib(web))
+            print(f"  most memory of the web server's processes: {sizes} MiB")
         stored = UsageEvent.objects.count()
         print(f"  acknowledged {sender.acknowledged:,} events, stored {stored:,}")
         assert stored == sender.acknowledged

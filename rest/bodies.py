@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from io import BytesIO
 from typing import Any, NoReturn
@@ -18,7 +18,7 @@ MAX_BYTES = 16 * 1024 * 1024
 #: Of a larger one so much is read and thrown away, so that its sender comes to read the refusal.
 _MOST_THROWN_AWAY = 64 * 1024 * 1024
 #: What the bodies of all requests of a process may take up together; those of up to `_SMALL` do not count.
-MOST_HELD = 64 * 1024 * 1024
+MOST_HELD = 3 * MAX_BYTES
 _SMALL = 64 * 1024
 #: So many are read at a time, and a request waits so long for its turn.
 MOST_READERS = 96
@@ -54,13 +54,13 @@ class Bodies:
         for a body that ends before its announced length. A larger one than `MAX_BYTES` raises `BodyTooLarge`
         when it is looked at, so that each address refuses it in its own words.
         """
-        chunked = "HTTP_TRANSFER_ENCODING" in environ
         length = int(environ.get("CONTENT_LENGTH") or 0)
-        if not length and not chunked:
+        unannounced = _is_unannounced(environ)
+        if not length and not unannounced:
             return 0
         stream = environ["wsgi.input"]
         with self._reader():
-            if chunked or length > MAX_BYTES:
+            if unannounced or length > MAX_BYTES:
                 body, held = self._read_pieces(stream)
             else:
                 body, held = self._read_whole(stream, length)
@@ -125,6 +125,13 @@ class Bodies:
             self.release(held)
             raise
         return b"".join(pieces), held
+
+
+def _is_unannounced(environ: Mapping[str, Any]) -> bool:
+    """Whether a body may come without its length: in chunks, or in the frames of HTTP/2."""
+    return "HTTP_TRANSFER_ENCODING" in environ or (
+        "CONTENT_LENGTH" not in environ and environ.get("SERVER_PROTOCOL") == "HTTP/2"
+    )
 
 
 def _throw_away(stream: Any) -> None:

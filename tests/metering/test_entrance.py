@@ -108,6 +108,28 @@ def test_bodies_in_chunks_count_like_any_other(client: Client, event: Build) -> 
     assert client.post("/api/v1/events", b" " * 17 * 1024 * 1024).json()["code"] == "too_large"
 
 
+def test_a_body_in_frames_of_http_2_counts_without_its_length(client: Client, event: Build) -> None:
+    """By hand (RFC 9113): a client's preface, settings, headers without compression, and the body in two frames."""
+
+    def frame(kind: int, flags: int, stream: int, payload: bytes = b"") -> bytes:
+        return len(payload).to_bytes(3) + bytes([kind, flags]) + stream.to_bytes(4) + payload
+
+    def header(name: str, value: str) -> bytes:
+        return b"\0" + bytes([len(name)]) + name.encode() + bytes([len(value)]) + value.encode()
+
+    body = json.dumps(event("by frames")).encode()
+    names = {":method": "POST", ":scheme": "http", ":path": "/api/v1/events", ":authority": "127.0.0.1"}
+    headers = b"".join(header(name.lower(), value) for name, value in (names | client.headers).items())
+    with closing(client.connect()) as connection:
+        connection.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + frame(4, 0, 0) + frame(1, 4, 1, headers))
+        connection.sendall(frame(0, 0, 1, body[:20]) + frame(0, 1, 1, body[20:]))
+        received = b""
+        while b"rejected" not in received:
+            received += (part := connection.recv(65536))
+            assert part, received
+    assert b'{"accepted":1,"duplicates":0,"rejected":[]}' in received
+
+
 def test_a_body_that_breaks_off_is_not_taken(client: Client, event: Build) -> None:
     body = json.dumps(event("half")).encode()
     with closing(client.connect()) as connection:
