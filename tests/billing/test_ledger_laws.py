@@ -270,3 +270,46 @@ def test_credit_notes_in_any_parts_take_back_all_of_the_tax(parts: list[Decimal]
     assert (credited, credited_tax) == (net, tax)
     with pytest.raises(NothingToCredit):
         credit_lines([BilledLine("l", net, tax, credited, credited_tax)], None, currency="USD")
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("statement", "laws"),
+    [
+        ("UPDATE billing_ledgerentry SET amount = amount + 1 WHERE account = 'tax_payable'", {"ledger transactions"}),
+        ("DELETE FROM billing_ledgerentry WHERE account = 'cash'", {"ledger transactions"}),
+        ("UPDATE billing_invoice SET amount_due = amount_due + 1 WHERE status = 'finalized'", {"receivable is"}),
+        ("DELETE FROM billing_ledgerentry WHERE account = 'receivable'", {"ledger transactions", "receivable is"}),
+        (
+            "UPDATE billing_ledgerentry SET account = 'revenue' WHERE account = 'deferred_revenue'",
+            {"deferred revenue is"},
+        ),
+        (
+            "UPDATE billing_deferredrevenue SET recognized = amount + 1 WHERE amount > 0",
+            {"deferred revenue is", "recognized revenue"},
+        ),
+        (
+            "UPDATE billing_creditnoteline SET amount = amount + 100; "
+            "UPDATE billing_creditnote SET subtotal = subtotal + 100, total = total + 100, applied = applied + 100",
+            {"credit notes never", "recognized revenue"},
+        ),
+        ("UPDATE billing_creditnotecounter SET last = 3", {"credit note numbers"}),
+        ("UPDATE billing_creditnote SET number = 'CN-000009'", {"credit note numbers"}),
+    ],
+)
+def test_a_broken_law_of_the_books_is_named(api: Api, statement: str, laws: set[str]) -> None:
+    books = open_books(api, tax_rate=Decimal("0.19"))
+    books.subscribe(fee("a", "100"), starts="2026-01-01")
+    books.advance("2026-02-02")
+    books.recognize()
+    first, second = books.invoices()
+    pay_invoice(invoice=first, now=at("2026-02-02"))
+    issue_credit_note(invoice=second, now=at("2026-02-02"), lines={second.lines.get().pk: Decimal(10)})
+    assert books.broken_laws() == {}
+    with connection.cursor() as cursor:
+        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE; SET session_replication_role = replica")
+        cursor.execute(statement)
+        cursor.execute("SET session_replication_role = DEFAULT")
+    broken = set(books.broken_laws())
+    assert len(broken) == len(laws)
+    assert all(any(law.startswith(start) for start in laws) for law in broken), broken
