@@ -11,6 +11,8 @@ import logging
 import select
 import socket
 import socketserver
+import threading
+import time
 from collections.abc import Callable, Mapping
 from http.server import BaseHTTPRequestHandler
 from typing import Any
@@ -37,7 +39,24 @@ class EngineHttpServer(socketserver.ThreadingMixIn, socketserver.UnixStreamServe
 
     def __init__(self, service: EngineService) -> None:
         self.service = service
+        self._lock = threading.Lock()
+        self._under_way = 0
         super().__init__(str(service.config.socket), EngineRequestHandler)
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
+        with self._lock:
+            self._under_way += 1
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            with self._lock:
+                self._under_way -= 1
+
+    def finish_requests(self, *, within: float) -> None:
+        """Waits until all answers are sent to their ends, `within` seconds at most."""
+        deadline = time.monotonic() + within
+        while self._under_way and time.monotonic() < deadline:
+            time.sleep(0.02)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         logger.exception("a request to the engine failed")

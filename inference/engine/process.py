@@ -47,7 +47,8 @@ def serve(config: EngineConfig, catalogue: Catalogue, *, on_ready: Callable[[Eng
         server.serve_forever(poll_interval=0.5)
     finally:
         server.socket.close()
-        service.stop(within=config.drain_seconds)
+        service.stop()
+        server.finish_requests(within=config.drain_seconds)
         if config.socket.exists() and config.socket.stat().st_ino == inode:
             config.socket.unlink()
 

@@ -144,12 +144,9 @@ class EngineService:
         self.catalogue.replace(entries)
         self.pool.keep_to(self.catalogue)
 
-    def stop(self, *, within: float) -> None:
-        """Calls off all requests and waits until they are answered, `within` seconds at most."""
+    def stop(self) -> None:
+        """Calls off all requests; what they used by then is answered."""
         self._stopping.set()
-        deadline = time.monotonic() + within
-        while len(self.line) and time.monotonic() < deadline:
-            time.sleep(0.02)
 
     def account(self, usage: CallUsage, entry: Entry) -> dict[str, Any]:
         """The `taximeter` block of an answer: the usage, the model and the hardware."""
