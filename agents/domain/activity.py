@@ -18,7 +18,7 @@ DEFINITIONS_VERSION = "2"
 
 _NO_TESTS = {"path": "data.environment", "op": "ne", "value": "test"}
 #: What an attempt did that the platform broke off.
-_NOT_DISCARDED = {"path": "data.discarded", "op": "ne", "value": True}
+NOT_DISCARDED = {"path": "data.discarded", "op": "ne", "value": True}
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ def _meter(
     *dimensions: str,
     aggregation: str = "count",
     value: str | None = None,
-    filters: tuple[Mapping[str, Any], ...] = (_NOT_DISCARDED,),
+    filters: tuple[Mapping[str, Any], ...] = (NOT_DISCARDED,),
 ) -> StandardMeter:
     definition: dict[str, Any] = {
         "event_type": event_type,
@@ -53,7 +53,7 @@ def _meter(
 
 
 def _sum_of_calls(
-    key: str, name: str, unit: str, *dimensions: str, filters: tuple[Mapping[str, Any], ...] = (_NOT_DISCARDED,)
+    key: str, name: str, unit: str, *dimensions: str, filters: tuple[Mapping[str, Any], ...] = (NOT_DISCARDED,)
 ) -> StandardMeter:
     return _meter(
         key,
@@ -85,7 +85,7 @@ STANDARD_METERS: tuple[StandardMeter, ...] = (
         "agent",
         aggregation="unique_count",
         value="data.task_id",
-        filters=(_NOT_DISCARDED, {"path": "data.outcome", "op": "eq", "value": "succeeded"}),
+        filters=(NOT_DISCARDED, {"path": "data.outcome", "op": "eq", "value": "succeeded"}),
     ),
     _sum_of_calls("compute_seconds", "Compute seconds", "s", "hardware"),
     _sum_of_calls("input_tokens", "Input tokens", "token"),

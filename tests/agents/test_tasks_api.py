@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 from unittest.mock import ANY
 
@@ -12,8 +13,10 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from accounts.models import AuditEntry
+from agents.api import answers
 from agents.services.projection import advance_task_summaries
-from billing.facade import create_customer, create_plan, subscribe
+from billing.facade import close_month, create_customer, create_plan, invoices_of, subscribe
+from kernel.period import Month
 from metering.facade import ingest
 from tests.agents.test_task_summaries import NOW, a_task, event
 from tests.api import Api, make_api
@@ -227,3 +230,36 @@ def test_what_makes_no_sense_is_refused_with_the_reason(api):
 def test_a_task_id_may_be_any_text(api):
     put(api, [event("agent.turn", 1, task="a/b c/\u00fc?%")])
     assert api.get("tasks/a/b%20c/%C3%BC%3F%25").json()["id"] == "a/b c/\u00fc?%"
+
+
+def test_a_dispute_after_the_month_was_invoiced_is_a_change_of_that_line(api):
+    subscribed(api)
+    ended = [one | {"time": one["time"].replace("2026-11-02", "2026-10-20")} for one in a_task()]
+    put(api, ended)
+    month = Month(2026, 10)
+    close_month(organization=api.organization, month=month, now=datetime(2026, 11, 3, tzinfo=UTC))
+    invoice = invoices_of(api.organization.pk).get()
+    assert invoice.total == Decimal("1.09")
+    assert api.post("tasks/t-1/dispute", {"outcome": "failed", "reason": "x"}).json()["settled"] is True
+    late = api.get(f"invoices/{invoice.pk}/late_usage").json()
+    assert [(one["quantity"], one["amount"]) for one in late["data"]] == [("0", "-0.99")]
+
+
+def test_answers_have_the_shape_that_the_description_says(api):
+    subscribed(api)
+    put(api, a_task())
+    advance_task_summaries()
+    api.post("agents", {"key": "a"})
+    api.post("cost_rates", {"model": "m", "input_per_million": "1", "effective_from": "2026-10-01T00:00:00Z"})
+    span = {"from": "2026-11-01T00:00:00Z", "to": "2026-12-01T00:00:00Z", "group_by": "model", "window": "day"}
+    for answer, shape in [
+        (api.get("tasks/t-1").json(), answers.Task),
+        (api.get("tasks").json()["data"][0], answers.TaskSummary),
+        (api.get("tasks").json()["data"][0]["cost"] | {"other_currencies": {}}, answers.Cost),
+        (api.get("agents/a").json(), answers.Agent),
+        (api.get("cost_rates").json()["data"][0], answers.CostRate),
+        (api.get("costs", **span).json(), answers.CostReport),
+        (api.get("costs", **span).json()["data"][0], answers.CostRow),
+        (api.post("tasks/t-1/dispute", {"outcome": "failed", "reason": "x"}).json(), answers.Outcome),
+    ]:
+        assert set(answer) == set(shape().get_fields()), shape
