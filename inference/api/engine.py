@@ -17,8 +17,8 @@ from inference.api.errors import EngineUnavailable
 
 logger = logging.getLogger("inference")
 
-#: A request may wait in line behind long ones; nobody waits longer than this between two words of an answer.
-_SECONDS = 300.0
+#: A request may wait in line, and take as long as the engine lets it; nobody waits longer than this for a word.
+_SECONDS = 900.0
 _MOST_TOLD_AT_ONCE = 100
 
 

@@ -27,10 +27,13 @@ class NotRecorded(UnavailableError):
 
 def call_of(headers: Mapping[str, str], *, organization_id: int) -> dict[str, Any]:
     """Whom and what a call is for: `X-Customer`, `X-Agent`, `X-Task-Id` and `X-Turn-Id`, each optional."""
+    agent = _header(headers, "X-Agent")
+    if agent and agent.startswith("@"):
+        raise InvalidError("X-Agent must be an agent's key, or key@version", code="header_invalid")
     return {
         "organization_id": organization_id,
         "customer": _header(headers, "X-Customer"),
-        "agent": _header(headers, "X-Agent"),
+        "agent": agent,
         "task_id": _header(headers, "X-Task-Id"),
         "turn_id": _header(headers, "X-Turn-Id"),
         "started_at": to_rfc3339(system_clock()),

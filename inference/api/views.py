@@ -41,7 +41,7 @@ class OpenAiView(APIView):
 
 
 class ModelsView(OpenAiView):
-    @extend_schema(responses={200: dict})
+    @extend_schema(operation_id="get_served_models", responses={200: dict})
     def get(self, request: Any) -> JsonResponse:
         """The models that can be asked for."""
         return JsonResponse(engine.ask("GET", "/v1/models"))

@@ -106,3 +106,19 @@ def test_the_engines_numbers_and_models_are_reached_through_the_api(api, setting
 
 def test_reading_needs_no_more_than_the_scope_read():
     assert make_api("Vendor", scope="ingest").get("models").status_code == 403
+
+
+@pytest.mark.parametrize("reference", ["%00", "x" * 500, "..%2f..", "%F0%9F%92%A9", DIGEST[:10]])
+def test_no_reference_makes_the_server_fail(api, reference):
+    for path in (f"models/{reference}", f"models/{reference}/tasks"):
+        assert api.get(path).status_code == 404
+    for action in ("recall", "load", "unload"):
+        assert api.post(f"models/{reference}/{action}", {"reason": "x"}).status_code in {404, 422}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [[], {}, {"file": None}, {"file": ["a"]}, {"file": "mamba.gguf", "key": "a b"}, {"file": "\ud800"}, {"x": 1}],
+)
+def test_no_body_makes_the_server_fail(api, body):
+    assert 400 <= api.post("models", body).status_code < 500

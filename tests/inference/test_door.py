@@ -185,6 +185,9 @@ def test_what_the_engine_refuses_is_passed_on_and_not_counted(door, stream):
         (b"[]", {}, "invalid_request_error"),
         (b"", {}, "malformed_json"),
         (b"{}", {"X-Customer": "a" * 201}, "header_invalid"),
+        (b"{}", {"X-Agent": "@3"}, "header_invalid"),
+        (b'{"model": "m", "messages": [{"role": "user", "content": "\\ud800"}]}', {}, "malformed_json"),
+        (b"\xff", {}, "malformed_json"),
     ],
 )
 def test_a_malformed_request_is_refused_in_openai_shape(door, content, headers, code):
