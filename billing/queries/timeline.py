@@ -7,7 +7,7 @@ customer's time zone, by the rules of `billing.domain.proration`.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from fractions import Fraction
 from itertools import pairwise
@@ -24,6 +24,45 @@ _INSTANT = timedelta(microseconds=1)
 
 
 @dataclass(frozen=True, slots=True)
+class Terms:
+    """What has changed about a subscription, by days: plan versions and seats from a day on (the first from ever), and
+    pauses by the day they began, the first day off and the day after the last one."""
+
+    versions: tuple[tuple[date, PlanVersion], ...]
+    seats: tuple[tuple[date, int], ...]
+    pauses: tuple[tuple[date, date, date], ...]
+
+    @classmethod
+    def of(cls, subscription: Subscription) -> Terms:
+        """Of a subscription that was loaded with its changes."""
+        zone = zone_of(subscription)
+        versions = [(_day_of(one.starts_at, zone), one.plan_version) for one in subscription.plan_changes.all()]
+        seats = [(_day_of(one.starts_at, zone), one.seats) for one in subscription.seat_changes.all()]
+        pauses = [
+            (
+                _day_of(one.starts_at, zone),
+                _day_of(one.starts_at, zone) + _DAY,
+                date.max if one.ends_at is None else _day_of(one.ends_at, zone),
+            )
+            for one in subscription.pauses.all()
+        ]
+        return cls(
+            ((date.min, subscription.plan_version), *versions), ((date.min, subscription.seats), *seats), tuple(pauses)
+        )
+
+    def version_on(self, day: date) -> PlanVersion:
+        return [version for since, version in self.versions if since <= day][-1]
+
+    def seats_on(self, day: date) -> int:
+        return [number for since, number in self.seats if since <= day][-1]
+
+    def days_off(self, known_on: date) -> list[tuple[date, date]]:
+        """The days on which nothing is charged, of pauses that began by `known_on`: each as its first day and the day
+        after its last. The day of the pause and the day of its end are charged."""
+        return [(first, after) for begun, first, after in self.pauses if first < after and begun <= known_on]
+
+
+@dataclass(frozen=True, slots=True)
 class Regime:
     """The part of a subscription in which its periods have one rhythm. Another interval begins another regime;
     another plan with the same interval does not."""
@@ -32,6 +71,9 @@ class Regime:
     cycle: Cycle
     starts_at: datetime
     ends_at: datetime | None
+    terms: Terms
+    #: What `spans` has answered, since every price of a period asks for the same.
+    answers: dict[tuple[Period, bool, bool], list[Span]] = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def zone(self) -> ZoneInfo:
@@ -83,11 +125,11 @@ def billed_from(subscription: Subscription) -> datetime:
 
 def regimes(subscription: Subscription) -> list[Regime]:
     """In order of time; the first begins when the subscription begins to cost anything."""
-    zone = zone_of(subscription)
-    starts = {_day_of(billed_from(subscription), zone): subscription.plan_version}
-    first = min(starts)
-    for change in subscription.plan_changes.all():
-        starts[max(first, _day_of(change.starts_at, zone))] = change.plan_version
+    zone, terms = zone_of(subscription), Terms.of(subscription)
+    first = _day_of(billed_from(subscription), zone)
+    starts: dict[date, PlanVersion] = {}
+    for day, version in terms.versions:
+        starts[max(first, day)] = version
     found: list[Regime] = []
     rhythm: tuple[Interval, int] | None = None
     for day, version in starts.items():
@@ -99,7 +141,7 @@ def regimes(subscription: Subscription) -> list[Regime]:
                 break
             found[-1] = replace(found[-1], ends_at=starts_at - _INSTANT)
         cycle = Cycle(*rhythm, day if subscription.anchor == Anchor.ANNIVERSARY else None)
-        found.append(Regime(subscription, cycle, starts_at, subscription.ends_at))
+        found.append(Regime(subscription, cycle, starts_at, subscription.ends_at, terms))
     return found
 
 
@@ -109,12 +151,12 @@ def _rhythm(version: PlanVersion) -> tuple[Interval, int]:
 
 def version_at(subscription: Subscription, instant: datetime) -> PlanVersion:
     """The plan version of the day of `instant`."""
-    return _version_on(subscription, instant.astimezone(zone_of(subscription)).date())
+    return Terms.of(subscription).version_on(_day_of(instant, zone_of(subscription)))
 
 
 def seats_at(subscription: Subscription, instant: datetime) -> int:
     """The number of seats on the day of `instant`."""
-    return _seats_on(subscription, instant.astimezone(zone_of(subscription)).date())
+    return Terms.of(subscription).seats_on(_day_of(instant, zone_of(subscription)))
 
 
 def status_at(subscription: Subscription, now: datetime) -> str:
@@ -141,39 +183,44 @@ def spans(regime: Regime, whole: Period, *, by_seats: bool = False, at_start: bo
     Their fractions sum to the part of the period that is charged. With `at_start`, as it looks on the first of
     these days: changes and pauses that begin later are left out of account.
     """
-    active = regime.in_force(whole)
+    asked = (whole, by_seats, at_start)
+    if asked not in regime.answers:
+        regime.answers[asked] = _spans(regime, whole, by_seats, at_start)
+    return regime.answers[asked]
+
+
+def _spans(regime: Regime, whole: Period, by_seats: bool, at_start: bool) -> list[Span]:
+    active, terms = regime.in_force(whole), regime.terms
     if active is None:
         return []
-    subscription, zone = regime.subscription, regime.zone
-    first, end = _days(active, zone)
+    first, end = _days(active, regime.zone)
     known_on = first if at_start else date.max
-    off = _paused_days(subscription, known_on)
+    off = terms.days_off(known_on)
     cuts = {day for days in off for day in days}
     if not at_start:
-        changes = [*subscription.plan_changes.all(), *(subscription.seat_changes.all() if by_seats else ())]
-        cuts |= {_day_of(change.starts_at, zone) for change in changes}
-    edges = [first, *sorted(day for day in cuts if first < day < end), end]
+        cuts |= {day for day, _ in terms.versions}
+        cuts |= {day for day, _ in terms.seats} if by_seats else set()
     pieces: list[tuple[date, date, PlanVersion, int]] = []
-    for day, after in pairwise(edges):
+    for day, after in pairwise([first, *sorted(day for day in cuts if first < day < end), end]):
         if any(start <= day < stop for start, stop in off):
             continue
-        version = _version_on(subscription, min(day, known_on))
-        seats = _seats_on(subscription, min(day, known_on))
+        version, seats = terms.version_on(min(day, known_on)), terms.seats_on(min(day, known_on))
         if pieces and pieces[-1][1] == day and pieces[-1][2] == version and (not by_seats or pieces[-1][3] == seats):
             pieces[-1] = (pieces[-1][0], after, version, pieces[-1][3])
         else:
             pieces.append((day, after, version, seats))
-    return _measured(pieces, whole, zone)
+    return _measured(pieces, whole, regime.zone)
 
 
 def add_on_spans(
     regime: Regime, whole: Period, add_ons: Sequence[SubscriptionAddOn], *, at_start: bool = False
 ) -> list[Span]:
     """The days of `whole` on which add-ons of one plan are charged, as `spans`; `seats` is their quantity."""
-    subscription, zone = regime.subscription, regime.zone
-    active = regime.in_force(whole)
+    if not add_ons:
+        return []
+    active, zone = regime.in_force(whole), regime.zone
     known_on = _day_of(active.start, zone) if active and at_start else date.max
-    off = _paused_days(subscription, known_on)
+    off = regime.terms.days_off(known_on)
     pieces: list[tuple[date, date, PlanVersion, int]] = []
     for add_on in add_ons:
         period = period_in_force(active, zone, starts_at=add_on.starts_at, ends_at=add_on.ends_at) if active else None
@@ -218,31 +265,3 @@ def _day_of(instant: datetime, zone: ZoneInfo) -> date:
 def _days(period: Period, zone: ZoneInfo) -> tuple[date, date]:
     """The first day of a period that begins and ends at midnight, and the day after its last."""
     return period.start.astimezone(zone).date(), (period.end - _INSTANT).astimezone(zone).date() + _DAY
-
-
-def _version_on(subscription: Subscription, day: date) -> PlanVersion:
-    zone, version = zone_of(subscription), subscription.plan_version
-    for change in subscription.plan_changes.all():
-        if _day_of(change.starts_at, zone) <= day:
-            version = change.plan_version
-    return version
-
-
-def _seats_on(subscription: Subscription, day: date) -> int:
-    zone, seats = zone_of(subscription), subscription.seats
-    for change in subscription.seat_changes.all():
-        if _day_of(change.starts_at, zone) <= day:
-            seats = change.seats
-    return seats
-
-
-def _paused_days(subscription: Subscription, known_on: date) -> list[tuple[date, date]]:
-    """The days on which nothing is charged, of pauses that begin by `known_on`, each as its first day and the day
-    after its last. The day of the pause and the day of its end are charged."""
-    zone, found = zone_of(subscription), []
-    for pause in subscription.pauses.all():
-        first = _day_of(pause.starts_at, zone) + _DAY
-        after = date.max if pause.ends_at is None else _day_of(pause.ends_at, zone)
-        if first < after and _day_of(pause.starts_at, zone) <= known_on:
-            found.append((first, after))
-    return found
