@@ -88,7 +88,8 @@ def _since(selection: Selection, start: datetime) -> Selection:
 
 def oldest(selection: Selection, count: int) -> Plan:
     """The plan of a statement that reads its selection's events in the order of transactions, `count` of them at most:
-    of all archives, the events of the transactions that the first so many belong to."""
+    of all archives, the events of the transactions that the first so many belong to. Of the selection's first
+    transaction the statement may have no use for any, so those are not counted."""
     found: dict[tuple[Part, ...], int | None] = {}
 
     def plan(archives: Archives, rows: Rows) -> list[Load]:
@@ -96,7 +97,8 @@ def oldest(selection: Selection, count: int) -> Plan:
         if not whole:
             return []
         if archives.parts not in found:
-            found[archives.parts] = _last_xid([one.archive_id for one in whole], selection, count)
+            later = replace(selection, first_xid=selection.first_xid + 1)
+            found[archives.parts] = _last_xid([one.archive_id for one in whole], later, count)
         last = found[archives.parts]
         return whole if last is None else everything(replace(selection, last_xid=last))(archives, rows)
 

@@ -62,7 +62,7 @@ SELECT xid::text, identity, 1 - 2 * kind, event_id, source, type, subject, time,
        AND (c.xid, c.event_id, 1) > ({xid}::xid8, {identity}::uuid, {kind})
      ORDER BY c.xid, c.event_id LIMIT {limit})
 ) changes
-ORDER BY xid, identity, kind LIMIT {limit}
+ORDER BY changes.xid, identity, kind LIMIT {limit}
 """
 
 _BEHIND = """

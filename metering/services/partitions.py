@@ -73,19 +73,20 @@ def drop_partition_if_empty(month: Month) -> bool:
     Left undone while a transaction is open that may still see them, or while the log is too busy: until the next time.
     """
     name = f"metering_usageevent_{month.year:04d}_{month.month:02d}"
-    with transaction.atomic(durable=True), connection.cursor() as cursor:
+    with connection.cursor() as cursor:
         cursor.execute("SELECT to_regclass(%s)", [name])
         if cursor.fetchone()[0] is None:
             return False
+        asked = sql.SQL(_EMPTY_FOR_ALL).format(partition=sql.Identifier(name), month=sql.Literal(month.first_day))
+        statement = asked.as_string(cursor.connection)
+        cursor.execute(statement)
+        if not cursor.fetchone()[0]:
+            return False
     try:
         with transaction.atomic(durable=True), connection.cursor() as cursor:
-            cursor.execute("SET LOCAL lock_timeout = '2s'")
+            cursor.execute("SET LOCAL lock_timeout = '1s'")  # all wait that long for whoever reads the log now
             cursor.execute("LOCK TABLE metering_usageevent IN ACCESS EXCLUSIVE MODE")
-            cursor.execute(
-                sql.SQL(_EMPTY_FOR_ALL)
-                .format(partition=sql.Identifier(name), month=sql.Literal(month.first_day))
-                .as_string(cursor.connection)
-            )
+            cursor.execute(statement)
             if not cursor.fetchone()[0]:
                 return False
             cursor.execute(sql.SQL("DROP TABLE {}").format(sql.Identifier(name)).as_string(cursor.connection))

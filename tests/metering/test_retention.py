@@ -20,20 +20,26 @@ from metering.contracts import ArchiveUnavailable
 from metering.facade import (
     EventQuestion,
     LineQuestion,
+    LogPosition,
+    TaskMeter,
     UsageQuestion,
     advance_projections,
     amend_event,
     attach_month,
     changed_periods,
+    changes_in_log,
     create_meter,
     detach_month,
+    events_of_task,
     find_event,
     get_meter_version,
     ingest,
     line_events,
     line_quantity,
     list_events,
+    organizations_behind,
     usage,
+    usage_of_tasks,
     void_event,
 )
 from metering.models import LogArchive, MeterVersion, UsageEvent
@@ -163,6 +169,27 @@ def lines(organization_id: int, meters: Iterable[str], seen: str) -> dict[str, A
     return found
 
 
+def streams(organization_id: int) -> dict[str, Any]:
+    """What other rooms' projections read: the changes in their order, a task's events, what meters count of tasks."""
+    changes, position, more = [], LogPosition(), True
+    while more:
+        found, position, more = changes_in_log(organization_id=organization_id, types=["t"], after=position, limit=60)
+        changes += found
+    events = [one for one in pages(organization_id) if one.data["task_id"] == "task-12"]
+    identities = [one.identity for one in events]
+    xids = sorted({change.xid for change in changes if change.identity in identities})
+    task: dict[str, Any] = {"organization_id": organization_id, "transactions": xids, "since": position.xid}
+    meters = [
+        TaskMeter(get_meter_version(organization_id=organization_id, meter=meter), {}) for meter in ("sum", "max")
+    ]
+    return {
+        "changes": changes,
+        "behind": organizations_behind({organization_id: LogPosition(3)}),
+        "of a task": events_of_task(task_id="task-12", limit=5, **task),
+        "usage": usage_of_tasks(meters=meters, task_ids=["task-12", "task-60"], **task),
+    }
+
+
 def pages(organization_id: int, **filters: Any) -> list[Any]:
     question, found, cursor = EventQuestion(organization_id=organization_id, **filters), [], None
     while True:
@@ -236,6 +263,15 @@ def test_late_events_make_a_second_part(filled: int) -> None:
     assert answers(filled, snapshot()) == before
     assert attach_month(month=OCTOBER) == 511
     assert answers(filled, snapshot()) == before
+
+
+def test_projections_of_other_rooms_read_what_has_left(filled: int) -> None:
+    before = streams(filled)
+    assert (len(before["changes"]), before["behind"]) == (534, [filled])
+    detach()
+    assert streams(filled) == before
+    attach_month(month=OCTOBER)
+    assert streams(filled) == before
 
 
 def test_a_new_meter_counts_what_has_left(filled: int, monkeypatch: pytest.MonkeyPatch) -> None:
