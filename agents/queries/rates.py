@@ -15,9 +15,11 @@ _FIELDS = (
 
 def rate_table(*, organization_id: int, models: Collection[str]) -> RateTable:
     """All that is needed to price calls of `models`: what holds for the organization and for everyone. One query."""
+    # Rates for names that begin so are looked up by every beginning of the names there are.
+    beginnings = {f"{model[:length]}*" for model in models for length in range(len(model) + 1)}
     found = CostRate.objects.filter(
-        Q(organization_id=organization_id) | Q(organization=None), Q(model__in={*models, ""}) | Q(model__endswith="*")
-    )
+        Q(organization_id=organization_id) | Q(organization=None), model__in={*models, "", *beginnings}
+    ).order_by()
     return RateTable(
         Rate(**{name: getattr(rate, name) for name in _FIELDS}, is_own=rate.organization_id is not None)
         for rate in found
