@@ -26,6 +26,11 @@ def money(amount: Decimal, currency: str) -> str:
     return _signed(round_to_currency(amount, currency), currency)
 
 
+def taken_off(amount: Decimal, currency: str) -> str:
+    """What is taken off a sum, as `money` with a minus; what is added to it (a negative amount) without one."""
+    return money(-amount, currency)
+
+
 def exact_money(amount: Decimal, currency: str) -> str:
     """An amount with all the digits it has, at least its currency's: `$0.05`, `$0.000012`, `$49.00`."""
     plain = amount.normalize(EXACT)

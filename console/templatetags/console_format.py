@@ -21,6 +21,7 @@ register = template.Library()
 
 register.filter("money", formats.money)
 register.filter("exact_money", formats.exact_money)
+register.filter("taken_off", formats.taken_off)
 register.filter("small_money", formats.small_money)
 register.filter("quantity", formats.quantity)
 

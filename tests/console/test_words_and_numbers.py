@@ -197,3 +197,8 @@ def test_when_a_price_is_charged_and_how_often_is_said() -> None:
     fee = price({"type": "flat", "amount": "49"}, kind="fixed", bill="in_advance", meter=None)
     words = price_in_words(fee, currency="USD", interval=interval_in_words("month", 3))
     assert (words.sentence, words.conditions) == ("$49.00 per 3 months", ("in advance",))
+
+
+def test_what_is_taken_off_has_one_minus_and_what_is_added_none() -> None:
+    assert formats.taken_off(Decimal("21"), "USD") == "\u2212$21.00"
+    assert formats.taken_off(Decimal("-21"), "USD") == "$21.00"
