@@ -16,8 +16,8 @@ def period_in_force(
     By the same rule as its fees (`billing.domain.proration`): the day it starts and the day it ends
     count whole, and an end at the very instant `whole` starts is the end of the period before.
     """
-    if starts_at >= whole.end or (ends_at is not None and ends_at <= whole.start):
-        return None
+    if starts_at >= whole.end or (ends_at is not None and (ends_at <= whole.start or ends_at < starts_at)):
+        return None  # one that ends on trial was never in force
     start = max(whole.start, midnight(starts_at.astimezone(zone).date(), zone))
     end = whole.end
     if ends_at is not None:

@@ -1,0 +1,50 @@
+"""Stories that cross features: what one part gives, another does not give again, and the books stay whole."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from billing.invariants import check_all
+from tests.api import Api
+from tests.billing.clocked import Clocked, fee
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+PER_UNIT = {"key": "unit", "kind": "seat", "model": {"type": "per_unit", "unit_amount": "31"}}
+
+
+@pytest.fixture
+def clocked(vendor: Api) -> Clocked:
+    """A customer `acme` on a clock at 1 October 2026. When its story is told, no law of the books is broken."""
+    clocked = Clocked.at(vendor, "2026-10-01T00:00:00Z")
+    clocked.customer("acme")
+    return clocked
+
+
+def post(clocked: Clocked, path: str, body: dict[str, Any] | None = None) -> Any:
+    answer = clocked.api.post(path, body or {})
+    assert answer.status_code in {200, 201}, answer.content
+    return answer.json()
+
+
+def totals(clocked: Clocked) -> list[str]:
+    """Of all invoices in their order; the books are whole."""
+    assert not [found for _, found in check_all(clocked.api.organization.pk) if found]
+    return [one["total"] for one in sorted(clocked.invoices(), key=lambda one: one["number"] or "")]
+
+
+def cancelled_on_10_october(clocked: Clocked, subscription: str) -> None:
+    clocked.advance("2026-10-10T00:00:00Z")
+    post(clocked, f"subscriptions/{subscription}/cancel", {"when": "now"})
+    clocked.advance("2026-11-10T00:00:00Z")
+
+
+def test_who_cancels_on_trial_owes_nothing(clocked: Clocked) -> None:
+    clocked.plan("base", fee("31"))
+    subscription = clocked.subscribe("acme", "base", trial_days=14)
+    clocked.advance("2026-10-05T00:00:00Z")
+    post(clocked, f"subscriptions/{subscription}/cancel", {"when": "now"})
+    clocked.advance("2027-01-02T00:00:00Z")
+    assert totals(clocked) == []
