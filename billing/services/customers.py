@@ -30,14 +30,24 @@ def create_customer(*, organization: Organization, key: str, name: str = "", **f
 def update_customer(*, customer: Customer, **fields: Any) -> Customer:
     """Change what may change of a customer; finalized invoices stay as they are.
 
-    The currency is settled once the customer has a subscription.
+    The currency is settled once there is a subscription, a charge or credit in it; the time zone, whose days periods
+    begin with, once there is a subscription.
     """
-    if fields.get("currency", customer.currency) != customer.currency and customer.subscriptions.exists():
-        raise ConflictError("The currency of a customer with subscriptions is settled", code="currency_settled")
+    if fields.get("currency", customer.currency) != customer.currency and _has_money(customer):
+        raise ConflictError(
+            "The currency of a customer with subscriptions, charges or credit is settled", code="currency_settled"
+        )
+    if fields.get("timezone", customer.timezone) != customer.timezone and customer.subscriptions.exists():
+        raise ConflictError("The time zone of a customer with subscriptions is settled", code="timezone_settled")
     for name, value in fields.items():
         setattr(customer, name, value)
     customer.save(update_fields=list(fields))
     return customer
+
+
+def _has_money(customer: Customer) -> bool:
+    waiting = customer.one_off_charges.filter(line=None)
+    return customer.subscriptions.exists() or waiting.exists() or customer.credit_grants.filter(balance__gt=0).exists()
 
 
 def subscribe(

@@ -48,3 +48,18 @@ def test_who_cancels_on_trial_owes_nothing(clocked: Clocked) -> None:
     post(clocked, f"subscriptions/{subscription}/cancel", {"when": "now"})
     clocked.advance("2027-01-02T00:00:00Z")
     assert totals(clocked) == []
+
+
+def test_the_time_zone_is_settled_with_the_first_subscription_so_that_no_day_is_billed_twice(clocked: Clocked) -> None:
+    clocked.plan("base", fee("31"))
+    clocked.api.patch("customers/acme", {"timezone": "Europe/Berlin"})
+    clocked.subscribe("acme", "base")
+    answer = clocked.api.patch("customers/acme", {"timezone": "Pacific/Kiritimati"})
+    assert (answer.status_code, answer.json()["code"]) == (409, "timezone_settled")
+    assert clocked.api.patch("customers/acme", {"timezone": "Europe/Berlin"}).status_code == 200
+
+
+def test_the_currency_is_settled_by_what_waits_in_it(clocked: Clocked) -> None:
+    post(clocked, "charges", {"customer": "acme", "description": "setup", "amount": "5"})
+    answer = clocked.api.patch("customers/acme", {"currency": "EUR"})
+    assert (answer.status_code, answer.json()["code"]) == (409, "currency_settled")
