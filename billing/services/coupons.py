@@ -80,8 +80,11 @@ def create_coupon(
         raise KeyTaken(f"There is a coupon {key!r} already") from None
 
 
-def redeem_coupon(*, subscription: Subscription, coupon: Coupon, now: datetime) -> CouponRedemption:
-    """Put a coupon on a subscription, from the billing period of `now` on (its first one, where that has not begun).
+def redeem_coupon(
+    *, subscription: Subscription, coupon: Coupon, now: datetime, since: datetime | None = None
+) -> CouponRedemption:
+    """Put a coupon on a subscription, from the billing period of `now` on (its first one, where that has not begun), or
+    of `since`, for a subscription that began in the past.
 
     What is invoiced already stays as it is. Raises `CouponUnavailable`, `CouponRedeemed`, `CurrencyMismatch`.
     """
@@ -96,7 +99,7 @@ def redeem_coupon(*, subscription: Subscription, coupon: Coupon, now: datetime) 
             raise CurrencyMismatch(f"The coupon is in {locked.currency}, not in the customer's currency")
         if locked.redemptions.filter(subscription=subscription).exists():
             raise CouponRedeemed("This subscription has or had this coupon")
-        starts_at = billing_period_at(subscription, now).start
+        starts_at = billing_period_at(subscription, since or now).start
         return CouponRedemption.objects.create(
             organization_id=subscription.organization_id,
             coupon=locked,

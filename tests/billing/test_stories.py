@@ -63,3 +63,20 @@ def test_the_currency_is_settled_by_what_waits_in_it(clocked: Clocked) -> None:
     post(clocked, "charges", {"customer": "acme", "description": "setup", "amount": "5"})
     answer = clocked.api.patch("customers/acme", {"currency": "EUR"})
     assert (answer.status_code, answer.json()["code"]) == (409, "currency_settled")
+
+
+def test_an_expired_coupon_is_not_redeemed_by_starting_in_the_past(clocked: Clocked) -> None:
+    clocked.plan("base", fee("31"))
+    post(clocked, "coupons", {"key": "half", "percent": "50", "expires_at": "2026-09-15T00:00:00Z"})
+    body = {"customer": "acme", "plan": "base", "starts_at": "2026-09-01T00:00:00Z", "coupon": "half"}
+    answer = clocked.api.post("subscriptions", body)
+    assert (answer.status_code, answer.json()["code"]) == (409, "coupon_unavailable")
+
+
+def test_a_coupon_holds_from_the_start_of_a_backdated_subscription(clocked: Clocked) -> None:
+    """29 of 30 days are 29.97; half of it, 14.985, is 14.99 off."""
+    clocked.plan("base", fee("31"))
+    post(clocked, "coupons", {"key": "half", "percent": "50", "periods": 1})
+    clocked.subscribe("acme", "base", "2026-09-02T00:00:00Z", coupon="half")
+    clocked.advance("2026-11-01T00:00:00Z")
+    assert totals(clocked) == ["14.98", "31.00"]

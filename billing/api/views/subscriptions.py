@@ -70,7 +70,8 @@ class SubscriptionsView(APIView):
             )
             if reference := fields.get("coupon"):
                 coupon = get_coupon(organization_id=organization_id, coupon=reference)
-                redeem_coupon(subscription=subscription, coupon=coupon, now=min(now, subscription.starts_at))
+                since = min(now, subscription.starts_at)
+                redeem_coupon(subscription=subscription, coupon=coupon, now=now, since=since)
         return Response(_shown(request, subscription.pk), status=201)
 
 
