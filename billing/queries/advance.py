@@ -7,13 +7,18 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
+from fractions import Fraction
 
+from django.db.models import Sum
+
+from billing.domain.pricing.exact import share
 from billing.models import InvoiceLine, Price
 from billing.models.catalogue import Bill as BillTime
 from billing.models.invoices import InvoiceKind, InvoiceStatus, LineRole
 from billing.queries.bills import Bill
 from billing.queries.parts import Settlement
 from billing.queries.priced import Billed
+from kernel.money import round_to_currency
 from kernel.period import Period
 
 
@@ -29,9 +34,11 @@ class AdvanceCharges:
             price__bill=BillTime.IN_ADVANCE,
             role=LineRole.CHARGE,
             period_start__gte=min((whole.start for _, whole in settled), default=datetime.max.replace(tzinfo=UTC)),
-        ).values_list("invoice__subscription_id", "price_id", "period_start", "period_end", "amount", "discount")
-        for subscription, price, start, end, amount, discount in rows:
-            self.note(subscription, price, Period(start, end), Billed(amount, discount))
+        ).select_related("invoice")
+        for line in rows.annotate(credited=Sum("credited_by__amount")).order_by("invoice_id", "position"):
+            billed = Billed(line.amount, line.discount, _given_back(line, line.credited or Decimal(0)), line.tax_rate)
+            period = Period(line.period_start, line.period_end)
+            self.note(line.invoice.subscription_id or "", line.price_id or "", period, billed)
 
     def note(self, subscription: str, price: str, period: Period, billed: Billed) -> None:
         self._charged[subscription, price].append((period, billed))
@@ -41,8 +48,22 @@ class AdvanceCharges:
         found = self._charged[settlement.subscription.pk, settlement.price.pk]
         within = [billed for period, billed in found if period.start in settlement.whole]
         return Billed(
-            sum((one.amount for one in within), Decimal(0)), sum((one.discount for one in within), Decimal(0))
+            sum((one.amount for one in within), Decimal(0)),
+            sum((one.discount for one in within), Decimal(0)),
+            sum((one.given_back for one in within), Decimal(0)),
+            within[-1].tax_rate if within else None,
         )
+
+
+def _given_back(line: InvoiceLine, credited: Decimal) -> Decimal:
+    """What of a line's amount was taken back: all of a void invoice's; what credit notes took, which is net of the
+    discount, in proportion."""
+    net = line.amount - line.discount
+    if line.invoice.status == InvoiceStatus.VOID or (credited and credited >= net):
+        return line.amount
+    if not credited:
+        return Decimal(0)
+    return round_to_currency(share(line.amount, Fraction(credited) / Fraction(net)), line.invoice.currency)
 
 
 @dataclass(frozen=True, slots=True)

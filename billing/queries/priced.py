@@ -42,6 +42,10 @@ class Billed:
 
     amount: Decimal
     discount: Decimal = ZERO
+    #: How much of it a void or credit notes have given back already, before its discount.
+    given_back: Decimal = ZERO
+    #: At which it was taxed, where a line that takes it back is to be taxed the same.
+    tax_rate: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -117,7 +117,7 @@ def _price(
     priced = total_up(bill, lines, books.reductions)
     for line in priced.lines:
         if line.price and line.price.bill == BillTime.IN_ADVANCE and line.role is LineRole.CHARGE:
-            billed = Billed(line.rated.amount, line.discount)
+            billed = Billed(line.rated.amount, line.discount, tax_rate=line.tax_rate)
             books.advance.note(bill.subscription.pk, line.price.pk, line.period, billed)
     return priced
 
@@ -176,10 +176,11 @@ def _units(part: Part) -> Decimal:
 
 
 def _settle(settlement: Settlement, billed: Billed) -> list[PricedLine]:
-    """The difference between what a period paid for in advance came to and what was charged for it, if any."""
+    """The difference between what a period paid for in advance came to and what was charged for it, if any. What a
+    void or a credit note gave back already is not given back again."""
     parts, whole, charged = settlement.parts, settlement.whole, billed.amount
     rated = [_fee(part) for part in parts]
-    difference = sum((one.amount for one in rated), ZERO) - charged
+    difference = max(sum((one.amount for one in rated), ZERO) - charged, billed.given_back - charged)
     if not difference:
         return []
     before = _units(parts[0]) if parts else Decimal(1)
@@ -188,7 +189,8 @@ def _settle(settlement: Settlement, billed: Billed) -> list[PricedLine]:
     if not charged and parts:
         before, starts = ZERO, [parts[0].period.start]
     rows = [BreakdownRow(ZERO, one.quantity, one.quantity, None, one.amount, one.amount) for one in rated]
-    rows.append(BreakdownRow(ZERO, ZERO, ZERO, None, -charged, -charged, reason="charged_in_advance"))
+    kept = difference - sum((row.amount for row in rows), ZERO)
+    rows.append(BreakdownRow(ZERO, ZERO, ZERO, None, kept, kept, reason="charged_in_advance"))
     steps = rated[-1].steps[-1:] if rated else ()
     total = RatedLine(after - before, difference, difference, None, tuple(rows), steps)
     since = starts[0] if starts[0] < whole.end else whole.start
@@ -202,6 +204,7 @@ def _settle(settlement: Settlement, billed: Billed) -> list[PricedLine]:
             role=LineRole.SETTLEMENT,
             description=description,
             billed=billed if difference < 0 else None,
+            tax_rate=billed.tax_rate if difference < 0 else None,
         )
     ]
 
@@ -219,8 +222,10 @@ def _new_line(
     role: LineRole = LineRole.CHARGE,
     description: str = "",
     billed: Billed | None = None,
+    tax_rate: Decimal | None = None,
 ) -> PricedLine:
-    tax_rate = tax_rate_of(subscription.customer, price)
+    if tax_rate is None:
+        tax_rate = tax_rate_of(subscription.customer, price)
     return PricedLine(price, period, rated, description or price.name, tax_rate, role, billed=billed)
 
 

@@ -80,3 +80,53 @@ def test_a_coupon_holds_from_the_start_of_a_backdated_subscription(clocked: Cloc
     clocked.subscribe("acme", "base", "2026-09-02T00:00:00Z", coupon="half")
     clocked.advance("2026-11-01T00:00:00Z")
     assert totals(clocked) == ["14.98", "31.00"]
+
+
+def test_what_a_void_gave_back_is_not_given_back_again_by_a_cancellation(clocked: Clocked) -> None:
+    clocked.plan("base", fee("31", bill="in_advance"))
+    subscription = clocked.subscribe("acme", "base")
+    clocked.advance("2026-10-01T00:00:00Z")
+    [opening] = clocked.invoices()
+    post(clocked, f"invoices/{opening['id']}/void")
+    cancelled_on_10_october(clocked, subscription)
+    assert totals(clocked) == ["31.00", "0.00"]
+
+
+@pytest.mark.parametrize(("credited", "back"), [("31", "0.00"), ("25", "-6.00"), ("4", "-21.00")])
+def test_what_a_credit_note_gave_back_is_not_given_back_again_by_a_cancellation(
+    clocked: Clocked, credited: str, back: str
+) -> None:
+    """31.00 for October, ended on the 10th: 21.00 are not used, and no more is given back than is left."""
+    clocked.plan("base", fee("31", bill="in_advance"))
+    subscription = clocked.subscribe("acme", "base")
+    clocked.advance("2026-10-01T00:00:00Z")
+    [opening] = clocked.invoices()
+    line = {"line": opening["lines"][0]["id"], "amount": credited}
+    post(clocked, f"invoices/{opening['id']}/pay")
+    post(clocked, "credit_notes", {"invoice": opening["id"], "lines": [line], "refund": "refund"})
+    cancelled_on_10_october(clocked, subscription)
+    assert totals(clocked) == ["31.00", back]
+
+
+def test_a_discounted_fee_that_was_credited_in_part_gives_back_what_is_left_of_it(clocked: Clocked) -> None:
+    """62.00 less half are 31.00 paid. A note of 25.00 leaves 6.00, which is less than the 21.00 that are not used."""
+    clocked.plan("base", fee("62", bill="in_advance"))
+    post(clocked, "coupons", {"key": "half", "percent": "50"})
+    subscription = clocked.subscribe("acme", "base", coupon="half")
+    clocked.advance("2026-10-01T00:00:00Z")
+    [opening] = clocked.invoices()
+    line = {"line": opening["lines"][0]["id"], "amount": "25"}
+    post(clocked, "credit_notes", {"invoice": opening["id"], "lines": [line]})
+    cancelled_on_10_october(clocked, subscription)
+    assert totals(clocked) == ["31.00", "-6.00"]
+
+
+def test_a_fee_given_back_is_taxed_as_it_was_charged(clocked: Clocked) -> None:
+    """310.00 and 58.90 of tax for October, ended on the 10th: 210.00 come back with 39.90."""
+    clocked.api.patch("customers/acme", {"tax_rate": "0.19"})
+    clocked.plan("base", fee("310", bill="in_advance"))
+    subscription = clocked.subscribe("acme", "base")
+    clocked.advance("2026-10-01T00:00:00Z")
+    clocked.api.patch("customers/acme", {"tax_treatment": "reverse_charge"})
+    cancelled_on_10_october(clocked, subscription)
+    assert totals(clocked) == ["368.90", "-249.90"]
