@@ -34,9 +34,11 @@ class OpenLateUsage:
 
 
 def open_late_usage(customers: Iterable[str]) -> list[LateUsage]:
-    """The late usage of customers (their ids) that no invoice has charged or given back, in the order it was found."""
+    """The late usage of customers (their ids) that no invoice has charged or given back, in the order it was found.
+    That of an invoice which is void is nobody's any more."""
     rows = LateUsage.objects.filter(line__invoice__customer__in=customers, resolution=LateUsageResolution.OPEN)
-    return list(rows.exclude(amount=0).select_related("line__invoice", "line__price__plan_version").order_by("id"))
+    rows = rows.exclude(amount=0).exclude(line__invoice__status=InvoiceStatus.VOID)
+    return list(rows.select_related("line__invoice", "line__price__plan_version").order_by("id"))
 
 
 def late_usage_of(organization_id: int) -> QuerySet[LateUsage]:

@@ -8,7 +8,7 @@ import pytest
 
 from billing.invariants import check_all
 from tests.api import Api
-from tests.billing.clocked import Clocked, fee
+from tests.billing.clocked import Clocked, fee, usage
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -130,3 +130,17 @@ def test_a_fee_given_back_is_taxed_as_it_was_charged(clocked: Clocked) -> None:
     clocked.api.patch("customers/acme", {"tax_treatment": "reverse_charge"})
     cancelled_on_10_october(clocked, subscription)
     assert totals(clocked) == ["368.90", "-249.90"]
+
+
+def test_late_usage_of_an_invoice_that_is_voided_is_not_charged(clocked: Clocked) -> None:
+    clocked.plan("turns", usage("1"))
+    clocked.subscribe("acme", "turns")
+    clocked.turns("acme", 3, "2026-10-05T00:00:00Z")
+    clocked.advance("2026-11-02T00:00:00Z")
+    clocked.turns("acme", 2, "2026-10-06T00:00:00Z")
+    clocked.advance("2026-11-03T00:00:00Z")
+    assert clocked.upcoming("acme")["total"] == "2.00"
+    [october] = clocked.invoices()
+    post(clocked, f"invoices/{october['id']}/void")
+    clocked.advance("2026-12-03T00:00:00Z")
+    assert totals(clocked) == ["3.00", "0.00"]
