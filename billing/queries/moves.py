@@ -9,7 +9,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from billing.models import Plan, PlanChange, PlanVersion, Subscription
-from billing.queries.bills import Bill, open_bill
+from billing.queries.bills import Bill, open_bill, period_end
 from billing.queries.customers import subscriptions_of
 from billing.queries.rating import PricedInvoice, price_bills
 from billing.queries.timeline import status_at, version_at
@@ -29,15 +29,22 @@ class Move:
     new: Decimal
 
 
-def movable(plan: Plan, to: PlanVersion, now: datetime) -> list[Subscription]:
-    """The running subscriptions on other versions of `plan` that all customers share; overridden ones stay."""
+def movable(plan: Plan, to: PlanVersion, now: datetime, when: str) -> list[Subscription]:
+    """The running subscriptions on other versions of `plan` that all customers share, `now` or at their `period_end`;
+    overridden ones stay."""
     rows = subscriptions_of(plan.organization_id).filter(ends_at=None)
     on_plan = rows.filter(plan_version__plan=plan) | rows.filter(plan_changes__plan_version__plan=plan)
-    return [one for one in on_plan.distinct() if _moves(one, plan, to, now)]
+    return [one for one in on_plan.distinct() if _moves(one, plan, to, now_for(one, now), when)]
 
 
-def _moves(subscription: Subscription, plan: Plan, to: PlanVersion, now: datetime) -> bool:
-    version = version_at(subscription, max(now, subscription.starts_at))
+def now_for(subscription: Subscription, now: datetime) -> datetime:
+    """`now`, or what the customer's test clock says."""
+    clock = subscription.customer.test_clock
+    return now if clock is None else clock.now
+
+
+def _moves(subscription: Subscription, plan: Plan, to: PlanVersion, now: datetime, when: str) -> bool:
+    version = version_at(subscription, now if when == "now" else period_end(subscription, now))
     on_it = version.plan_id == plan.pk and version.customer_id is None and version.pk != to.pk
     return on_it and status_at(subscription, now) in {"active", "paused"}
 
@@ -48,7 +55,7 @@ def preview_moves(subscriptions: Sequence[Subscription], to: PlanVersion, now: d
     for start in range(0, len(subscriptions), _BATCH):
         some = subscriptions[start : start + _BATCH]
         today = _subtotals(some, now)
-        versions = {one.pk: version_at(one, now) for one in some}
+        versions = {one.pk: version_at(one, now_for(one, now)) for one in some}
         then = _subtotals([_as_if(one, to) for one in some], now)
         for one in some:
             if one.pk in today and one.pk in then:
@@ -56,7 +63,7 @@ def preview_moves(subscriptions: Sequence[Subscription], to: PlanVersion, now: d
 
 
 def _subtotals(subscriptions: Sequence[Subscription], now: datetime) -> dict[str, Decimal]:
-    bills: list[Bill] = [bill for one in subscriptions if (bill := open_bill(one, now)) is not None]
+    bills: list[Bill] = [bill for one in subscriptions if (bill := open_bill(one, now_for(one, now))) is not None]
     return {
         answer.bill.subscription.pk: sum((line.rated.amount for line in answer.lines if line.price), Decimal(0))
         for answer in price_bills(bills)

@@ -35,20 +35,28 @@ def change_seats(*, subscription: Subscription, seats: int, when: str, now: date
 
 
 def change_plan(
-    *, subscription: Subscription, version: PlanVersion, when: str, now: datetime, seats: int | None = None
+    *,
+    subscription: Subscription,
+    version: PlanVersion,
+    when: str,
+    now: datetime,
+    seats: int | None = None,
+    keeps_leaving: bool = False,
 ) -> PlanChange:
     """Another plan version, from `now` on or from the next period on; the day belongs to the new one.
 
     With the same interval the billing periods go on as they were; another interval begins one on that day. What
-    was paid in advance and is not used is given back with the next invoice. Raises `NotRunning`,
-    `CurrencyMismatch`, and `InvalidError` where seats are missing.
+    was paid in advance and is not used is given back with the next invoice. Changes that were to come are dropped; with
+    `keeps_leaving`, not those to other plans. Raises `NotRunning`, `CurrencyMismatch`, and
+    `InvalidError` where seats are missing.
     """
     with transaction.atomic():
         locked = _lock(subscription, now)
         require_plan(locked.customer, version)
         starts_at = now if when == "now" else period_end(locked, now)
         require_seats(version, seats_at(locked, starts_at) if seats is None else seats)
-        locked.plan_changes.filter(starts_at__gte=starts_at).delete()
+        dropped = locked.plan_changes.filter(starts_at__gte=starts_at)
+        (dropped.filter(plan_version__plan=version.plan_id) if keeps_leaving else dropped).delete()
         if seats is not None:
             locked.seat_changes.filter(starts_at__gte=starts_at).delete()
             SeatChange.objects.create(subscription=locked, seats=seats, starts_at=starts_at)
@@ -102,8 +110,8 @@ def add_add_on(*, subscription: Subscription, version: PlanVersion, quantity: in
             raise InvalidError(f"The plan {version.plan.key!r} is no add-on", code="not_an_add_on")
         if (version.interval, version.interval_count) != (of_now.interval, of_now.interval_count):
             raise InvalidError("An add-on has the interval of the plan it stands beside", code="interval_mismatch")
-        running = locked.add_ons.filter(plan_version__plan=version.plan, ends_at=None).first()
-        if running is not None:
+        of_plan = locked.add_ons.filter(plan_version__plan=version.plan)
+        for running in of_plan.filter(Q(ends_at=None) | Q(ends_at__gt=now)):
             _end_add_on(running, locked, now)
         return SubscriptionAddOn.objects.create(
             subscription=locked, plan_version=version, quantity=quantity, starts_at=now

@@ -11,7 +11,7 @@ from django.db import transaction
 from billing.domain.price_terms import parse_terms
 from billing.models import Plan, PlanChange, PlanVersion, Price, Subscription
 from billing.models.catalogue import PriceKind
-from billing.queries.moves import movable
+from billing.queries.moves import movable, now_for
 from billing.queries.timeline import version_at
 from billing.services.catalogue import PlanInvalid
 from billing.services.changes import change_plan
@@ -30,11 +30,14 @@ def version_numbered(plan: Plan, number: int | None) -> PlanVersion:
 
 def migrate_plan(*, plan: Plan, to: PlanVersion, when: str, now: datetime) -> int:
     """Move every running subscription that is on another version of `plan` to the version `to`, `now` or at its
-    `period_end`; all or none. Customers with prices of their own stay. Answers how many moved."""
+    `period_end`; all or none. Customers with prices of their own stay, and who is to leave the plan leaves it as
+    arranged. Answers how many moved."""
     with transaction.atomic():
-        found = movable(plan, to, now)
+        found = movable(plan, to, now, when)
         for subscription in found:
-            change_plan(subscription=subscription, version=to, when=when, now=now)
+            change_plan(
+                subscription=subscription, version=to, when=when, now=now_for(subscription, now), keeps_leaving=True
+            )
     return len(found)
 
 

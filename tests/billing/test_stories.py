@@ -144,3 +144,40 @@ def test_late_usage_of_an_invoice_that_is_voided_is_not_charged(clocked: Clocked
     post(clocked, f"invoices/{october['id']}/void")
     clocked.advance("2026-12-03T00:00:00Z")
     assert totals(clocked) == ["3.00", "0.00"]
+
+
+def test_an_add_on_that_is_to_end_is_replaced_by_one_that_begins_before(clocked: Clocked) -> None:
+    """31.00 of the plan; one unit on 10 days, 10.00, and two on 21 days, 42.00."""
+    clocked.plan("base", fee("31"))
+    clocked.plan("extra", PER_UNIT, add_on=True)
+    subscription = clocked.subscribe("acme", "base")
+    post(clocked, f"subscriptions/{subscription}/add_ons", {"plan": "extra"})
+    post(clocked, f"subscriptions/{subscription}/add_ons/extra/remove", {"when": "period_end"})
+    clocked.advance("2026-10-11T00:00:00Z")
+    post(clocked, f"subscriptions/{subscription}/add_ons", {"plan": "extra", "quantity": 2})
+    clocked.advance("2026-11-01T00:00:00Z")
+    assert totals(clocked) == ["83.00"]
+
+
+@pytest.mark.parametrize(("when", "expected"), [("now", ["62.00", "3.00"]), ("period_end", ["31.00", "3.00"])])
+def test_who_is_to_leave_a_plan_leaves_it_though_it_is_migrated(
+    clocked: Clocked, when: str, expected: list[str]
+) -> None:
+    clocked.plan("base", fee("31"))
+    clocked.plan("small", fee("3"))
+    subscription = clocked.subscribe("acme", "base")
+    post(clocked, f"subscriptions/{subscription}/change", {"plan": "small", "when": "period_end"})
+    post(clocked, "plans/base/versions", {"prices": [fee("62")]})
+    moved = post(clocked, "plans/base/migrations", {"when": when})
+    assert moved["moved"] == (1 if when == "now" else 0)
+    clocked.advance("2026-12-01T00:00:00Z")
+    assert totals(clocked) == expected
+
+
+def test_a_migration_moves_customers_on_a_clock_by_their_clock(clocked: Clocked) -> None:
+    clocked.plan("base", fee("31"))
+    clocked.subscribe("acme", "base")
+    post(clocked, "plans/base/versions", {"prices": [fee("62")]})
+    assert post(clocked, "plans/base/migrations", {"when": "period_end"})["moved"] == 1
+    clocked.advance("2026-12-01T00:00:00Z")
+    assert totals(clocked) == ["31.00", "62.00"]

@@ -74,7 +74,7 @@ class MigrationView(APIView):
         to = version_numbered(found, fields.get("to_version"))
         shown = {"to_version": to.number, "when": fields["when"], "preview": fields["preview"]}
         if fields["preview"]:
-            moves = list(preview_moves(movable(found, to, now), to, now))
+            moves = list(preview_moves(movable(found, to, now, fields["when"]), to, now))
             return Response(shown | {"moved": 0, "subscriptions": [present.move(one) for one in moves]})
         moved = migrate_plan(plan=found, to=to, when=fields["when"], now=now)
         return Response(shown | {"moved": moved, "subscriptions": []})
