@@ -10,7 +10,7 @@ from functools import partial
 from django.db import transaction
 from django.db.models import Max
 
-from billing.models import Customer, Invoice, InvoiceLine, LateUsage, LateUsageMark, Subscription
+from billing.models import Customer, Invoice, InvoiceLine, LateUsage, LateUsageMark, Subscription, TestClock
 from billing.models.invoices import InvoiceKind
 from billing.models.late import LateUsageResolution
 from billing.models.policy import LateUsagePolicy
@@ -102,13 +102,15 @@ def _keep(organization_id: int, ids: Sequence[str], now: datetime) -> int:
     return fresh
 
 
-def invoice_left_late_usage(*, organization_id: int, now: datetime) -> list[Invoice]:
+def invoice_left_late_usage(
+    *, organization_id: int, now: datetime, test_clock: TestClock | None = None
+) -> list[Invoice]:
     """Invoice, or give back, the open late usage of customers who have no subscription any more, and so no next
-    invoice: one each, of adjustments alone. Customers on test clocks are left alone."""
+    invoice: one each, of adjustments alone. Those of customers on `test_clock`, or on none."""
     waiting = LateUsage.objects.filter(
         organization_id=organization_id,
         resolution=LateUsageResolution.OPEN,
-        line__invoice__customer__test_clock=None,
+        line__invoice__customer__test_clock=test_clock,
     ).exclude(amount=0)
     running = Subscription.objects.filter(organization_id=organization_id).exclude(ends_at__lt=now - _LAST_DAY)
     left = waiting.exclude(line__invoice__customer__in=running.values("customer"))

@@ -19,7 +19,8 @@ from billing.services.credit_expiry import expire_on_clock
 from billing.services.drafts import refresh_draft
 from billing.services.invoices import finalize_drafts, store_drafts
 from billing.services.isolation import read_one_snapshot, retried
-from billing.services.late_usage import find_late_usage
+from billing.services.late_usage import find_late_usage, invoice_left_late_usage
+from billing.services.thresholds import invoice_thresholds
 from kernel.errors import InvalidError
 from kernel.period import Month
 
@@ -67,6 +68,8 @@ def _advance(test_clock: TestClock, to: datetime) -> tuple[TestClock, int]:
             made += len(store_drafts(organization_id=clock.organization_id, priced=[priced], run=None, now=bill.due_at))
             _finalize_drafts(clock, bill.due_at)
         _finalize_drafts(clock, to)
+        watched = {"organization_id": clock.organization_id, "now": to, "test_clock": clock}
+        made += len(invoice_left_late_usage(**watched)) + len(invoice_thresholds(**watched))
         expire_on_clock(test_clock=clock, until=to)
         clock.now = to
         clock.save(update_fields=["now"])

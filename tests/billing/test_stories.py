@@ -181,3 +181,27 @@ def test_a_migration_moves_customers_on_a_clock_by_their_clock(clocked: Clocked)
     assert post(clocked, "plans/base/migrations", {"when": "period_end"})["moved"] == 1
     clocked.advance("2026-12-01T00:00:00Z")
     assert totals(clocked) == ["31.00", "62.00"]
+
+
+def test_a_clock_that_is_moved_looks_at_thresholds(clocked: Clocked) -> None:
+    """6 turns pass 5.00; 2 more do not. The period's own invoice charges 8.00 less 6.00."""
+    clocked.plan("turns", usage("1"), invoice_threshold="5")
+    clocked.subscribe("acme", "turns")
+    clocked.turns("acme", 6, "2026-10-05T00:00:00Z")
+    clocked.advance("2026-10-10T00:00:00Z")
+    clocked.turns("acme", 2, "2026-10-12T00:00:00Z")
+    clocked.advance("2026-10-20T00:00:00Z")
+    assert totals(clocked) == ["6.00"]
+    clocked.advance("2026-11-01T00:00:00Z")
+    assert totals(clocked) == ["6.00", "2.00"]
+
+
+def test_a_clock_that_is_moved_invoices_late_usage_of_who_has_left(clocked: Clocked) -> None:
+    clocked.plan("turns", usage("1"))
+    subscription = clocked.subscribe("acme", "turns")
+    clocked.turns("acme", 6, "2026-10-05T00:00:00Z")
+    cancelled_on_10_october(clocked, subscription)
+    clocked.turns("acme", 2, "2026-10-06T00:00:00Z")
+    clocked.advance("2026-11-15T00:00:00Z")
+    clocked.advance("2026-12-15T00:00:00Z")
+    assert totals(clocked) == ["6.00", "2.00"]
