@@ -12,6 +12,7 @@ from decimal import Decimal
 from django.db import connection
 
 from billing.domain.pricing import BreakdownRow, GroupUsage, Usage, group_of
+from billing.domain.pricing.exact import bounded
 from billing.domain.rating import RatedLine, rate
 from billing.models import Customer, LateUsage, Price, Subscription
 from billing.models.catalogue import Bill as BillTime
@@ -109,6 +110,8 @@ def _price(
         for part in parts:
             if isinstance(part, Part) and part.price.kind == PriceKind.COMMITMENT:
                 lines += _true_up(part, lines, bill)
+        for line in lines:
+            bounded(line.rated.amount)
     except TaximeterError as error:
         books.reductions.wallets.give_back(draw for line in lines for draw in line.draws)
         return Unpriceable(bill.subscription, error)

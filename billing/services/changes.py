@@ -11,7 +11,7 @@ from billing.models import PlanChange, PlanVersion, SeatChange, Subscription, Su
 from billing.queries.bills import period_end
 from billing.queries.customers import subscriptions_of
 from billing.queries.timeline import billed_from, seats_at, version_at, zone_of
-from billing.services.customers import require_plan, require_seats
+from billing.services.customers import require_no_add_on, require_plan, require_seats
 from kernel.errors import ConflictError, InvalidError, NotFoundError
 from kernel.period import midnight
 
@@ -53,6 +53,7 @@ def change_plan(
     with transaction.atomic():
         locked = _lock(subscription, now)
         require_plan(locked.customer, version)
+        require_no_add_on(version)
         starts_at = now if when == "now" else period_end(locked, now)
         require_seats(version, seats_at(locked, starts_at) if seats is None else seats)
         dropped = locked.plan_changes.filter(starts_at__gte=starts_at)

@@ -9,14 +9,13 @@ from zoneinfo import ZoneInfo
 
 from django.db import transaction
 
-from billing.domain.pricing.exact import multiply
+from billing.domain.pricing.exact import bounded, multiply
 from billing.models import Customer, Invoice, OneOffCharge
 from billing.queries.charges import HandBill, charge_line
 from billing.queries.reductions import with_tax_and_credit
 from billing.queries.wallets import Wallets
 from billing.services.invoices import issue_invoices
 from kernel.errors import ConflictError, FieldError, InvalidError
-from kernel.money import round_to_currency
 from kernel.period import Period, midnight
 
 
@@ -55,7 +54,7 @@ def create_charge(
         _refuse("/period_end", "ends_before_start", "A period ends after it starts")
     if quantity <= 0:
         _refuse("/quantity", "not_positive", "A quantity is more than nothing")
-    round_to_currency(multiply(quantity, unit_amount), customer.currency)  # refuses what no line could hold
+    bounded(multiply(quantity, unit_amount))
     return OneOffCharge.objects.create(
         organization_id=customer.organization_id,
         customer=customer,

@@ -132,17 +132,14 @@ def _check(grant: CreditGrant) -> None:
 
 
 def void_grant(*, grant: CreditGrant, now: datetime) -> CreditGrant:
-    """Take back what is left of a grant. Voiding a voided one changes nothing."""
+    """Take back what is left of a grant. Voiding a voided one takes back what came back to it since, if anything."""
     with transaction.atomic():
         locked = CreditGrant.objects.select_for_update().get(pk=grant.pk)
-        if locked.voided_at is None:
-            left = locked.balance
-            locked.voided_at = now
-            locked.save(update_fields=["voided_at"])
-            if left:
-                record_movements(
-                    [CreditMovement(grant=locked, kind=MovementKind.VOIDED, amount=-left, occurred_at=now)]
-                )
+        left = locked.balance
+        locked.voided_at = locked.voided_at or now
+        locked.save(update_fields=["voided_at"])
+        if left:
+            record_movements([CreditMovement(grant=locked, kind=MovementKind.VOIDED, amount=-left, occurred_at=now)])
     return locked
 
 

@@ -69,8 +69,7 @@ def subscribe(
     """
     version = newest_version(plan)
     require_plan(customer, version)
-    if plan.add_on:
-        raise InvalidError("An add-on stands beside a plan: add it to a subscription", code="plan_is_an_add_on")
+    require_no_add_on(version)
     require_seats(version, seats)
     return Subscription.objects.create(
         organization_id=customer.organization_id,
@@ -89,6 +88,12 @@ def require_plan(customer: Customer, version: PlanVersion) -> None:
         raise InvalidError("Plan and customer belong to different organizations")
     if version.currency != customer.currency:
         raise CurrencyMismatch(f"The plan is in {version.currency}, the customer pays in {customer.currency}")
+
+
+def require_no_add_on(version: PlanVersion) -> None:
+    """Raises `InvalidError` with code `plan_is_an_add_on` for what a subscription cannot be on."""
+    if version.plan.add_on:
+        raise InvalidError("An add-on stands beside a plan: add it to a subscription", code="plan_is_an_add_on")
 
 
 def require_seats(version: PlanVersion, seats: int) -> None:

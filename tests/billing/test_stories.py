@@ -205,3 +205,39 @@ def test_a_clock_that_is_moved_invoices_late_usage_of_who_has_left(clocked: Cloc
     clocked.advance("2026-11-15T00:00:00Z")
     clocked.advance("2026-12-15T00:00:00Z")
     assert totals(clocked) == ["6.00", "2.00"]
+
+
+def test_an_amount_that_no_line_holds_stops_no_invoice(clocked: Clocked) -> None:
+    clocked.plan("turns", usage("1000000000000000000"))
+    clocked.plan("base", fee("31"))
+    body = {"customer": "acme", "description": "x", "quantity": "2", "unit_amount": "1000000000000000000"}
+    answer = clocked.api.post("charges", body)
+    assert (answer.status_code, answer.json()["code"]) == (422, "amount_out_of_range")
+    clocked.subscribe("acme", "turns")
+    clocked.turns("acme", 2, "2026-10-05T00:00:00Z")
+    assert clocked.api.get("customers/acme/upcoming_invoice").json()["code"] == "amount_out_of_range"
+
+
+def test_a_subscription_is_not_changed_to_an_add_on(clocked: Clocked) -> None:
+    clocked.plan("base", fee("31"))
+    clocked.plan("extra", PER_UNIT, add_on=True)
+    subscription = clocked.subscribe("acme", "base")
+    answer = clocked.api.post(f"subscriptions/{subscription}/change", {"plan": "extra", "seats": 1})
+    assert (answer.status_code, answer.json()["code"]) == (422, "plan_is_an_add_on")
+
+
+def test_credit_that_comes_back_to_a_voided_grant_can_be_voided_too(clocked: Clocked) -> None:
+    clocked.plan("base", fee("31"))
+    grant = {"customer": "acme", "name": "welcome", "amount": "20", "currency": "USD", "source": "purchase"}
+    made = post(clocked, "credit_grants", grant)
+    clocked.subscribe("acme", "base")
+    clocked.advance("2026-11-01T00:00:00Z")
+    assert post(clocked, f"credit_grants/{made['id']}/void")["balance"] == "0.00"
+    [october] = clocked.invoices()
+    assert (october["credits_applied"], october["amount_due"]) == ("20.00", "11.00")
+    post(clocked, f"invoices/{october['id']}/void")
+    for _ in range(2):
+        assert post(clocked, f"credit_grants/{made['id']}/void")["balance"] == "0.00"
+    clocked.advance("2026-12-01T00:00:00Z")
+    assert clocked.upcoming("acme")["credits_applied"] == "0.00"
+    assert totals(clocked) == ["31.00", "31.00"]

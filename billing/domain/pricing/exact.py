@@ -20,6 +20,9 @@ ZERO = Decimal(0)
 #: Decimal places that a quotient keeps where it does not end.
 QUOTIENT_PLACES = 24
 
+#: No amount of a line is greater, so that the sums of an invoice, and of the ledger, are exact.
+GREATEST_AMOUNT = Decimal(10) ** 18
+
 _STRICT = EXACT.copy()
 _STRICT.traps[Inexact] = True
 
@@ -28,6 +31,13 @@ class AmountOutOfRange(InvalidError):
     """Quantity and price multiply to more digits than an amount can have (60)."""
 
     code = "amount_out_of_range"
+
+
+def bounded(amount: Decimal) -> Decimal:
+    """`amount`, where a line can hold it; raises `AmountOutOfRange` otherwise."""
+    if abs(amount) > GREATEST_AMOUNT:
+        raise AmountOutOfRange(f"An amount is at most {GREATEST_AMOUNT}")
+    return amount
 
 
 def add(left: Decimal, right: Decimal) -> Decimal:
