@@ -36,7 +36,7 @@ class AdvanceCharges:
             period_start__gte=min((whole.start for _, whole in settled), default=datetime.max.replace(tzinfo=UTC)),
         ).select_related("invoice")
         for line in rows.annotate(credited=Sum("credited_by__amount")).order_by("invoice_id", "position"):
-            billed = Billed(line.amount, line.discount, _given_back(line, line.credited or Decimal(0)), line.tax_rate)
+            billed = Billed(line.amount, line.discount, given_back(line, line.credited or Decimal(0)), line.tax_rate)
             period = Period(line.period_start, line.period_end)
             self.note(line.invoice.subscription_id or "", line.price_id or "", period, billed)
 
@@ -55,7 +55,7 @@ class AdvanceCharges:
         )
 
 
-def _given_back(line: InvoiceLine, credited: Decimal) -> Decimal:
+def given_back(line: InvoiceLine, credited: Decimal) -> Decimal:
     """What of a line's amount was taken back: all of a void invoice's; what credit notes took, which is net of the
     discount, in proportion."""
     net = line.amount - line.discount

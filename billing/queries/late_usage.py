@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from decimal import Decimal
 
-from django.db.models import QuerySet
+from django.db.models import QuerySet, Sum
 
 from billing.models import LateUsage
 from billing.models.invoices import InvoiceKind, InvoiceStatus
@@ -35,9 +35,10 @@ class OpenLateUsage:
 
 def open_late_usage(customers: Iterable[str]) -> list[LateUsage]:
     """The late usage of customers (their ids) that no invoice has charged or given back, in the order it was found.
-    That of an invoice which is void is nobody's any more."""
+    That of an invoice which is void is nobody's any more. `credited` is what credit notes took off its line."""
     rows = LateUsage.objects.filter(line__invoice__customer__in=customers, resolution=LateUsageResolution.OPEN)
     rows = rows.exclude(amount=0).exclude(line__invoice__status=InvoiceStatus.VOID)
+    rows = rows.annotate(credited=Sum("line__credited_by__amount"))
     return list(rows.select_related("line__invoice", "line__price__plan_version").order_by("id"))
 
 

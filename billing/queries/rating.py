@@ -19,7 +19,7 @@ from billing.models.catalogue import Bill as BillTime
 from billing.models.catalogue import PriceKind
 from billing.models.customers import TaxTreatment
 from billing.models.invoices import LineRole
-from billing.queries.advance import AdvanceCharges, ChargedBefore, ThresholdCharges
+from billing.queries.advance import AdvanceCharges, ChargedBefore, ThresholdCharges, given_back
 from billing.queries.bills import Bill, BillKey, bills_in_month, without_invoice
 from billing.queries.late_usage import OpenLateUsage
 from billing.queries.parts import Part, Settlement, fees_in_advance, parts_of
@@ -133,11 +133,14 @@ def _charged_before(charged: ChargedBefore) -> PricedLine:
 
 
 def adjustment_line(late: LateUsage) -> PricedLine:
-    """What late usage changes about a line of an earlier invoice, discounted and taxed as that line was."""
+    """What late usage changes about a line of an earlier invoice, discounted and taxed as that line was. What credit
+    notes gave back of it is not given back again."""
     line = late.line
     assert line.price is not None, "only prices have usage"
     period = Period(line.period_start, line.period_end)
-    made = _correction(line.price, period, late.quantity, late.amount, line.tax_rate, LineRole.ADJUSTMENT)
+    credited: Decimal = getattr(late, "credited", None) or ZERO
+    amount = max(late.amount, given_back(line, credited) - line.amount) if late.amount < 0 and credited else late.amount
+    made = _correction(line.price, period, late.quantity, amount, line.tax_rate, LineRole.ADJUSTMENT)
     return replace(
         made,
         description=f"{line.description}: late usage, {line.invoice}",

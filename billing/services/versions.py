@@ -66,11 +66,18 @@ def override_prices(
 def _overridden(base: PlanVersion, own: PlanVersion, prices: Sequence[Mapping[str, Any]]) -> list[Price]:
     errors: list[FieldError] = []
     found = {price.key: price for price in base.prices.all() if price.kind != PriceKind.COMMITMENT}
-    wanted = {body["key"]: (index, body) for index, body in enumerate(prices)}
+    wanted: dict[str, tuple[int, Mapping[str, Any]]] = {}
+    for index, body in enumerate(prices):
+        wanted.setdefault(body["key"], (index, body))
     errors += [
         FieldError(f"/prices/{index}/key", "price_unknown", f"The plan has no price {key!r}")
         for key, (index, _) in wanted.items()
         if key not in found
+    ]
+    errors += [
+        FieldError(f"/prices/{index}/key", "duplicate", f"The price {body['key']!r} is named before")
+        for index, body in enumerate(prices)
+        if wanted[body["key"]][0] != index
     ]
     made: list[Price] = []
     for price in base.prices.all():

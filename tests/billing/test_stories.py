@@ -241,3 +241,36 @@ def test_credit_that_comes_back_to_a_voided_grant_can_be_voided_too(clocked: Clo
     clocked.advance("2026-12-01T00:00:00Z")
     assert clocked.upcoming("acme")["credits_applied"] == "0.00"
     assert totals(clocked) == ["31.00", "31.00"]
+
+
+def test_what_a_credit_note_gave_back_of_usage_is_not_given_back_again_when_the_usage_is_taken_back(
+    clocked: Clocked,
+) -> None:
+    """3.00 for October, all of it credited. One turn less is 1.00 less, of which nothing is left."""
+    clocked.plan("turns", usage("1"))
+    clocked.subscribe("acme", "turns")
+    clocked.turns("acme", 3, "2026-10-05T00:00:00Z")
+    clocked.advance("2026-11-02T00:00:00Z")
+    [october] = clocked.invoices()
+    post(clocked, "credit_notes", {"invoice": october["id"]})
+    post(clocked, "events/void", {"source": "test", "id": "acme-2026-10-05T00:00:00Z-0", "reason": "disputed"})
+    clocked.advance("2026-12-03T00:00:00Z")
+    assert totals(clocked) == ["3.00", "0.00"]
+
+
+def test_a_migration_is_refused_in_its_preview_as_it_would_be(clocked: Clocked) -> None:
+    clocked.plan("base", fee("31"))
+    clocked.subscribe("acme", "base")
+    post(clocked, "plans/base/versions", {"currency": "EUR", "prices": [fee("31")]})
+    for preview in (True, False):
+        answer = clocked.api.post("plans/base/migrations", {"preview": preview})
+        assert (answer.status_code, answer.json()["code"]) == (422, "currency_mismatch")
+
+
+def test_an_override_names_each_price_once(clocked: Clocked) -> None:
+    clocked.plan("base", fee("31"))
+    subscription = clocked.subscribe("acme", "base")
+    own = {"key": "base", "model": {"type": "flat", "amount": "1"}}
+    answer = clocked.api.post(f"subscriptions/{subscription}/overrides", {"prices": [own, own]})
+    assert answer.status_code == 422
+    assert answer.json()["errors"][0]["pointer"] == "/prices/1/key"

@@ -12,6 +12,7 @@ from billing.domain.calculator import calculate_price
 from billing.queries.catalogue import get_plan, plans_of
 from billing.queries.moves import movable, preview_moves
 from billing.services.catalogue import create_plan, create_plan_version
+from billing.services.customers import require_plan
 from billing.services.versions import migrate_plan, version_numbered
 from kernel.clock import system_clock
 from rest.idempotency import idempotent
@@ -74,7 +75,10 @@ class MigrationView(APIView):
         to = version_numbered(found, fields.get("to_version"))
         shown = {"to_version": to.number, "when": fields["when"], "preview": fields["preview"]}
         if fields["preview"]:
-            moves = list(preview_moves(movable(found, to, now, fields["when"]), to, now))
+            moving = movable(found, to, now, fields["when"])
+            for one in moving:
+                require_plan(one.customer, to)
+            moves = list(preview_moves(moving, to, now))
             return Response(shown | {"moved": 0, "subscriptions": [present.move(one) for one in moves]})
         moved = migrate_plan(plan=found, to=to, when=fields["when"], now=now)
         return Response(shown | {"moved": moved, "subscriptions": []})
