@@ -96,11 +96,13 @@ class ThresholdCharges:
                 continue
             before = found.get(line.price.pk)
             sums = before.billed if before else Billed(Decimal(0))
+            # The last one charged all of it anew, and took off what those before it had charged.
+            latest = before is None or line.role == LineRole.CHARGE
             found[line.price.pk] = ChargedBefore(
                 line.price,
                 Period(line.period_start, line.period_end),
                 Billed(sums.amount + line.amount, sums.discount + line.discount),
-                line.tax_rate,
-                line.pk if before is None or line.role == LineRole.CHARGE else before.line_id,
+                line.tax_rate if before is None or latest else before.tax_rate,
+                line.pk if before is None or latest else before.line_id,
             )
         return [one for one in found.values() if one.billed.amount]

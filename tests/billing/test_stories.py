@@ -274,3 +274,16 @@ def test_an_override_names_each_price_once(clocked: Clocked) -> None:
     answer = clocked.api.post(f"subscriptions/{subscription}/overrides", {"prices": [own, own]})
     assert answer.status_code == 422
     assert answer.json()["errors"][0]["pointer"] == "/prices/1/key"
+
+
+def test_what_threshold_invoices_charged_is_taken_off_with_the_tax_that_it_had_last(clocked: Clocked) -> None:
+    """6.00 at 10 %; then 12.00 at 20 % less these; then 12.00 without tax, less 12.00 at 20 %."""
+    clocked.plan("turns", usage("1"), invoice_threshold="5")
+    clocked.subscribe("acme", "turns")
+    for rate, day in (("0.1", "10"), ("0.2", "20")):
+        clocked.api.patch("customers/acme", {"tax_rate": rate})
+        clocked.turns("acme", 6, f"2026-10-{day}T00:00:00Z")
+        clocked.advance(f"2026-10-{day}T00:00:00Z")
+    clocked.api.patch("customers/acme", {"tax_rate": "0"})
+    clocked.advance("2026-11-01T00:00:00Z")
+    assert totals(clocked) == ["6.60", "7.80", "-2.40"]
