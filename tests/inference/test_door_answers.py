@@ -29,7 +29,14 @@ class Weather(BaseModel):
 
 TOOLS: list[Any] = [
     openai.pydantic_function_tool(Weather, name="get_weather"),
-    {"type": "function", "function": {"name": "give_up", "parameters": {"type": "object", "properties": {}}}},
+    # Without anything else: a random model would not come to the end of what it makes up.
+    {
+        "type": "function",
+        "function": {
+            "name": "give_up",
+            "parameters": {"type": "object", "properties": {}, "additionalProperties": False},
+        },
+    },
 ]
 NAMED = {"type": "function", "function": {"name": "get_weather"}}
 #: A short name, as a random model writes until it must stop.

