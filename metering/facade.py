@@ -28,6 +28,7 @@ from metering.services.ingest import ingest, ingest_body
 from metering.services.meters import MeterExists, create_meter, create_meter_version
 from metering.services.projections import advance_projections
 from metering.services.retention import attach_month, detach_month
+from metering.services.statistics import refresh_statistics
 from metering.stream.answers import live_answer
 from metering.stream.events import event_stream
 from metering.stream.kept import Kept
@@ -79,6 +80,7 @@ __all__ = [
     "otlp_json_events",
     "otlp_refusal",
     "present_event",
+    "refresh_statistics",
     "register_customer_directory",
     "usage",
     "usage_of_tasks",

@@ -27,6 +27,7 @@ from billing.services.isolation import read_one_snapshot, retried
 from billing.services.late_usage import find_late_usage
 from kernel.errors import InvalidError
 from kernel.period import Month
+from metering.facade import refresh_statistics
 
 #: Subscriptions invoiced in one transaction, and drafts finalized in one.
 BATCH = 200
@@ -117,6 +118,8 @@ def batches_waiting(run: BillingRun) -> int:
 
 def plan_billing_run(*, run: BillingRun, now: datetime) -> None:
     """Find what there is to do, once; whoever comes meanwhile waits for it."""
+    if run.planned_at is None:
+        refresh_statistics()
     with transaction.atomic():
         locked = BillingRun.objects.select_for_update().get(pk=run.pk)
         if locked.planned_at is not None:
