@@ -64,8 +64,8 @@ def store_drafts(
 
 
 def replace_drafts(*, invoices: Sequence[Invoice], priced: Sequence[PricedInvoice], now: datetime) -> None:
-    """Give drafts the contents they have when priced anew, in the transaction that read the usage."""
-    discard_contents(invoices=invoices, now=now)
+    """Give drafts whose contents were discarded those they have when priced anew, in the transaction that read the
+    usage."""
     _price(invoices, priced)
     Invoice.objects.bulk_update(invoices, [*_AMOUNTS, "log_snapshot", "tax_treatment"])
     _store_contents(invoices, priced, now)
