@@ -112,6 +112,10 @@ class InvoiceKind(models.TextChoices):
     ONE_OFF = "one_off"
 
 
+#: The order in which drafts are numbered, whoever made them: an opening invoice before the cycle that begins with it.
+NUMBERING_ORDER = ("subscription_id", "period_start", "-kind")
+
+
 class LineRole(models.TextChoices):
     """Why a line is there."""
 

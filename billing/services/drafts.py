@@ -10,7 +10,7 @@ from django.db import transaction
 
 from accounts.facade import record_audit
 from billing.models import Invoice
-from billing.models.invoices import InvoiceStatus
+from billing.models.invoices import NUMBERING_ORDER, InvoiceStatus
 from billing.queries.bills import Bill, bill_of
 from billing.queries.customers import subscriptions_of
 from billing.queries.rating import PricedInvoice, Unpriceable, price_bills
@@ -57,7 +57,7 @@ def finalize_due_drafts(*, organization_id: int, now: datetime) -> int:
     due = Invoice.objects.filter(
         organization_id=organization_id, status=InvoiceStatus.DRAFT, finalize_at__lte=now, customer__test_clock=None
     ).exclude(billing_run__status__in=["queued", "running"])
-    ids = list(due.order_by("subscription_id", "period_start", "-kind").values_list("pk", flat=True))
+    ids = list(due.order_by(*NUMBERING_ORDER).values_list("pk", flat=True))
     batches = [ids[start : start + _BATCH] for start in range(0, len(ids), _BATCH)]
     return sum(retried(partial(_finalize, organization_id, some, now)) for some in batches)
 
@@ -66,7 +66,7 @@ def _finalize(organization_id: int, ids: Sequence[str], now: datetime) -> int:
     with transaction.atomic():
         read_one_snapshot()
         drafts = Invoice.objects.select_for_update(of=("self",)).filter(pk__in=ids, status=InvoiceStatus.DRAFT)
-        found = _refreshed(list(drafts.order_by("subscription_id", "period_start", "-kind")), now, skips=True)
+        found = _refreshed(list(drafts.order_by(*NUMBERING_ORDER)), now, skips=True)
         finalize_drafts(organization_id=organization_id, invoices=found, now=now)
         return len(found)
 

@@ -18,7 +18,7 @@ from django.db import connection, transaction
 
 from accounts.facade import Organization
 from billing.models import BillingRun, BillingRunBatch, Invoice, Subscription
-from billing.models.invoices import InvoiceStatus, RunStatus
+from billing.models.invoices import NUMBERING_ORDER, InvoiceStatus, RunStatus
 from billing.queries.bills import bills_in_month, without_invoice
 from billing.queries.customers import subscriptions_of
 from billing.queries.rating import PricedInvoice, Unpriceable, price_bills
@@ -230,7 +230,7 @@ def _finalize_some(run: BillingRun, now: datetime) -> bool:
             Invoice.objects.select_for_update(of=("self",))
             .filter(billing_run=run, status=InvoiceStatus.DRAFT, finalize_at__lte=now)
             .select_related("customer")
-            .order_by("subscription_id", "period_start", "-kind")[:BATCH]
+            .order_by(*NUMBERING_ORDER)[:BATCH]
         )
         found = list(drafts)
         if found:
