@@ -63,10 +63,14 @@ INSTALLED_APPS = [
     "drf_spectacular_sidecar",
     "rest",
     "accounts",
+    "notifications",
     "metering",
     "billing",
+    "collection",
+    "budgets",
     "agents",
     "inference",
+    "exports",
     "console",
 ]
 

@@ -1,0 +1,1 @@
+"""How an invoice gets paid: providers (Stripe, manual payments), retries, reminders, reconciliation."""

@@ -1,0 +1,1 @@
+"""What other systems and people hear from us: webhooks and mail, each sent until it arrives."""
