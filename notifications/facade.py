@@ -1,1 +1,16 @@
 """What other rooms may use of notifications."""
+
+from notifications.contracts import Announcement, QueuedMail
+from notifications.services.announcing import announce, is_listened_to
+from notifications.services.queueing import AddressInvalid, is_address, queue_mail, queue_mails
+
+__all__ = [
+    "AddressInvalid",
+    "Announcement",
+    "QueuedMail",
+    "announce",
+    "is_address",
+    "is_listened_to",
+    "queue_mail",
+    "queue_mails",
+]
