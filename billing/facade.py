@@ -10,6 +10,7 @@ from billing.queries.late_usage import SETTLED
 from billing.queries.ledger import TrialBalanceRow, transactions_of, trial_balance
 from billing.queries.payments import credit_notes_of, payments_of
 from billing.queries.rating import PricedInvoice, PricedLine, Unpriceable, price_month
+from billing.queries.settlement import settlement_window
 from billing.queries.timeline import seats_at, status_at, version_at
 from billing.queries.upcoming import upcoming_invoices
 from billing.services.catalogue import create_plan, create_plan_version
@@ -77,6 +78,7 @@ __all__ = [
     "resume_subscription",
     "runs_of",
     "seats_at",
+    "settlement_window",
     "start_billing_run",
     "status_at",
     "subscribe",

@@ -10,6 +10,7 @@ from billing.models import BillingRun, Invoice, PlanVersion
 from billing.models.invoices import InvoiceStatus
 from billing.services.credit_expiry import expire_credits
 from billing.services.drafts import finalize_due_drafts
+from billing.services.due import issue_due, organizations_to_invoice
 from billing.services.late_usage import find_late_usage, invoice_left_late_usage
 from billing.services.recognition import recognize_revenue
 from billing.services.runs import batches_waiting, plan_billing_run, runs_to_resume, work_billing_run
@@ -59,6 +60,12 @@ def finalize_drafts() -> int:
     now, waiting = system_clock(), Invoice.objects.filter(status=InvoiceStatus.DRAFT)
     organizations = waiting.filter(finalize_at__lte=now).values_list("organization_id", flat=True).distinct()
     return sum(finalize_due_drafts(organization_id=organization, now=now) for organization in organizations)
+
+
+@shared_task(name="billing.issue_due")
+def issue_due_invoices() -> int:
+    """Issue what has fallen due, for organizations that do not wait for the month to be closed."""
+    return sum(issue_due(organization_id=one, now=system_clock()) for one in organizations_to_invoice())
 
 
 @shared_task(name="billing.invoice_thresholds")

@@ -184,6 +184,7 @@ CELERY_BEAT_SCHEDULE = {
     "keep the log": {"task": "metering.keep_log", "schedule": crontab(hour=1, minute=20)},
     "check invariants": {"task": "billing.check_invariants", "schedule": crontab(hour=3, minute=20)},
     "finalize drafts": {"task": "billing.finalize_drafts", "schedule": 60.0, "options": {"expires": 60.0}},
+    "issue what is due": {"task": "billing.issue_due", "schedule": 300.0, "options": {"expires": 300.0}},
     "find late usage": {"task": "billing.find_late_usage", "schedule": 3600.0, "options": {"expires": 3600.0}},
     "invoice thresholds": {"task": "billing.invoice_thresholds", "schedule": 30.0, "options": {"expires": 30.0}},
     "expire credits": {"task": "billing.expire_credits", "schedule": 60.0, "options": {"expires": 60.0}},

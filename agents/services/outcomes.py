@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from django.db import connection, transaction
@@ -18,14 +18,12 @@ from accounts.facade import record_audit
 from agents.domain.readings import OUTCOMES, TASK
 from agents.models import Task, TaskState
 from agents.queries.traces import TaskNotFound, TaskTrace, task_trace
+from billing.facade import settlement_window
 from kernel.clock import to_rfc3339
 from kernel.errors import ConflictError, InvalidError
 from metering.facade import EventView, amend_event, ingest, void_event
 
 SOURCE = "taximeter/outcomes"
-
-#: Until so long after a task's end, changing its outcome is part of settling it; later it is a correction.
-SETTLEMENT_WINDOW = timedelta(hours=72)
 
 SOURCES = ("check", "person", "customer")
 
@@ -76,7 +74,7 @@ def set_outcome(
             previous = str(end.data.get("outcome"))
             if previous != outcome:
                 raise OutcomeSet(f"The task has {previous} already; dispute it to change that")
-            return OutcomeChange(outcome, previous, False, now > end.time + SETTLEMENT_WINDOW)
+            return OutcomeChange(outcome, previous, False, _is_settled(end, organization_id, now))
         totals = trace.task.totals
         data = {
             "agent": totals.agent, "agent_version": totals.agent_version, "goal": totals.goal, "task_id": task_id,
@@ -106,7 +104,7 @@ def dispute_outcome(
         if end is None:
             raise TaskNotEnded("The task has no outcome yet")
         previous = str(end.data.get("outcome"))
-        change = OutcomeChange(outcome, previous, previous != outcome, now > end.time + SETTLEMENT_WINDOW)
+        change = OutcomeChange(outcome, previous, previous != outcome, _is_settled(end, organization_id, now))
         if not change.has_changed:
             return change
         data = {**end.data, "outcome": outcome, "outcome_source": source, "previous_outcome": previous}
@@ -126,6 +124,11 @@ def dispute_outcome(
             outcome=outcome, previous=previous, source=source, reason=reason, settled=change.is_settled,
         )  # fmt: skip
     return change
+
+
+def _is_settled(end: EventView, organization_id: int, now: datetime) -> bool:
+    """Whether the task is past the settlement window of its customer's plan: a change is then a correction."""
+    return now > end.time + settlement_window(organization_id=organization_id, customer=end.customer, at=end.time)
 
 
 def _check(outcome: str, source: str) -> None:

@@ -64,6 +64,7 @@ class PlanVersion(Serializer):  # type: ignore[type-arg]
     trial_days = IntegerField()
     minimum_commitment = DecimalField()
     invoice_threshold = _maybe(DecimalField)
+    settlement_hours = IntegerField()
     prices = Price(many=True)
     created_at = InstantField()
 
@@ -245,6 +246,7 @@ class BillingPolicy(Serializer):  # type: ignore[type-arg]
     payment_days = IntegerField()
     late_usage = CharField()
     zero_amount = CharField()
+    issue = CharField()
 
 
 class BillingRun(Serializer):  # type: ignore[type-arg]

@@ -82,6 +82,7 @@ def plan_version(one: PlanVersion) -> dict[str, Any]:
         "trial_days": one.trial_days,
         "minimum_commitment": _commitment(one),
         "invoice_threshold": one.invoice_threshold,
+        "settlement_hours": one.settlement_hours,
         "prices": [price(p) for p in one.prices.all() if p.kind != PriceKind.COMMITMENT],
         "created_at": one.created_at,
     }
@@ -235,7 +236,7 @@ def late_usage(one: LateUsage) -> dict[str, Any]:
 
 
 def policy(one: BillingPolicy) -> dict[str, Any]:
-    return {name: getattr(one, name) for name in ("grace_hours", "payment_days", "late_usage", "zero_amount")}
+    return {name: getattr(one, name) for name in ("grace_hours", "payment_days", "late_usage", "zero_amount", "issue")}
 
 
 def move(one: Move) -> dict[str, Any]:

@@ -79,6 +79,7 @@ class PlanVersionInput(StrictSerializer):
     currency = CurrencyField(required=False)
     minimum_commitment = DecimalField(required=False, low=Decimal(0))
     invoice_threshold = DecimalField(required=False, allow_null=True, low=Decimal("0.01"))
+    settlement_hours = serializers.IntegerField(min_value=0, max_value=87_600, required=False)
     prices = serializers.ListField(child=PriceInput(), allow_empty=False)
 
 
@@ -92,6 +93,7 @@ class PlanInput(StrictSerializer):
     add_on = serializers.BooleanField(default=False)
     minimum_commitment = DecimalField(required=False, low=Decimal(0))
     invoice_threshold = DecimalField(required=False, allow_null=True, low=Decimal("0.01"))
+    settlement_hours = serializers.IntegerField(min_value=0, max_value=87_600, required=False)
     prices = serializers.ListField(child=PriceInput(), allow_empty=False)
 
 
@@ -130,6 +132,7 @@ class BillingPolicyInput(StrictSerializer):
     payment_days = serializers.IntegerField(min_value=0, max_value=365, required=False)
     late_usage = serializers.ChoiceField(choices=["adjust", "write_off"], required=False)
     zero_amount = serializers.ChoiceField(choices=["issue", "skip"], required=False)
+    issue = serializers.ChoiceField(choices=["month_close", "when_due"], required=False)
 
 
 class TestClockInput(StrictSerializer):

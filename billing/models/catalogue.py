@@ -9,6 +9,9 @@ from django.db import models
 from billing.models.fields import ExactDecimalField
 from kernel.ids import new_id
 
+#: Until so long after a task's end, another outcome settles the task; later it corrects it.
+SETTLEMENT_HOURS = 72
+
 
 def plan_id() -> str:
     return new_id("pln")
@@ -92,6 +95,7 @@ class PlanVersion(models.Model):
     trial_days = models.SmallIntegerField(default=0)
     #: Open usage of this much is invoiced before its period ends.
     invoice_threshold = ExactDecimalField(null=True)
+    settlement_hours = models.PositiveIntegerField(default=SETTLEMENT_HOURS)
     customer = models.ForeignKey("Customer", on_delete=models.CASCADE, null=True, related_name="own_versions")
     based_on = models.ForeignKey("self", on_delete=models.PROTECT, null=True)
     created_at = models.DateTimeField(auto_now_add=True)

@@ -20,6 +20,13 @@ class ZeroAmountPolicy(models.TextChoices):
     SKIP = "skip"
 
 
+class IssuePolicy(models.TextChoices):
+    #: Invoices are issued when somebody closes the month.
+    MONTH_CLOSE = "month_close"
+    #: Each is issued by itself when it falls due; closing the month then finds what is left.
+    WHEN_DUE = "when_due"
+
+
 class BillingPolicy(models.Model):
     """An organization's choices. Without a row the defaults hold."""
 
@@ -29,6 +36,8 @@ class BillingPolicy(models.Model):
     payment_days = models.PositiveSmallIntegerField(default=30, validators=[MaxValueValidator(365)])
     late_usage = models.CharField(max_length=10, choices=LateUsagePolicy.choices, default=LateUsagePolicy.ADJUST)
     zero_amount = models.CharField(max_length=10, choices=ZeroAmountPolicy.choices, default=ZeroAmountPolicy.ISSUE)
+
+    issue = models.CharField(max_length=12, choices=IssuePolicy.choices, default=IssuePolicy.MONTH_CLOSE)
 
     def __str__(self) -> str:
         return f"billing policy of {self.organization_id}"

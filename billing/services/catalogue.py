@@ -12,7 +12,7 @@ from billing.domain.pricing import Flat, Matrix
 from billing.domain.rating import PriceTerms
 from billing.errors import KeyTaken
 from billing.models import Plan, PlanVersion, Price, PricingUnit
-from billing.models.catalogue import Bill, PriceKind
+from billing.models.catalogue import SETTLEMENT_HOURS, Bill, PriceKind
 from billing.queries.catalogue import get_pricing_unit
 from kernel.errors import FieldError, InvalidError, NotFoundError, TaximeterError
 from metering.facade import definition_of, get_meter_version
@@ -39,6 +39,7 @@ def create_plan(
     trial_days: int = 0,
     minimum_commitment: Decimal = Decimal(0),
     invoice_threshold: Decimal | None = None,
+    settlement_hours: int = SETTLEMENT_HOURS,
     add_on: bool = False,
 ) -> Plan:
     """A plan with its first version. `prices` are as in the API; nothing is stored unless all can be computed.
@@ -48,7 +49,7 @@ def create_plan(
     """
     built = _read_prices(organization.pk, prices, minimum_commitment, currency)
     terms: dict[str, Any] = {"interval": interval, "interval_count": interval_count, "trial_days": trial_days}
-    terms["invoice_threshold"] = invoice_threshold
+    terms |= {"invoice_threshold": invoice_threshold, "settlement_hours": settlement_hours}
     try:
         with transaction.atomic():
             plan = Plan.objects.create(organization=organization, key=key, name=name or key, add_on=add_on)
@@ -65,8 +66,10 @@ def create_plan_version(
     prices: Sequence[Mapping[str, Any]],
     minimum_commitment: Decimal = Decimal(0),
     invoice_threshold: Decimal | None = None,
+    settlement_hours: int | None = None,
 ) -> PlanVersion:
-    """A new version of a plan. Subscriptions stay on the version they have; intervals and trials are the plan's."""
+    """A new version of a plan. Subscriptions stay on the version they have; intervals and trials are the plan's, and
+    so are the hours for settlement unless they are given."""
     with transaction.atomic():
         Plan.objects.select_for_update().get(pk=plan.pk)
         last = PlanVersion.objects.filter(plan=plan, customer=None).order_by("-number").first()
@@ -74,6 +77,7 @@ def create_plan_version(
         built = _read_prices(plan.organization_id, prices, minimum_commitment, currency or last.currency)
         terms: dict[str, Any] = {name: getattr(last, name) for name in ("interval", "interval_count", "trial_days")}
         terms["invoice_threshold"] = invoice_threshold
+        terms["settlement_hours"] = last.settlement_hours if settlement_hours is None else settlement_hours
         return _store_version(plan, last.number + 1, currency or last.currency, terms, built)
 
 

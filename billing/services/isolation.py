@@ -3,10 +3,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeVar
 
-from django.db import OperationalError, connection
-from psycopg.errors import SerializationFailure
+from django.db import IntegrityError, OperationalError, connection
+from psycopg.errors import SerializationFailure, UniqueViolation
 
 T = TypeVar("T")
+
+_REFUSALS = 3
 
 
 def read_one_snapshot() -> None:
@@ -22,10 +24,19 @@ def read_one_snapshot() -> None:
 
 
 def retried(work: Callable[[], T]) -> T:
-    """What `work`, a whole transaction, answers; done again for as long as another transaction came in between."""
+    """What `work`, a whole transaction, answers; done again for as long as another transaction came in between.
+
+    What another one has stored meanwhile is not seen, and so may be stored twice: the database refuses it, and the
+    next try sees it. Refused more often than that, it is a fault of `work`'s own.
+    """
+    refused = 0
     while True:
         try:
             return work()
         except OperationalError as error:
             if connection.in_atomic_block or not isinstance(error.__cause__, SerializationFailure):
+                raise
+        except IntegrityError as error:
+            refused += 1
+            if connection.in_atomic_block or not isinstance(error.__cause__, UniqueViolation) or refused == _REFUSALS:
                 raise

@@ -18,6 +18,8 @@ from billing.services.changes import change_plan
 from kernel.errors import FieldError, NotFoundError, TaximeterError
 
 _COPIED = ("position", "key", "name", "kind", "bill", "meter", "filter", "prorate", "included", "minimum", "maximum")
+#: What a version of a customer's own takes over besides prices.
+_OF_THE_PLAN = ("currency", "interval", "interval_count", "trial_days", "invoice_threshold", "settlement_hours")
 
 
 def version_numbered(plan: Plan, number: int | None) -> PlanVersion:
@@ -56,8 +58,7 @@ def override_prices(
             number=base.number,
             customer=subscription.customer,
             based_on=base.based_on or base,
-            **{name: getattr(base, name) for name in ("currency", "interval", "interval_count", "trial_days")},
-            invoice_threshold=base.invoice_threshold,
+            **{name: getattr(base, name) for name in _OF_THE_PLAN},
         )
         Price.objects.bulk_create(_overridden(base, own, prices))
         return change_plan(subscription=subscription, version=own, when=when, now=now)

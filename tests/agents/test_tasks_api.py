@@ -213,6 +213,19 @@ def test_a_dispute_says_whether_the_settlement_window_was_over(api):
     assert api.post("tasks/old/dispute", {"outcome": "failed", "reason": "x"}).json()["settled"] is True
 
 
+def test_a_plan_says_how_long_its_tasks_may_be_settled(api):
+    now = datetime.now(UTC)
+    fee = [{"key": "fee", "kind": "fixed", "model": {"type": "flat", "amount": "1"}}]
+    plan = create_plan(organization=api.organization, key="strict", currency="USD", prices=fee, settlement_hours=24)
+    customer = create_customer(organization=api.organization, key="acme", name="Acme")
+    subscribe(customer=customer, plan=plan, starts_at=now - timedelta(days=9))
+    for task, ago in (("young", 23), ("old", 25)):
+        end = event("agent.task", 0, task=task, outcome="succeeded")
+        put(api, [end | {"subject": "acme", "time": (now - timedelta(hours=ago)).isoformat()}])
+    assert api.post("tasks/young/dispute", {"outcome": "failed", "reason": "x"}).json()["settled"] is False
+    assert api.post("tasks/old/dispute", {"outcome": "failed", "reason": "x"}).json()["settled"] is True
+
+
 def test_what_makes_no_sense_is_refused_with_the_reason(api):
     put(api, a_task()[:-1])
     assert api.get("tasks/none").json()["code"] == "task_not_found"

@@ -60,6 +60,7 @@ class PlanVersion:
     trial_days: int
     minimum_commitment: Decimal
     invoice_threshold: Decimal | None
+    settlement_hours: int
     prices: tuple[Price, ...]
     created_at: datetime
 

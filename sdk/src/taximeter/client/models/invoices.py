@@ -210,9 +210,11 @@ class BillingRun:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BillingPolicy:
-    """How the organization bills: grace before a month is closed, time to pay, what becomes of late usage."""
+    """How the organization bills: grace before a month is closed, time to pay, what becomes of late usage, when
+    invoices are issued."""
 
     grace_hours: int
     payment_days: int
     late_usage: str
     zero_amount: str
+    issue: str
