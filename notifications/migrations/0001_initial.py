@@ -12,7 +12,7 @@ class Migration(migrations.Migration):
     initial = True
 
     dependencies = [
-        ('accounts', '0002_members_and_portal'),
+        ('accounts', '0001_initial'),
     ]
 
     operations = [
