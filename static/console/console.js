@@ -131,6 +131,16 @@
     });
   });
 
+  // The navigation of narrow screens.
+  const menuButton = document.querySelector("[data-menu-button]");
+  const openMenu = (open) => menuButton?.setAttribute("aria-expanded", String(open));
+  menuButton?.addEventListener("click", () => openMenu(menuButton.getAttribute("aria-expanded") !== "true"));
+  menuButton?.closest(".side").addEventListener("keydown", (event) => {
+    if (event.key !== "Escape" || menuButton.getAttribute("aria-expanded") !== "true") return;
+    openMenu(false);
+    menuButton.focus();
+  });
+
   // A link to a line of an invoice opens it.
   const target = location.hash && document.getElementById(decodeURIComponent(location.hash.slice(1)));
   if (target instanceof HTMLDetailsElement) target.open = true;

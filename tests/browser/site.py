@@ -1,0 +1,90 @@
+"""The system that browser tests visit, and what is in it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from functools import cached_property
+from urllib.parse import urlparse
+
+from django.db import connection
+
+from kernel.clock import system_clock
+from launcher.services import Services
+from metering.facade import EventQuestion, list_events
+from tests.console.conftest import Vendor, activity_plan, hybrid_plan, make_vendor, task_events, turns
+from tests.system import System, system_on
+
+
+@dataclass
+class Site:
+    """The running system. `vendor` is an organization with something on every page; tests only read it."""
+
+    system: System
+    vendor: Vendor = field(init=False)
+
+    @property
+    def address(self) -> str:
+        return self.system.address
+
+    @contextmanager
+    def database(self) -> Iterator[None]:
+        """Django's connection in this process goes to the system's database, as long as this is open."""
+        before = connection.settings_dict["NAME"]
+        connection.close()
+        connection.settings_dict["NAME"] = urlparse(self.system.postgres_url).path.removeprefix("/")
+        try:
+            yield
+        finally:
+            connection.close()
+            connection.settings_dict["NAME"] = before
+
+    @cached_property
+    def examples(self) -> dict[str, str]:
+        """A value for each parameter that addresses of the console have, by its name."""
+        invoice = self.vendor.invoice_of("birch")
+        line = next(line for line in invoice.lines.all() if line.events)
+        event = list_events(EventQuestion(organization_id=self.vendor.organization.pk), limit=1)[0][0]
+        return {
+            "customer": invoice.customer_id,
+            "invoice": invoice.pk,
+            "line": line.pk,
+            "identity": str(event.identity),
+            "chart": "usage_by_day",
+        }
+
+    #: What is put behind an address whose page is about something that its query names.
+    queries = {
+        "overview": "?from=2026-10-01&to=2026-10-31",
+        "agents": "?from=2026-10-01&to=2026-10-31",
+        "agent": "?agent=support&from=2026-10-01&to=2026-10-31",
+        "task": "?id=task-birch",
+    }
+
+
+def _vendor() -> Vendor:
+    """October 2026 is closed; there is usage of today."""
+    made = make_vendor("Northwind Cabs")
+    made.customer("acme", activity_plan(made.organization), name="Acme Logistics")
+    made.customer("birch", hybrid_plan(made.organization), name="Birch & Sons", timezone="Europe/Berlin")
+    for i, name in enumerate(["Cedar Health", "Dune Travel", "Elm Insurance"]):
+        made.customer(f"more-{i}", name=name)
+    made.record(turns("acme", 30, start=datetime(2026, 10, 5, 9, tzinfo=UTC)))
+    made.record(turns("birch", 502, start=datetime(2026, 10, 6, 9, tzinfo=UTC), agent="desk"))
+    made.record(task_events("birch", start=datetime(2026, 10, 7, 9, tzinfo=UTC)))
+    made.record(turns("acme", 5, start=system_clock() - timedelta(minutes=5)))
+    made.close_october()
+    return made
+
+
+@contextmanager
+def running_site(services: Services) -> Iterator[Site]:
+    """Web server and worker on a database of their own."""
+    with system_on(services) as system:
+        site = Site(system)
+        system.start("web", "worker")
+        with site.database():
+            site.vendor = _vendor()
+        yield site
