@@ -1,6 +1,18 @@
 """What other rooms may use of billing."""
 
-from billing.models import BillingRun, Customer, Invoice, InvoiceLine, Plan, PlanVersion, Price, Subscription
+from billing.models import (
+    BillingRun,
+    Customer,
+    Invoice,
+    InvoiceLine,
+    Payment,
+    Plan,
+    PlanVersion,
+    Price,
+    Subscription,
+    TestClock,
+)
+from billing.models.fields import ExactDecimalField
 from billing.queries.catalogue import get_plan, newest_version, plans_of
 from billing.queries.clocks import clock_of
 from billing.queries.customers import customers_of, get_customer, get_subscription, subscriptions_of
@@ -8,7 +20,7 @@ from billing.queries.invoices import events_behind, get_invoice, get_line, invoi
 from billing.queries.late_changes import Change, unbilled_changes
 from billing.queries.late_usage import SETTLED
 from billing.queries.ledger import TrialBalanceRow, transactions_of, trial_balance
-from billing.queries.payments import credit_notes_of, payments_of
+from billing.queries.payments import credit_notes_of, get_payment, payments_of
 from billing.queries.rating import PricedInvoice, PricedLine, Unpriceable, price_month
 from billing.queries.settlement import settlement_window
 from billing.queries.timeline import seats_at, status_at, version_at
@@ -26,23 +38,34 @@ from billing.services.changes import (
 from billing.services.credit_notes import issue_credit_note
 from billing.services.customers import create_customer, subscribe, update_customer
 from billing.services.drafts import finalize_invoice, refresh_draft
-from billing.services.payments import pay_invoice, refund_payment, void_invoice, write_off_invoice
+from billing.services.payments import (
+    lock_invoice,
+    paid_for,
+    pay_invoice,
+    refund_payment,
+    void_invoice,
+    write_off_invoice,
+)
 from billing.services.recognition import recognize_revenue
 from billing.services.runs import close_month, start_billing_run
+from billing.watching import watch_invoices
 
 __all__ = [
     "SETTLED",
     "BillingRun",
     "Change",
     "Customer",
+    "ExactDecimalField",
     "Invoice",
     "InvoiceLine",
+    "Payment",
     "Plan",
     "PlanVersion",
     "Price",
     "PricedInvoice",
     "PricedLine",
     "Subscription",
+    "TestClock",
     "TrialBalanceRow",
     "Unpriceable",
     "add_add_on",
@@ -61,11 +84,14 @@ __all__ = [
     "get_customer",
     "get_invoice",
     "get_line",
+    "get_payment",
     "get_plan",
     "get_subscription",
     "invoices_of",
     "issue_credit_note",
+    "lock_invoice",
     "newest_version",
+    "paid_for",
     "pause_subscription",
     "pay_invoice",
     "payments_of",
@@ -90,5 +116,6 @@ __all__ = [
     "update_customer",
     "version_at",
     "void_invoice",
+    "watch_invoices",
     "write_off_invoice",
 ]

@@ -25,6 +25,7 @@ from billing.services.credits import grant_credit
 from billing.services.invoices import InvoiceStateConflict
 from billing.services.ledger import Posting, post
 from billing.services.payments import checked_amount, lock_invoice, paid_for, post_payment, settle
+from billing.watching import watchers
 from kernel.errors import InvalidError, NotFoundError
 
 #: Where goes what a credit note takes back of what was paid already.
@@ -195,3 +196,5 @@ def _give_back(note: CreditNote, invoice: Invoice, now: datetime) -> None:
             paid_at=now,
         )
         post_payment(payment, invoice=invoice, credit_note_id=note.pk)
+        for watcher in watchers():
+            watcher.money_given_back(payment=payment, at=now)

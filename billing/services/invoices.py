@@ -15,6 +15,7 @@ from billing.queries.policy import policy_of
 from billing.queries.rating import PricedInvoice, current_snapshot
 from billing.services.ledger import post_invoices
 from billing.services.uses import leave_balances, record_uses, release_uses
+from billing.watching import watchers
 from kernel.errors import ConflictError
 
 _NEXT_NUMBERS = """
@@ -101,6 +102,8 @@ def finalize_drafts(*, organization_id: int, invoices: Sequence[Invoice], now: d
         cursor.execute(_FINALIZE, [now, now + timedelta(days=policy.payment_days), *columns])
     leave_balances(invoices=numbered, now=now)
     post_invoices(invoices=numbered)
+    for watcher in watchers():
+        watcher.invoices_finalized(organization_id=organization_id, invoices=numbered, now=now)
 
 
 def _draft(

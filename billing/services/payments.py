@@ -20,6 +20,7 @@ from billing.queries.deferrals import deferrals_of
 from billing.services.credits import return_draws
 from billing.services.invoices import InvoiceStateConflict
 from billing.services.ledger import Posting, draws_of, post
+from billing.watching import watchers
 from kernel.errors import ConflictError, InvalidError
 from kernel.money import round_to_currency
 
@@ -108,6 +109,8 @@ def refund_payment(
         refund = _store_payment(invoice, -given, method=payment.method, reference=reference, at=now, refund_of=payment)
         post_payment(refund, invoice=invoice)
         settle(invoice, due=add(invoice.amount_due, given), at=now)
+        for watcher in watchers():
+            watcher.money_given_back(payment=refund, at=now)
         _audit(invoice, actor, "payment.refund", payment=payment.pk, amount=str(given))
     return refund
 
@@ -130,6 +133,7 @@ def void_invoice(*, invoice: Invoice, now: datetime, actor: str = "system") -> I
         return_draws(invoices=[locked], now=now)
         locked.status, locked.amount_due, locked.voided_at = InvoiceStatus.VOID, ZERO, now
         locked.save(update_fields=["status", "amount_due", "voided_at"])
+        _tell_settled(locked, now)
         _audit(locked, actor, "invoice.void")
     return locked
 
@@ -192,6 +196,7 @@ def write_off_invoice(*, invoice: Invoice, now: datetime, actor: str = "system")
         )
         locked.status = InvoiceStatus.UNCOLLECTIBLE
         locked.save(update_fields=["status"])
+        _tell_settled(locked, now)
         _audit(locked, actor, "invoice.write_off", amount=str(locked.amount_due))
     return locked
 
@@ -223,6 +228,12 @@ def settle(invoice: Invoice, *, due: Decimal, at: datetime) -> None:
     elif due and invoice.status == InvoiceStatus.PAID:
         invoice.status, invoice.paid_at = InvoiceStatus.FINALIZED, None
     invoice.save(update_fields=["amount_due", "status", "paid_at"])
+    _tell_settled(invoice, at)
+
+
+def _tell_settled(invoice: Invoice, at: datetime) -> None:
+    for watcher in watchers():
+        watcher.invoice_settled(invoice=invoice, at=at)
 
 
 def post_payment(payment: Payment, *, invoice: Invoice, credit_note_id: str | None = None) -> None:

@@ -21,6 +21,7 @@ from billing.services.invoices import finalize_drafts, store_drafts
 from billing.services.isolation import read_one_snapshot, retried
 from billing.services.late_usage import find_late_usage, invoice_left_late_usage
 from billing.services.thresholds import invoice_thresholds
+from billing.watching import watchers
 from kernel.errors import InvalidError
 from kernel.period import Month
 
@@ -61,6 +62,7 @@ def _advance(test_clock: TestClock, to: datetime) -> tuple[TestClock, int]:
             # Credit that has run out before cannot pay it; what was rolled over can.
             expire_on_clock(test_clock=clock, until=bill.due_at - timedelta(microseconds=1))
             _finalize_drafts(clock, bill.due_at)
+            _tell_moved(clock, bill.due_at)
             [priced] = price_bills([bill])
             if isinstance(priced, Unpriceable):
                 raise priced.error
@@ -71,9 +73,15 @@ def _advance(test_clock: TestClock, to: datetime) -> tuple[TestClock, int]:
         watched = {"organization_id": clock.organization_id, "now": to, "test_clock": clock}
         made += len(invoice_left_late_usage(**watched)) + len(invoice_thresholds(**watched))
         expire_on_clock(test_clock=clock, until=to)
+        _tell_moved(clock, to)
         clock.now = to
         clock.save(update_fields=["now"])
     return clock, made
+
+
+def _tell_moved(clock: TestClock, to: datetime) -> None:
+    for watcher in watchers():
+        watcher.clock_moved(test_clock=clock, to=to)
 
 
 def _finalize_drafts(clock: TestClock, until: datetime) -> None:

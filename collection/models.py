@@ -1,1 +1,0 @@
-"""How an invoice gets paid: providers (Stripe, manual payments), retries, reminders, reconciliation."""
