@@ -6,33 +6,10 @@ import re
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Context, Decimal, InvalidOperation
 
-#: Digits after the point by currency, where it is not two. Source: ISO 4217, list one.
-_MINOR_UNITS = {
-    **dict.fromkeys(
-        [
-            "BIF",
-            "CLP",
-            "DJF",
-            "GNF",
-            "ISK",
-            "JPY",
-            "KMF",
-            "KRW",
-            "PYG",
-            "RWF",
-            "UGX",
-            "UYI",
-            "VND",
-            "VUV",
-            "XAF",
-            "XOF",
-            "XPF",
-        ],
-        0,
-    ),
-    **dict.fromkeys(["BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"], 3),
-    **dict.fromkeys(["CLF", "UYW"], 4),
-}
+from iso4217 import Currency
+
+#: Digits after the point by currency. Source: ISO 4217, list one; gold and the like have none and are left out.
+_MINOR_UNITS: dict[str, int] = {one.code: one.exponent for one in Currency if one.exponent is not None}
 
 #: Plain decimal text; also an exponent of up to two digits, as machines write small numbers.
 _NUMBER = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]{1,2})?")
@@ -54,6 +31,11 @@ def decimal_from(value: object) -> Decimal:
     if not number.is_finite():
         raise ValueError(f"{value!r} is not a finite number")
     return number
+
+
+def is_currency(code: str) -> bool:
+    """Whether `code` names money that can be invoiced: an ISO 4217 code with a minor unit."""
+    return code in _MINOR_UNITS
 
 
 def minor_digits(currency: str) -> int:

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 from rest_framework import serializers
 
-from kernel.money import decimal_from
+from kernel.money import decimal_from, is_currency
 from rest.lookup import parse_instant
 
 #: Keys are what people name things by: they stand in addresses, files and URLs.
@@ -121,10 +121,12 @@ class TimezoneField(serializers.CharField):
             raise
 
 
-class CurrencyField(serializers.RegexField):
-    """An ISO 4217 code."""
+class CurrencyField(serializers.CharField):
+    """The ISO 4217 code of a currency with a minor unit."""
 
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(
-            r"^[A-Z]{3}\Z", error_messages={"invalid": "A currency is an ISO 4217 code, such as USD"}, **kwargs
-        )
+    default_error_messages = {"invalid": "A currency is an ISO 4217 code, such as USD"}
+
+    def to_internal_value(self, data: Any) -> str:
+        if not isinstance(data, str) or not is_currency(data):
+            self.fail("invalid")
+        return data

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 
-from kernel.money import Money, decimal_from, minor_digits, round_to_currency
+from kernel.money import Money, decimal_from, is_currency, minor_digits, round_to_currency
 
 
 def usd(amount: str) -> Money:
@@ -50,6 +50,10 @@ def test_rounding_is_half_up_to_the_minor_unit(amount: str, currency: str, round
 
 def test_currencies_have_their_minor_digits() -> None:
     assert [minor_digits(currency) for currency in ("USD", "JPY", "BHD", "UYW")] == [2, 0, 3, 4]
+
+
+def test_only_what_can_be_invoiced_is_a_currency() -> None:
+    assert [code for code in ("USD", "KWD", "usd", "ABC", "XAU", "XXX", "") if is_currency(code)] == ["USD", "KWD"]
 
 
 def test_money_adds_subtracts_multiplies_and_compares() -> None:
