@@ -2,9 +2,12 @@
 
 from billing.models import (
     BillingRun,
+    CreditNote,
+    CreditNoteLine,
     Customer,
     Invoice,
     InvoiceLine,
+    LedgerEntry,
     Payment,
     Plan,
     PlanVersion,
@@ -13,6 +16,7 @@ from billing.models import (
     TestClock,
 )
 from billing.models.fields import ExactDecimalField
+from billing.queries.bills import billing_period_at
 from billing.queries.catalogue import get_plan, newest_version, plans_of
 from billing.queries.clocks import clock_of
 from billing.queries.customers import customers_of, get_customer, get_subscription, subscriptions_of
@@ -23,6 +27,7 @@ from billing.queries.ledger import TrialBalanceRow, transactions_of, trial_balan
 from billing.queries.payments import credit_notes_of, get_payment, payments_of
 from billing.queries.rating import PricedInvoice, PricedLine, Unpriceable, price_month
 from billing.queries.settlement import settlement_window
+from billing.queries.spend import OpenSpend, open_spend
 from billing.queries.timeline import seats_at, status_at, version_at
 from billing.queries.upcoming import upcoming_invoices
 from billing.services.catalogue import create_plan, create_plan_version
@@ -38,6 +43,7 @@ from billing.services.changes import (
 from billing.services.credit_notes import issue_credit_note
 from billing.services.customers import create_customer, subscribe, update_customer
 from billing.services.drafts import finalize_invoice, refresh_draft
+from billing.services.isolation import read_one_snapshot
 from billing.services.payments import (
     lock_invoice,
     paid_for,
@@ -54,10 +60,14 @@ __all__ = [
     "SETTLED",
     "BillingRun",
     "Change",
+    "CreditNote",
+    "CreditNoteLine",
     "Customer",
     "ExactDecimalField",
     "Invoice",
     "InvoiceLine",
+    "LedgerEntry",
+    "OpenSpend",
     "Payment",
     "Plan",
     "PlanVersion",
@@ -69,6 +79,7 @@ __all__ = [
     "TrialBalanceRow",
     "Unpriceable",
     "add_add_on",
+    "billing_period_at",
     "cancel_subscription",
     "change_plan",
     "change_seats",
@@ -91,12 +102,14 @@ __all__ = [
     "issue_credit_note",
     "lock_invoice",
     "newest_version",
+    "open_spend",
     "paid_for",
     "pause_subscription",
     "pay_invoice",
     "payments_of",
     "plans_of",
     "price_month",
+    "read_one_snapshot",
     "recognize_revenue",
     "refresh_draft",
     "refund_payment",

@@ -13,6 +13,7 @@ from metering.contracts import (
     UsageQuestion,
     UsageRow,
 )
+from metering.decoding import event_identity
 from metering.directory import register_customer_directory
 from metering.models import Meter, MeterVersion, UsageEvent
 from metering.otlp.files import otlp_json_events
@@ -21,6 +22,7 @@ from metering.queries.changes import changed_periods
 from metering.queries.events import EventQuestion, LineQuestion, find_event, line_events, line_quantity, list_events
 from metering.queries.log_changes import LogChange, LogPosition, changes_in_log, events_of_task, organizations_behind
 from metering.queries.meters import current_versions, definition_of, get_meter_version, meters_of
+from metering.queries.positions import known_events, log_positions, log_snapshot
 from metering.queries.task_usage import TaskMeter, usage_of_tasks
 from metering.queries.usage import usage, usage_of_version
 from metering.services.corrections import amend_event, void_event
@@ -65,16 +67,20 @@ __all__ = [
     "current_versions",
     "definition_of",
     "detach_month",
+    "event_identity",
     "event_stream",
     "events_of_task",
     "find_event",
     "get_meter_version",
     "ingest",
     "ingest_body",
+    "known_events",
     "line_events",
     "line_quantity",
     "list_events",
     "live_answer",
+    "log_positions",
+    "log_snapshot",
     "meters_of",
     "organizations_behind",
     "otlp_json_events",

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 import redis
 from django.conf import settings
-from django.db import connection
 
 from metering.notifications import CHANNEL
+from metering.queries.positions import Position, log_positions
 
 logger = logging.getLogger("metering")
 
@@ -21,29 +21,10 @@ RECHECK = 5.0
 #: However many announcements there are, it is looked at no more often than this.
 PAUSE = 0.5
 
-_POSITION = """
-SELECT (SELECT xid FROM metering_usageevent WHERE organization_id = %(id)s ORDER BY xid DESC LIMIT 1)::text,
-       (SELECT xid FROM metering_eventcorrection WHERE organization_id = %(id)s ORDER BY xid DESC LIMIT 1)::text,
-       pg_snapshot_xmin(pg_current_snapshot())::text,
-       (SELECT MAX(v.id) FROM metering_meterversion v JOIN metering_meter m ON m.id = v.meter_id
-        WHERE m.organization_id = %(id)s)
-"""
-
-#: Equal positions mean equal usage.
-Position = tuple[int, int, int, int]
-
 
 def read_position(organization_id: int) -> Position:
-    """The organization's last transactions and newest meter; one look at the ends of two indexes.
-
-    A transaction older than the last one may still be running. Then the oldest that runs is part of the
-    position, which so changes when that one has ended.
-    """
-    with connection.cursor() as cursor:
-        cursor.execute(_POSITION, {"id": organization_id})
-        event, correction, oldest, version = cursor.fetchone()
-    last_event, last_correction = int(event or 0), int(correction or 0)
-    return last_event, last_correction, min(int(oldest), max(last_event, last_correction) + 1), version or 0
+    """The organization's last transactions and newest meter."""
+    return log_positions([organization_id])[organization_id]
 
 
 @dataclass(frozen=True, slots=True)
