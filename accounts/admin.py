@@ -9,12 +9,23 @@ from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
+from django_otp.plugins.otp_static.models import StaticDevice
+from django_otp.plugins.otp_totp.models import TOTPDevice
 from unfold.admin import ModelAdmin, TabularInline
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
-from accounts.models import ApiKey, AuditEntry, Membership, Organization, User
+from accounts.models import (
+    ApiKey,
+    AuditEntry,
+    Invitation,
+    Membership,
+    Organization,
+    PortalAccess,
+    Throttle,
+    User,
+)
 from accounts.services.api_keys import revoke_api_key
-from accounts.services.audit import record_audit
+from accounts.services.audit import act_as
 from kernel.clock import system_clock
 from rest.admin import KeptAdmin, OperatorAdmin, OperatorsOnly, ReadOnlyAdmin
 
@@ -72,13 +83,14 @@ class MembershipAdmin(OperatorAdmin):
 class ApiKeyAdmin(KeptAdmin):
     """Keys by what tells them apart. Their secrets are known to nobody, and made where they can be shown once."""
 
-    list_display = ("name", "hint", "organization", "scopes", "created_at", "revoked_at")
+    list_display = ("name", "hint", "organization", "scopes", "customer", "created_at", "last_used_at", "revoked_at")
     list_filter = (("revoked_at", admin.EmptyFieldListFilter),)
     list_select_related = ("organization",)
     search_fields = ("name", "=id", "=organization__key")
     ordering = ("-id",)
-    fields = ("id", "organization", "name", "hint", "scopes", "created_at", "revoked_at")
-    readonly_fields = ("id", "organization", "hint", "scopes", "created_at", "revoked_at")
+    fields = ("id", "organization", "name", "hint", "scopes", "customer", "created_by", "created_at", "expires_at",
+              "last_used_at", "revoked_at")  # fmt: skip
+    readonly_fields = tuple(name for name in fields if name != "name")
     actions = ("revoke",)
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
@@ -95,15 +107,10 @@ class ApiKeyAdmin(KeptAdmin):
 
     @admin.action(description="Revoke the chosen keys")
     def revoke(self, request: HttpRequest, queryset: QuerySet[ApiKey]) -> None:
+        act_as(request.user.get_username())
         keys = list(queryset.filter(revoked_at=None))
         for key in keys:
             revoke_api_key(key=key, at=system_clock())
-            record_audit(
-                organization_id=key.organization_id,
-                actor=request.user.get_username(),
-                action="api_key.revoke",
-                target=key.pk,
-            )
         self.message_user(request, f"{len(keys)} key(s) revoked: they open nothing any more.", messages.SUCCESS)
 
 
@@ -113,3 +120,46 @@ class AuditEntryAdmin(ReadOnlyAdmin):
     list_select_related = ("organization",)
     search_fields = ("=actor", "=action", "=target")
     ordering = ("-id",)
+
+
+@admin.register(Invitation)
+class InvitationAdmin(ReadOnlyAdmin):
+    list_display = ("email", "organization", "role", "invited_by", "created_at", "expires_at", "accepted_at")
+    list_select_related = ("organization",)
+    search_fields = ("=email", "=organization__key")
+    ordering = ("-id",)
+    fields = ("id", "organization", "email", "role", "invited_by", "created_at", "expires_at", "accepted_at",
+              "revoked_at")  # fmt: skip
+
+
+@admin.register(PortalAccess)
+class PortalAccessAdmin(ReadOnlyAdmin):
+    list_display = ("customer", "organization", "created_by", "created_at", "used_at", "session_expires_at")
+    list_select_related = ("organization",)
+    search_fields = ("=customer", "=organization__key", "=created_by")
+    ordering = ("-id",)
+    fields = ("id", "organization", "customer", "created_by", "created_at", "expires_at", "used_at",
+              "session_expires_at", "revoked_at")  # fmt: skip
+
+
+@admin.register(Throttle)
+class ThrottleAdmin(ReadOnlyAdmin):
+    list_display = ("key", "count", "last_at")
+    search_fields = ("=key",)
+    ordering = ("-last_at", "key")
+
+
+class DeviceAdmin(ReadOnlyAdmin):
+    """What signs people in a second time. Secrets are not shown; deleting one is done by an owner in the console."""
+
+    list_display = ("user", "name", "confirmed", "created_at", "last_used_at")
+    list_select_related = ("user",)
+    search_fields = ("=user__email",)
+    ordering = ("-id",)
+    fields = ("user", "name", "confirmed", "created_at", "last_used_at", "throttling_failure_count")
+
+
+for device in (TOTPDevice, StaticDevice):
+    if admin.site.is_registered(device):
+        admin.site.unregister(device)
+    admin.site.register(device, DeviceAdmin)

@@ -1,25 +1,113 @@
 """What other rooms may use of accounts."""
 
-from accounts.models import ApiKey, Organization, Role, User
-from accounts.queries import api_key_with, get_organization, only_organization, organizations_of
+from accounts.mail import register_mail_queue
+from accounts.models import ApiKey, AuditEntry, Invitation, Membership, Organization, PortalAccess, Role, User
+from accounts.queries import (
+    api_key_with,
+    api_keys_of,
+    audit_choices,
+    audit_entries_of,
+    get_api_key,
+    get_invitation,
+    get_member,
+    get_organization,
+    invitation_with,
+    invitations_of,
+    members_of,
+    only_organization,
+    organizations_of,
+    portal_access_with_session,
+    portal_access_with_token,
+    portal_accesses_of,
+)
 from accounts.services.api_keys import create_api_key, revoke_api_key
-from accounts.services.audit import record_audit
-from accounts.services.organizations import OrganizationExists, add_member, create_organization, create_user
+from accounts.services.audit import act_as, acting, record_audit, record_change
+from accounts.services.invitations import accept_invitation, clean_email, invite_member, revoke_invitation
+from accounts.services.members import (
+    add_member,
+    change_role,
+    remove_member,
+    require_may_give,
+    require_two_factor,
+)
+from accounts.services.organizations import OrganizationExists, create_organization, create_user
+from accounts.services.passwords import change_password, request_password_reset, reset_password, user_of_reset
+from accounts.services.portal_access import create_portal_link, open_portal, revoke_portal_access
+from accounts.services.throttles import TooManyTries, count_try, forget_tries, require_try
+from accounts.services.two_factor import (
+    begin_two_factor,
+    confirm_two_factor,
+    disable_two_factor,
+    end_sessions,
+    has_two_factor,
+    record_person,
+    recovery_codes_left,
+    renew_recovery_codes,
+    verify_code,
+)
 
 __all__ = [
     "ApiKey",
+    "AuditEntry",
+    "Invitation",
+    "Membership",
     "Organization",
     "OrganizationExists",
+    "PortalAccess",
     "Role",
+    "TooManyTries",
     "User",
+    "accept_invitation",
+    "act_as",
+    "acting",
     "add_member",
     "api_key_with",
+    "api_keys_of",
+    "audit_choices",
+    "audit_entries_of",
+    "begin_two_factor",
+    "change_password",
+    "change_role",
+    "clean_email",
+    "confirm_two_factor",
+    "count_try",
     "create_api_key",
     "create_organization",
+    "create_portal_link",
     "create_user",
+    "disable_two_factor",
+    "end_sessions",
+    "forget_tries",
+    "get_api_key",
+    "get_invitation",
+    "get_member",
     "get_organization",
+    "has_two_factor",
+    "invitation_with",
+    "invitations_of",
+    "invite_member",
+    "members_of",
     "only_organization",
+    "open_portal",
     "organizations_of",
+    "portal_access_with_session",
+    "portal_access_with_token",
+    "portal_accesses_of",
     "record_audit",
+    "record_change",
+    "record_person",
+    "recovery_codes_left",
+    "register_mail_queue",
+    "remove_member",
+    "renew_recovery_codes",
+    "request_password_reset",
+    "require_may_give",
+    "require_try",
+    "require_two_factor",
+    "reset_password",
     "revoke_api_key",
+    "revoke_invitation",
+    "revoke_portal_access",
+    "user_of_reset",
+    "verify_code",
 ]

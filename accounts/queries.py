@@ -1,11 +1,17 @@
 from __future__ import annotations
 
-from django.db.models import Q
+from datetime import datetime
 
-from accounts.models import ApiKey, Organization, User
-from accounts.services.api_keys import hash_secret
+from django.db.models import Q, QuerySet
+
+from accounts.models import ApiKey, AuditEntry, Invitation, Membership, Organization, PortalAccess, User
+from accounts.secrets import hash_secret
 from kernel.errors import NotFoundError
+from rest.lookup import find
 from rest.statements import run
+
+#: From how many of the latest audit entries the filters' choices are taken.
+_CHOICES_FROM = 500
 
 
 def get_organization(reference: str) -> Organization:
@@ -32,21 +38,130 @@ def organizations_of(user: User) -> list[Organization]:
     return list(Organization.objects.filter(memberships__user=user).order_by("name", "id"))
 
 
-_LIVE_KEY = """
-SELECT k.id, k.organization_id, k.name, k.hint, k.scopes, k.created_at, o.public_id, o.key, o.name, o.created_at
+def membership_of(organization: Organization, user: User) -> Membership | None:
+    return Membership.objects.filter(organization=organization, user=user).first()
+
+
+def members_of(organization_id: int) -> QuerySet[Membership]:
+    """The organization's members in the order in which they joined, with the people they are."""
+    return Membership.objects.filter(organization_id=organization_id).select_related("user").order_by("id")
+
+
+def get_member(*, organization_id: int, member: str) -> Membership:
+    """The member with this number or e-mail address; `NotFoundError` with code `member_not_found`."""
+    by = Q(pk=int(member)) if member.isascii() and member.isdigit() and len(member) < 18 else Q(user__email=member)
+    found = members_of(organization_id).filter(by).first() if "\x00" not in member else None
+    if found is None:
+        raise NotFoundError(f"There is no member {member!r}", code="member_not_found")
+    return found
+
+
+def invitations_of(organization_id: int) -> QuerySet[Invitation]:
+    """Invitations that were neither accepted nor taken back, expired ones among them."""
+    rows = Invitation.objects.filter(organization_id=organization_id, accepted_at=None, revoked_at=None)
+    return rows.order_by("id")
+
+
+def get_invitation(*, organization_id: int, invitation: str) -> Invitation:
+    rows = Invitation.objects.filter(organization_id=organization_id)
+    return find(rows, invitation, what="invitation")
+
+
+def invitation_with(token: str, *, now: datetime) -> Invitation | None:
+    """The invitation that this token still opens."""
+    rows = Invitation.objects.select_related("organization")
+    return rows.filter(token_hash=hash_secret(token), accepted_at=None, revoked_at=None, expires_at__gt=now).first()
+
+
+def api_keys_of(organization_id: int, *, customer: str | None = None) -> QuerySet[ApiKey]:
+    """The organization's keys, revoked ones too; those bound to `customer` (a customer's key) where it is given."""
+    rows = ApiKey.objects.filter(organization_id=organization_id)
+    return (rows if customer is None else rows.filter(customer=customer)).order_by("id")
+
+
+def get_api_key(*, organization_id: int, api_key: str, customer: str | None = None) -> ApiKey:
+    return find(api_keys_of(organization_id, customer=customer), api_key, what="api_key")
+
+
+_KEY = """
+SELECT k.id, k.organization_id, k.name, k.hint, k.scopes, k.created_at, k.expires_at, k.last_used_at, k.customer,
+    o.public_id, o.key, o.name, o.created_at
 FROM accounts_apikey k JOIN accounts_organization o ON o.id = k.organization_id
 WHERE k.secret_hash = %s AND k.revoked_at IS NULL
 """
 
 
 def api_key_with(secret: str) -> ApiKey | None:
-    """The key with this secret that is not revoked, with its organization; one query, as every request makes it."""
+    """The key with this secret that is not revoked, with its organization; one query, as every request makes it.
+
+    Whether it has expired is for the caller to see, who knows the time.
+    """
     secret_hash = hash_secret(secret)
-    row = run(_LIVE_KEY, [secret_hash]).fetchone()
+    row = run(_KEY, [secret_hash]).fetchone()
     if row is None:
         return None
-    key_id, organization_id, name, hint, scopes, created_at, *organization = row
-    key = ApiKey(key_id, organization_id, name, secret_hash, hint, scopes, created_at)
+    key_id, organization_id, name, hint, scopes, created_at, expires_at, last_used_at, customer, *organization = row
+    key = ApiKey(
+        id=key_id,
+        organization_id=organization_id,
+        name=name,
+        secret_hash=secret_hash,
+        hint=hint,
+        scopes=scopes,
+        created_at=created_at,
+        expires_at=expires_at,
+        last_used_at=last_used_at,
+        customer=customer,
+    )
     key.organization = Organization(organization_id, *organization)
     key._state.adding = key.organization._state.adding = False
     return key
+
+
+def audit_entries_of(
+    organization_id: int,
+    *,
+    actor: str | None = None,
+    action: str | None = None,
+    target: str | None = None,
+    start: datetime | None = None,
+    end: datetime | None = None,
+) -> QuerySet[AuditEntry]:
+    """Entries that meet all that is given: an action `invoice` has `invoice.pay` among it. The caller orders by id."""
+    rows = AuditEntry.objects.filter(organization_id=organization_id)
+    if actor:
+        rows = rows.filter(actor=actor)
+    if action:
+        rows = rows.filter(Q(action=action) | Q(action__startswith=f"{action}."))
+    if target:
+        rows = rows.filter(target=target)
+    if start:
+        rows = rows.filter(at__gte=start)
+    if end:
+        rows = rows.filter(at__lt=end)
+    return rows
+
+
+def audit_choices(organization_id: int) -> tuple[list[str], list[str]]:
+    """Who has acted lately, and what was done: of the latest entries, to choose from."""
+    latest = AuditEntry.objects.filter(organization_id=organization_id).order_by("-id").values_list("actor", "action")
+    found = list(latest[:_CHOICES_FROM])
+    return sorted({actor for actor, _ in found}), sorted({action for _, action in found})
+
+
+def portal_access_with_token(token: str, *, now: datetime) -> PortalAccess | None:
+    """The access that this link still opens."""
+    rows = PortalAccess.objects.select_related("organization")
+    return rows.filter(token_hash=hash_secret(token), used_at=None, revoked_at=None, expires_at__gt=now).first()
+
+
+def portal_access_with_session(secret: str, *, now: datetime) -> PortalAccess | None:
+    """The access whose session this is, unless it has ended."""
+    rows = PortalAccess.objects.select_related("organization")
+    return rows.filter(session_hash=hash_secret(secret), revoked_at=None, session_expires_at__gt=now).first()
+
+
+def portal_accesses_of(organization_id: int, customer: str, *, now: datetime) -> QuerySet[PortalAccess]:
+    """Links of a customer that still work, and sessions that go on, newest first."""
+    rows = PortalAccess.objects.filter(organization_id=organization_id, customer=customer, revoked_at=None)
+    return rows.filter(Q(used_at=None, expires_at__gt=now) | Q(session_expires_at__gt=now)).order_by("-id")

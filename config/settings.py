@@ -61,6 +61,9 @@ INSTALLED_APPS = [
     "rest_framework",
     "drf_spectacular",
     "drf_spectacular_sidecar",
+    "django_otp",
+    "django_otp.plugins.otp_totp",
+    "django_otp.plugins.otp_static",
     "rest",
     "accounts",
     "notifications",
@@ -81,6 +84,8 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django_otp.middleware.OTPMiddleware",
+    "accounts.middleware.Actor",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "console.middleware.ContentSecurityPolicy",
@@ -115,6 +120,9 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
     for name in ("UserAttributeSimilarityValidator", "MinimumLengthValidator", "CommonPasswordValidator")
 ]
+#: How long a link that sets a new password works.
+PASSWORD_RESET_TIMEOUT = 3600
+OTP_TOTP_ISSUER = "Taximeter"
 LOGIN_URL = "console:sign_in"
 LOGIN_REDIRECT_URL = "console:overview"
 
@@ -211,6 +219,12 @@ OPERATOR_ORGANIZATION = env.text("TAXIMETER_OPERATOR_ORGANIZATION")
 #: Modules whose functions agents of the catalogue may use as tools and checks, and how many tasks are worked at once.
 AGENT_MODULES = env.listing("TAXIMETER_AGENT_MODULES")
 AGENT_TASKS_AT_ONCE = env.integer("TAXIMETER_AGENT_TASKS_AT_ONCE", 1, low=0, high=1000)
+
+#: Another address of Stripe's API, for tests; how long one of its answers may take; what providers' secrets are
+#: encrypted with (without it, with SECRET_KEY).
+STRIPE_API_BASE = env.text("TAXIMETER_STRIPE_API_BASE")
+STRIPE_TIMEOUT_SECONDS = env.integer("TAXIMETER_STRIPE_TIMEOUT_SECONDS", 40, low=1, high=300)
+PROVIDER_SECRETS_KEY = env.text("TAXIMETER_PROVIDER_SECRETS_KEY")
 
 EXPORT_DIR = env.text("TAXIMETER_EXPORT_DIR", str(env.VAR / "exports"))
 

@@ -12,5 +12,6 @@ MAIL_KINDS = {
     "export_ready": "A file for finance",
     "member_invited": "An invitation to the organization",
     "portal_link": "A link into the customer portal",
+    "password_reset": "A link that sets a new password, to a member",
     "webhook_disabled": "A webhook endpoint that is disabled",
 }

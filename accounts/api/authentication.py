@@ -6,6 +6,9 @@ from rest_framework.authentication import BaseAuthentication, get_authorization_
 
 from accounts.models import ApiKey
 from accounts.queries import api_key_with
+from accounts.services.api_keys import note_use
+from accounts.services.audit import act_as
+from kernel.clock import system_clock
 from kernel.errors import UnauthenticatedError
 
 
@@ -17,6 +20,11 @@ def authenticate_key(authorization: str) -> ApiKey:
     key = api_key_with(secret.strip())
     if key is None:
         raise UnauthenticatedError("This API key is unknown or was revoked", code="api_key_invalid")
+    now = system_clock()
+    if key.expires_at is not None and key.expires_at <= now:
+        raise UnauthenticatedError("This API key has expired", code="api_key_expired")
+    note_use(key=key, at=now)
+    act_as(key.hint)
     return key
 
 

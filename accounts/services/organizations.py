@@ -3,7 +3,7 @@ from __future__ import annotations
 from django.db import IntegrityError, transaction
 from django.utils.text import slugify
 
-from accounts.models import Membership, Organization, User
+from accounts.models import Organization, User
 from kernel.errors import ConflictError, InvalidError
 
 
@@ -34,9 +34,3 @@ def create_user(*, email: str, password: str, name: str = "", is_superuser: bool
             )
     except IntegrityError:
         raise ConflictError(f"There is a user {email} already", code="user_exists") from None
-
-
-def add_member(*, organization: Organization, user: User, role: str) -> Membership:
-    """Give `user` the `role` in `organization`, in place of any they had."""
-    membership, _ = Membership.objects.update_or_create(organization=organization, user=user, defaults={"role": role})
-    return membership

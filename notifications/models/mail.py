@@ -10,7 +10,7 @@ from kernel.ids import new_id
 
 
 def mail_id() -> str:
-    return new_id("mail")
+    return new_id("eml")
 
 
 class MailStatus(models.TextChoices):

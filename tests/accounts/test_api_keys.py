@@ -69,6 +69,7 @@ def test_the_command_prints_the_key_and_nothing_else() -> None:
     assert out.getvalue().count("\n") == 1
     assert found is not None
     assert (found.organization, found.scopes) == (organization, ["admin"])
-    assert AuditEntry.objects.get().action == "api_key.create"
+    entry = AuditEntry.objects.get()
+    assert (entry.action, entry.actor, entry.target) == ("api_key.create", "command line", found.pk)
     with pytest.raises(CommandError, match="no organization"):
         call_command("create_api_key", organization="nobody", scope=["read"])

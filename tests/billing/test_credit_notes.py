@@ -70,7 +70,7 @@ def test_a_credit_note_lowers_what_is_due_first(books: Books) -> None:
     assert books.balances() == {"receivable": "130.90", "revenue": "-110.00", "tax_payable": "-20.90"}
     assert books.api.get(f"credit_notes/{note['id']}").json() == note
     assert books.api.get("credit_notes", customer="acme").json()["data"] == [note]
-    assert AuditEntry.objects.get().action == "credit_note.issue"
+    assert AuditEntry.objects.filter(action="credit_note.issue").count() == 1
 
 
 def test_the_rest_of_an_invoice_paid_in_part_becomes_credit(books: Books) -> None:

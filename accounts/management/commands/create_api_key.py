@@ -4,7 +4,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from accounts.facade import create_api_key, get_organization, record_audit
+from accounts.facade import act_as, create_api_key, get_organization
 from kernel.errors import TaximeterError
 from rest.permissions import SCOPES
 
@@ -22,14 +22,8 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         try:
             organization = get_organization(options["organization"])
-            key, secret = create_api_key(organization=organization, scopes=options["scope"], name=options["name"])
+            act_as("command line")
+            _, secret = create_api_key(organization=organization, scopes=options["scope"], name=options["name"])
         except TaximeterError as error:
             raise CommandError(error.detail) from error
-        record_audit(
-            organization_id=organization.pk,
-            actor="command line",
-            action="api_key.create",
-            target=key.pk,
-            scopes=key.scopes,
-        )
         self.stdout.write(secret)
