@@ -6,6 +6,7 @@ from agents.domain.costs import Costs, RateTable
 from agents.domain.readings import DECISION, INFERENCE_CALL, OUTCOMES, TASK, TOOL_CALL, TURN
 from agents.models import Agent, AgentVersion
 from agents.queries.charges import charges_of, transactions_of
+from agents.queries.costs import CostQuestion, CostRow, costs
 from agents.queries.rates import rate_table
 from agents.queries.tasks import TaskQuestion, TaskView, list_tasks, projected_to
 from agents.queries.traces import TaskTrace, task_trace
@@ -27,6 +28,8 @@ __all__ = [
     "Agent",
     "AgentVersion",
     "Charge",
+    "CostQuestion",
+    "CostRow",
     "Costs",
     "InProcessTransport",
     "RateTable",
@@ -37,6 +40,7 @@ __all__ = [
     "call_cost",
     "charges_of",
     "compute_cost",
+    "costs",
     "costs_of",
     "dispute_outcome",
     "list_tasks",

@@ -1,22 +1,30 @@
 from __future__ import annotations
 
+from argparse import ArgumentTypeError
 from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
 from accounts.facade import Organization, get_organization
-from billing.exports import FORMATS, export_invoices
-from billing.management.arguments import month_argument
+from exports.facade import FORMATS, export_invoices
 from kernel.errors import TaximeterError
+from kernel.period import Month
+
+
+def _month(text: str) -> Month:
+    try:
+        return Month.parse(text)
+    except ValueError as error:
+        raise ArgumentTypeError(str(error)) from None
 
 
 class Command(BaseCommand):
     help = "Write a month's invoices and their lines to files, and print the paths."
 
     def add_arguments(self, parser: Any) -> None:
-        parser.add_argument("--month", required=True, type=month_argument, help="YYYY-MM")
-        parser.add_argument("--format", required=True, choices=FORMATS)
+        parser.add_argument("--month", required=True, type=_month, help="YYYY-MM")
+        parser.add_argument("--format", required=True, choices=list(FORMATS))
         parser.add_argument("--out", required=True, type=Path, metavar="DIR", help="made if missing")
         parser.add_argument("--organization", help="key or id; without it, files for each organization")
 
