@@ -1,5 +1,5 @@
 """Billing's pages in the admin, a file for each part of it."""
 
-from billing.admin import catalogue, credits, customers, invoices, ledger, payments
+from billing.admin import catalogue, credits, customers, invoices, ledger, payments, sellers
 
-__all__ = ["catalogue", "credits", "customers", "invoices", "ledger", "payments"]
+__all__ = ["catalogue", "credits", "customers", "invoices", "ledger", "payments", "sellers"]

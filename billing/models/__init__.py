@@ -18,6 +18,7 @@ from billing.models.late import LateUsage, LateUsageMark
 from billing.models.ledger import DeferredRevenue, LedgerEntry, LedgerTransaction
 from billing.models.payments import CreditNote, CreditNoteCounter, CreditNoteLine, Payment
 from billing.models.policy import BillingPolicy
+from billing.models.sellers import InvoiceIdentity, SellerLogo, SellerProfile
 
 __all__ = [
     "BillingPolicy",
@@ -35,6 +36,7 @@ __all__ = [
     "Invoice",
     "InvoiceCounter",
     "InvoiceDiscount",
+    "InvoiceIdentity",
     "InvoiceLine",
     "LateUsage",
     "LateUsageMark",
@@ -48,6 +50,8 @@ __all__ = [
     "Price",
     "PricingUnit",
     "SeatChange",
+    "SellerLogo",
+    "SellerProfile",
     "Subscription",
     "SubscriptionAddOn",
     "SubscriptionPause",

@@ -66,6 +66,8 @@ class Customer(models.Model):
     tax_rate = ExactDecimalField(default=Decimal(0))
     tax_id = models.CharField(max_length=64, blank=True)
     tax_treatment = models.CharField(max_length=15, choices=TaxTreatment.choices, default=TaxTreatment.STANDARD)
+    #: The language of this customer's documents; empty for the seller's.
+    locale = models.CharField(max_length=12, blank=True)
     metadata = models.JSONField(default=dict, blank=True)
     test_clock = models.ForeignKey(TestClock, on_delete=models.PROTECT, null=True, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)

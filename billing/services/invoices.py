@@ -14,6 +14,7 @@ from billing.models.policy import ZeroAmountPolicy
 from billing.queries.policy import policy_of
 from billing.queries.rating import PricedInvoice, current_snapshot
 from billing.services.ledger import post_invoices
+from billing.services.sellers import record_identities
 from billing.services.uses import leave_balances, record_uses, release_uses
 from billing.watching import watchers
 from kernel.errors import ConflictError
@@ -102,6 +103,7 @@ def finalize_drafts(*, organization_id: int, invoices: Sequence[Invoice], now: d
         cursor.execute(_FINALIZE, [now, now + timedelta(days=policy.payment_days), *columns])
     leave_balances(invoices=numbered, now=now)
     post_invoices(invoices=numbered)
+    record_identities(organization_id=organization_id, invoices=numbered, now=now)
     for watcher in watchers():
         watcher.invoices_finalized(organization_id=organization_id, invoices=numbered, now=now)
 

@@ -1,0 +1,13 @@
+from __future__ import annotations
+
+from accounts.facade import Organization
+from billing.models import SellerProfile
+
+
+def seller_profile_of(organization_id: int) -> SellerProfile:
+    """The profile that documents are issued with now: the newest version, or one (not stored) of the name alone."""
+    found = SellerProfile.objects.filter(organization_id=organization_id).select_related("logo").first()
+    if found is not None:
+        return found
+    name = Organization.objects.values_list("name", flat=True).get(pk=organization_id)
+    return SellerProfile(organization_id=organization_id, version=0, legal_name=name)

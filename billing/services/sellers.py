@@ -1,0 +1,105 @@
+"""What an organization says of itself on its documents, and what of it stands on an invoice."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from django.db import connection, transaction
+
+from accounts.facade import record_audit
+from billing.models import Invoice, InvoiceIdentity, SellerLogo, SellerProfile
+from billing.models.sellers import seller_profile_id
+from billing.queries.sellers import seller_profile_of
+
+_IDENTITIES = """
+INSERT INTO billing_invoiceidentity (invoice_id, seller_id, buyer)
+SELECT invoice.id, %s, jsonb_build_object('name', customer.name, 'email', customer.email, 'address', customer.address,
+    'tax_id', customer.tax_id, 'locale', customer.locale)
+FROM billing_invoice AS invoice JOIN billing_customer AS customer ON customer.id = invoice.customer_id
+WHERE invoice.id = ANY (%s)
+ON CONFLICT DO NOTHING
+"""
+
+_OWN = tuple(
+    field.attname
+    for field in SellerProfile._meta.concrete_fields
+    if field.name not in {"id", "organization", "version", "created_at"}
+)
+
+
+def change_seller_profile(
+    *, organization_id: int, now: datetime, actor: str = "system", **fields: Any
+) -> SellerProfile:
+    """A new version with some fields changed (the model's; `logo` is a `SellerLogo` or None), for documents issued
+    from now on. Nothing is stored where nothing is other than it was."""
+    if "logo" in fields:
+        logo = fields.pop("logo")
+        fields["logo_id"] = logo and logo.pk
+    with transaction.atomic():
+        _lock(organization_id)
+        before = seller_profile_of(organization_id)
+        values = {name: getattr(before, name) for name in _OWN}
+        changed = {name: value for name, value in fields.items() if values[name] != value}
+        if not changed and before.version:
+            return before
+        SellerProfile.objects.create(
+            organization_id=organization_id, version=before.version + 1, created_at=now, **(values | changed)
+        )
+        record_audit(
+            organization_id=organization_id,
+            actor=actor,
+            action="seller_profile.change",
+            target=f"seller_profile:{before.version + 1}",
+            fields=sorted(changed),
+        )
+    return seller_profile_of(organization_id)
+
+
+def store_logo(*, organization_id: int, content: bytes, media_type: str) -> SellerLogo:
+    """The stored logo of this (checked) content."""
+    digest = hashlib.sha256(content).hexdigest()
+    found, _ = SellerLogo.objects.get_or_create(
+        organization_id=organization_id, digest=digest, defaults={"content": content, "media_type": media_type}
+    )
+    return found
+
+
+def record_identities(*, organization_id: int, invoices: Sequence[Invoice], now: datetime) -> None:
+    """Keep who bills whom with `invoices`, in the transaction that finalizes them. Those that have it keep theirs."""
+    if not invoices:
+        return
+    seller = seller_profile_of(organization_id)
+    if not seller.version:
+        seller = _first_profile(organization_id, seller, now)
+    with connection.cursor() as cursor:
+        cursor.execute(_IDENTITIES, [seller.pk, [invoice.pk for invoice in invoices]])
+
+
+def identity_of(*, invoice: Invoice, now: datetime) -> InvoiceIdentity:
+    """Who billed whom. Of an invoice that was finalized before this was kept, it is kept now; of a draft, it is how it
+    would be now."""
+    rows = InvoiceIdentity.objects.select_related("seller__logo")
+    found = rows.filter(invoice_id=invoice.pk).first()
+    if found is None and invoice.number is not None:
+        with transaction.atomic():
+            record_identities(organization_id=invoice.organization_id, invoices=[invoice], now=now)
+        found = rows.get(invoice_id=invoice.pk)
+    if found is not None:
+        return found
+    customer = invoice.customer
+    buyer = {name: getattr(customer, name) for name in ("name", "email", "address", "tax_id", "locale")}
+    return InvoiceIdentity(invoice=invoice, seller=seller_profile_of(invoice.organization_id), buyer=buyer)
+
+
+def _first_profile(organization_id: int, unsaved: SellerProfile, now: datetime) -> SellerProfile:
+    unsaved.pk, unsaved.version, unsaved.created_at = seller_profile_id(), 1, now
+    SellerProfile.objects.bulk_create([unsaved], ignore_conflicts=True)
+    return SellerProfile.objects.get(organization_id=organization_id, version=1)
+
+
+def _lock(organization_id: int) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT FROM accounts_organization WHERE id = %s FOR NO KEY UPDATE", [organization_id])
