@@ -33,7 +33,7 @@ from accounts.services.members import (
 from accounts.services.organizations import OrganizationExists, create_organization, create_user
 from accounts.services.passwords import change_password, request_password_reset, reset_password, user_of_reset
 from accounts.services.portal_access import create_portal_link, open_portal, revoke_portal_access
-from accounts.services.throttles import TooManyTries, count_try, forget_tries, require_try
+from accounts.services.throttles import TooManyTries, forget_tries, take_try
 from accounts.services.two_factor import (
     begin_two_factor,
     confirm_two_factor,
@@ -70,7 +70,6 @@ __all__ = [
     "change_role",
     "clean_email",
     "confirm_two_factor",
-    "count_try",
     "create_api_key",
     "create_organization",
     "create_portal_link",
@@ -102,12 +101,12 @@ __all__ = [
     "renew_recovery_codes",
     "request_password_reset",
     "require_may_give",
-    "require_try",
     "require_two_factor",
     "reset_password",
     "revoke_api_key",
     "revoke_invitation",
     "revoke_portal_access",
+    "take_try",
     "user_of_reset",
     "verify_code",
 ]

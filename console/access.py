@@ -2,29 +2,55 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from functools import wraps
 from typing import Any
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
+from django.contrib import messages
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
-from django.shortcuts import render, resolve_url
+from django.shortcuts import redirect, render, resolve_url
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
-from accounts.facade import Organization, Role
+from accounts.facade import Organization, Role, act_as
+from kernel.clock import system_clock
 from kernel.errors import ConflictError, ForbiddenError, InvalidError, MalformedError, NotFoundError
 from rest.serializers import zone_named
 
-#: May pay and void invoices and close months.
-MONEY_ROLES = frozenset({Role.OWNER, Role.ADMIN, Role.FINANCE})
+#: What each role may do; the one place that says so. Every view names in `page` the roles it is for.
+MAY: Mapping[str, frozenset[str]] = {
+    # Look at all of it: customers, usage, costs, invoices, plans, tasks, events.
+    "see": frozenset(Role.values),
+    # Pay, refund, void, finalize, close months, change plans, credit and coupons, judge outcomes of tasks.
+    "move_money": frozenset({Role.OWNER, Role.ADMIN, Role.FINANCE}),
+    # API keys, meters, webhooks.
+    "build": frozenset({Role.OWNER, Role.ADMIN, Role.DEVELOPER}),
+    # Let customers into their portal, and end that.
+    "let_customers_in": frozenset({Role.OWNER, Role.ADMIN, Role.FINANCE, Role.DEVELOPER}),
+    # Who did what.
+    "see_audit": frozenset({Role.OWNER, Role.ADMIN, Role.FINANCE}),
+    # Invite, change and remove members, of roles up to their own.
+    "manage_members": frozenset({Role.OWNER, Role.ADMIN}),
+    # What members need to sign in, and their second factor where they lost it.
+    "manage_sign_in": frozenset({Role.OWNER}),
+}
+EVERYONE = MAY["see"]
+MONEY_ROLES = MAY["move_money"]
+BUILD_ROLES = MAY["build"]
+
+#: How long a password that was given stands for whoever is at the keyboard.
+CONFIRMED_FOR = timedelta(minutes=30)
 
 _ORGANIZATION = "console.organization"
 _TIMEZONE = "console.timezone"
+_CONFIRMED = "console.confirmed_at"
 
 View = Callable[..., HttpResponseBase]
 
@@ -36,6 +62,11 @@ class Access:
     organization: Organization
     role: str
     organizations: tuple[Organization, ...]
+
+    @property
+    def may(self) -> frozenset[str]:
+        """What of `MAY` this person may do here."""
+        return frozenset(name for name, roles in MAY.items() if self.role in roles)
 
     @property
     def may_move_money(self) -> bool:
@@ -80,10 +111,20 @@ def remembered_zone(request: HttpRequest) -> ZoneInfo:
     return zone
 
 
-def page(*, roles: Collection[str] = frozenset(Role.values), methods: tuple[str, ...] = ("GET", "HEAD")) -> Any:
+def page(
+    *,
+    roles: Collection[str] = EVERYONE,
+    post: Collection[str] | None = None,
+    methods: tuple[str, ...] = ("GET", "HEAD"),
+    confirmed: bool = False,
+    before_two_factor: bool = False,
+) -> Any:
     """A view for signed-in people with a part in an organization: it finds `request.access` and `request.zone`.
 
-    Times are shown in `request.zone`. Errors of the rooms behind become pages of their status.
+    `roles` may see it, and change something by it unless `post` says who may. With `confirmed`, a change needs the
+    password to have been given lately. Where the organization asks for a second factor, only what is
+    `before_two_factor` is shown without. Times are shown in `request.zone`. Errors of the rooms behind become pages
+    of their status.
     """
 
     def decorate(view: View) -> View:
@@ -93,16 +134,47 @@ def page(*, roles: Collection[str] = frozenset(Role.values), methods: tuple[str,
         def wrapped(request: Any, *args: Any, **kwargs: Any) -> HttpResponseBase:
             if not request.user.is_authenticated:
                 return _to_sign_in(request)
+            act_as(request.user.email)
             request.access = access_of(request)
             if request.access is None:
                 return render(request, "console/no_membership.html", status=403)
-            if request.access.role not in roles:
+            if (
+                request.access.organization.requires_two_factor
+                and not before_two_factor
+                and not request.user.is_verified()
+            ):
+                return redirect("console:security")
+            allowed = roles if post is None or request.method != "POST" else post
+            if request.access.role not in allowed:
                 raise PermissionDenied("Your role in this organization does not allow this.")
+            if confirmed and request.method == "POST" and not is_confirmed(request):
+                return _to_confirmation(request)
             return _answer(view, request, *args, **kwargs)
 
+        wrapped.roles, wrapped.post_roles = frozenset(roles), frozenset(roles if post is None else post)  # type: ignore[attr-defined]
+        wrapped.methods = methods  # type: ignore[attr-defined]
         return wrapped
 
     return decorate
+
+
+def confirm(request: HttpRequest) -> None:
+    """Whoever is signed in has just given their password."""
+    request.session[_CONFIRMED] = system_clock().isoformat()
+
+
+def is_confirmed(request: HttpRequest) -> bool:
+    """Whether the password was given in the last `CONFIRMED_FOR`."""
+    at = request.session.get(_CONFIRMED)
+    return at is not None and datetime.fromisoformat(at) > system_clock() - CONFIRMED_FOR
+
+
+def _to_confirmation(request: HttpRequest) -> HttpResponse:
+    """The page that asks for the password, and then leads back to where the change was asked for."""
+    came_from = urlsplit(request.headers.get("Referer", ""))
+    back = came_from.path if came_from.netloc == request.get_host() else ""
+    messages.info(request, "Give your password first, and then do it again.")
+    return redirect_to_login(back or "/", login_url=resolve_url("console:confirm"))
 
 
 def _to_sign_in(request: HttpRequest) -> HttpResponse:

@@ -17,10 +17,13 @@ LONGEST_WAIT = timedelta(minutes=15)
 #: After so long without a try, all is forgotten.
 FORGOTTEN = timedelta(hours=24)
 
-_COUNT = """
-INSERT INTO accounts_throttle (key, count, last_at) VALUES (%s, 1, %s)
+_TAKE = """
+INSERT INTO accounts_throttle AS found (key, count, last_at) VALUES (%(key)s, 1, %(now)s)
 ON CONFLICT (key) DO UPDATE SET last_at = EXCLUDED.last_at,
-    count = CASE WHEN accounts_throttle.last_at < %s THEN 1 ELSE accounts_throttle.count + 1 END
+    count = CASE WHEN found.last_at < %(forgotten)s THEN 1 ELSE found.count + 1 END
+WHERE found.last_at < %(forgotten)s OR found.count < %(free)s
+    OR found.last_at + LEAST(%(first)s * 2 ^ LEAST(found.count - %(free)s, 10), %(longest)s) <= %(now)s
+RETURNING count
 """
 
 
@@ -34,21 +37,18 @@ class TooManyTries(ConflictError):
         self.wait = wait
 
 
-def require_try(*, what: str, who: str, now: datetime) -> None:
-    """Raises `TooManyTries` while the next try at `what` by `who` has to wait."""
-    found = Throttle.objects.filter(key=_key(what, who)).first()
-    if found is None or found.count < FREE or found.last_at < now - FORGOTTEN:
-        return
-    wait = min(FIRST_WAIT * 2 ** min(found.count - FREE, 10), LONGEST_WAIT)
-    left = (found.last_at + wait - now).total_seconds()
-    if left > 0:
-        raise TooManyTries(int(left) + 1)
-
-
-def count_try(*, what: str, who: str, now: datetime) -> None:
-    """One more try at `what` that counts against `who`."""
+def take_try(*, what: str, who: str, now: datetime) -> None:
+    """One more try at `what`, which counts against `who` until `forget_tries`. Raises `TooManyTries` while it has to
+    wait. However many come at once, no more get through."""
+    values = {"key": _key(what, who), "now": now, "forgotten": now - FORGOTTEN, "free": FREE}
     with connection.cursor() as cursor:
-        cursor.execute(_COUNT, [_key(what, who), now, now - FORGOTTEN])
+        cursor.execute(_TAKE, values | {"first": FIRST_WAIT, "longest": LONGEST_WAIT})
+        if cursor.fetchone() is not None:
+            return
+    found = Throttle.objects.filter(key=values["key"]).first()
+    wait = LONGEST_WAIT if found is None else min(FIRST_WAIT * 2 ** min(max(found.count - FREE, 0), 10), LONGEST_WAIT)
+    left = (found.last_at + wait - now).total_seconds() if found else 0
+    raise TooManyTries(max(int(left), 0) + 1)
 
 
 def forget_tries(*, what: str, who: str) -> None:
