@@ -12,6 +12,8 @@ from django.core.exceptions import ImproperlyConfigured
 
 from config import environment as env
 from config.engine import engine_options
+from config.notifying import mail_options, webhook_networks, webhook_retries
+from notifications.domain.retries import WEBHOOK_SECONDS
 
 BASE_DIR = env.ROOT
 DEVELOPMENT = env.in_development()
@@ -196,6 +198,8 @@ CELERY_BEAT_SCHEDULE = {
     "find late usage": {"task": "billing.find_late_usage", "schedule": 3600.0, "options": {"expires": 3600.0}},
     "invoice thresholds": {"task": "billing.invoice_thresholds", "schedule": 30.0, "options": {"expires": 30.0}},
     "expire credits": {"task": "billing.expire_credits", "schedule": 60.0, "options": {"expires": 60.0}},
+    "send webhooks": {"task": "notifications.send_webhooks", "schedule": 1.0, "options": {"expires": 1.0}},
+    "prune notifications": {"task": "notifications.prune", "schedule": crontab(hour=1, minute=50)},
     "record kept calls": {"task": "inference.record_kept_calls", "schedule": 5.0, "options": {"expires": 5.0}},
     "resume billing runs": {"task": "billing.resume_billing_runs", "schedule": 5.0, "options": {"expires": 5.0}},
 }
@@ -227,6 +231,20 @@ STRIPE_TIMEOUT_SECONDS = env.integer("TAXIMETER_STRIPE_TIMEOUT_SECONDS", 40, low
 PROVIDER_SECRETS_KEY = env.text("TAXIMETER_PROVIDER_SECRETS_KEY")
 
 EXPORT_DIR = env.text("TAXIMETER_EXPORT_DIR", str(env.VAR / "exports"))
+
+#: Where people reach this server: links in mail lead there.
+PUBLIC_URL = env.text("TAXIMETER_PUBLIC_URL", f"http://127.0.0.1:{env.text('TAXIMETER_PORT', '8000')}").rstrip("/")
+
+#: How mail leaves, and the address it comes from.
+globals().update(mail_options())
+DEFAULT_FROM_EMAIL = env.text("DEFAULT_FROM_EMAIL", "taximeter@localhost")
+
+#: Where webhooks may go, how often they are tried, and how many are under way at once in each of so many senders.
+WEBHOOK_HTTP = env.boolean("TAXIMETER_WEBHOOK_HTTP", default=DEVELOPMENT)
+WEBHOOK_ALLOWED_NETWORKS = webhook_networks()
+WEBHOOK_RETRY_SECONDS = webhook_retries(WEBHOOK_SECONDS)
+WEBHOOKS_AT_ONCE = env.integer("TAXIMETER_WEBHOOKS_AT_ONCE", 64, low=1, high=1000)
+WEBHOOK_SENDERS = env.integer("TAXIMETER_WEBHOOK_SENDERS", 1, low=1, high=100)
 
 #: Where months that have left the event log are kept, and how many whole months stay in it; 0: all of them.
 ARCHIVE_DIR = env.text("TAXIMETER_ARCHIVE_DIR", str(env.VAR / "archive"))

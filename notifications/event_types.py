@@ -1,0 +1,27 @@
+"""What happens that other systems may hear of, and what an event of each type says."""
+
+from __future__ import annotations
+
+#: Sent on request, to one endpoint.
+TEST = "webhook.test"
+
+#: Each type, with what its `data` is: the thing as the API shows it. `docs/webhooks.md` has the same table.
+EVENT_TYPES = {
+    "invoice.created": "an invoice, without its lines: a draft",
+    "invoice.finalized": "an invoice, without its lines",
+    "invoice.paid": "an invoice, without its lines",
+    "invoice.reopened": "an invoice, without its lines: a payment was given back, so it is due again",
+    "invoice.voided": "an invoice, without its lines",
+    "invoice.written_off": "an invoice, without its lines",
+    "payment.recorded": "a payment",
+    "payment.refunded": "the payment of a negative amount that gives back",
+    "credit_note.issued": "a credit note",
+    "customer.created": "a customer",
+    "customer.updated": "a customer",
+    "subscription.created": "a subscription",
+    "subscription.changed": "a subscription: other seats, plan, prices or add-ons",
+    "subscription.paused": "a subscription",
+    "subscription.resumed": "a subscription",
+    "subscription.cancelled": "a subscription, with its end",
+    "billing_run.completed": "a billing run",
+}
