@@ -1,6 +1,20 @@
 from django.urls import path
 
-from console.views import agents, catalogue, customers, events, invoices, ledger, live, overview, runs, sign_in, tasks
+from console.views import (
+    agents,
+    catalogue,
+    credit_notes,
+    customers,
+    events,
+    invoice_actions,
+    invoices,
+    ledger,
+    live,
+    overview,
+    runs,
+    sign_in,
+    tasks,
+)
 
 app_name = "console"
 
@@ -21,11 +35,17 @@ urlpatterns = [
     path("plans", catalogue.plans, name="plans"),
     path("invoices", invoices.invoices, name="invoices"),
     path("invoices/<str:invoice>", invoices.invoice, name="invoice"),
-    path("invoices/<str:invoice>/pay", invoices.pay, name="pay_invoice"),
-    path("invoices/<str:invoice>/finalize", invoices.finalize, name="finalize_invoice"),
-    path("invoices/<str:invoice>/refresh", invoices.refresh, name="refresh_invoice"),
-    path("invoices/<str:invoice>/void", invoices.void, name="void_invoice"),
+    path("invoices/<str:invoice>/pay", invoice_actions.pay, name="pay_invoice"),
+    path("invoices/<str:invoice>/payments/<str:payment>/refund", invoice_actions.refund, name="refund_payment"),
+    path("invoices/<str:invoice>/finalize", invoice_actions.finalize, name="finalize_invoice"),
+    path("invoices/<str:invoice>/refresh", invoice_actions.refresh, name="refresh_invoice"),
+    path("invoices/<str:invoice>/review", invoices.review, name="review_invoice"),
+    path("invoices/<str:invoice>/void", invoice_actions.void, name="void_invoice"),
+    path("invoices/<str:invoice>/write-off", invoice_actions.write_off, name="write_off_invoice"),
+    path("invoices/<str:invoice>/credit", invoice_actions.credit_note, name="credit_invoice"),
     path("invoices/<str:invoice>/lines/<str:line>/events", invoices.line_events, name="line_events"),
+    path("credit-notes", credit_notes.credit_notes, name="credit_notes"),
+    path("credit-notes/<str:credit_note>", credit_notes.credit_note, name="credit_note"),
     path("ledger", ledger.ledger, name="ledger"),
     path("events", events.events, name="events"),
     path("events/<uuid:identity>", events.event, name="event"),

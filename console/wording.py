@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+from fractions import Fraction
 from functools import partial
 from typing import Any
 
 from billing.facade import Price
-from console.formats import DASH, exact_money, quantity
+from console.formats import DASH, exact_money, money, quantity
 from kernel.money import EXACT
 
 _MILLION = Decimal(1_000_000)
@@ -154,8 +155,11 @@ def amount_in_words(amount: Decimal, *, currency: str, in_units: bool = False) -
     return f"{quantity(amount)} credits" if in_units else exact_money(amount, currency)
 
 
-def step_in_words(step: Mapping[str, str], *, unit: str, currency: str, in_units: bool = False) -> str:
-    """One stored step from quantity to amount; `in_units` of a price in a pricing unit."""
+def step_in_words(
+    step: Mapping[str, str], *, unit: str, currency: str, in_units: bool = False, days: int | None = None
+) -> str:
+    """One stored step from quantity to amount; `in_units` of a price in a pricing unit. `days` is how many the line is
+    for."""
     kind, setting = step["kind"], step["setting"]
     before, after = Decimal(step["before"]), Decimal(step["after"])
     units = plural(unit)
@@ -178,7 +182,7 @@ def step_in_words(step: Mapping[str, str], *, unit: str, currency: str, in_units
             return f"{words} {limit}: no difference here"
         return f"{words} {limit}: {shown(before)} becomes {shown(after)}"
     if kind == "proration":
-        return f"Prorated to {setting} of the period, by days: {shown(before)} becomes {shown(after)}"
+        return f"Prorated to {_part_in_words(setting, days)}: {shown(before)} becomes {shown(after)}"
     if kind == "credits":
         return f"Credit grants pay {shown(before - after)}: {shown(before)} becomes {shown(after)}"
     if kind == "conversion":
@@ -190,3 +194,23 @@ def step_in_words(step: Mapping[str, str], *, unit: str, currency: str, in_units
         change = f"{exact_money(before, currency)} becomes {exact_money(after, currency)}"
         return f"Rounded half up, once, to {currency}: {change}"
     return f"{kind} {setting}: {step['before']} becomes {step['after']}"
+
+
+def _part_in_words(fraction: str, days: int | None) -> str:
+    """A part of a billing period, as "10 of 31 days" where it is one by the days of the line."""
+    whole = Fraction(days) / Fraction(fraction) if days and Fraction(fraction) else Fraction(0)
+    if whole and whole.denominator == 1:
+        return f"{days} of {whole} days"
+    return f"{fraction} of the period, by days"
+
+
+def tax_in_words(*, amount: Decimal, discount: Decimal, tax: Decimal, rate: Decimal, currency: str) -> list[str]:
+    """What comes off and on a line's amount after it was rounded: its discount, and its tax."""
+    found = []
+    if discount:
+        left = money(EXACT.subtract(amount, discount), currency)
+        found.append(f"Discounts take off {money(discount, currency)}: {left} is left")
+    if tax:
+        percent = quantity(EXACT.multiply(rate, Decimal(100)))
+        found.append(f"Tax of {percent}% on that is {money(tax, currency)}, beside the amount")
+    return found

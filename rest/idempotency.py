@@ -54,8 +54,7 @@ def idempotent(method: Callable[..., Response]) -> Callable[..., Response]:
 def _claim(organization_id: int, key: str, request_hash: bytes) -> IdempotencyRecord:
     now = system_clock()
     IdempotencyRecord.objects.filter(created_at__lt=now - LIFETIME, organization_id=organization_id).delete()
-    lock = int.from_bytes(hashlib.sha256(f"{organization_id}:{key}".encode()).digest()[:8], signed=True)
-    if not _try_lock(lock):
+    if not _try_lock(_lock_of(organization_id, key)):
         raise ConflictError("The first request with this Idempotency-Key is still running", code="idempotency_running")
     record, _ = IdempotencyRecord.objects.get_or_create(
         organization_id=organization_id, key=key, defaults={"request_hash": request_hash, "created_at": now}
@@ -63,6 +62,10 @@ def _claim(organization_id: int, key: str, request_hash: bytes) -> IdempotencyRe
     if bytes(record.request_hash) != request_hash:
         raise InvalidError("This Idempotency-Key was used for another request", code="idempotency_key_reused")
     return record
+
+
+def _lock_of(organization_id: int, key: str) -> int:
+    return int.from_bytes(hashlib.sha256(f"{organization_id}:{key}".encode()).digest()[:8], signed=True)
 
 
 def _try_lock(lock: int) -> bool:
@@ -76,3 +79,23 @@ def _replay(record: IdempotencyRecord) -> Response:
     response = Response(decode_json(bytes(record.body)), status=record.status)
     response["Idempotent-Replayed"] = "true"
     return response
+
+
+def done_once(*, organization_id: int, key: str, work: Callable[[], str]) -> tuple[str, bool]:
+    """What `work` answers, done in one transaction with a record of `key`; and whether it was done before.
+
+    Asked again, also while the first asking is under way (it is waited for), this answers what the first did. What
+    raises leaves no record.
+    """
+    with transaction.atomic():
+        with transaction.get_connection().cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_lock_of(organization_id, key)])
+        record, _ = IdempotencyRecord.objects.get_or_create(
+            organization_id=organization_id, key=key, defaults={"request_hash": b"", "created_at": system_clock()}
+        )
+        if record.status is not None:
+            return bytes(record.body).decode(), True
+        answer = work()
+        record.status, record.body = 303, answer.encode()
+        record.save(update_fields=["status", "body"])
+        return answer, False

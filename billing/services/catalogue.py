@@ -47,7 +47,7 @@ def create_plan(
     `minimum_commitment`, in the plan's currency, is the least a customer pays for a period. Raises
     `PlanInvalid` with a pointer to each fault, `KeyTaken`.
     """
-    built = _read_prices(organization.pk, prices, minimum_commitment, currency)
+    built = read_prices(organization.pk, prices, minimum_commitment, currency)
     terms: dict[str, Any] = {"interval": interval, "interval_count": interval_count, "trial_days": trial_days}
     terms |= {"invoice_threshold": invoice_threshold, "settlement_hours": settlement_hours}
     try:
@@ -74,7 +74,7 @@ def create_plan_version(
         Plan.objects.select_for_update().get(pk=plan.pk)
         last = PlanVersion.objects.filter(plan=plan, customer=None).order_by("-number").first()
         assert last is not None
-        built = _read_prices(plan.organization_id, prices, minimum_commitment, currency or last.currency)
+        built = read_prices(plan.organization_id, prices, minimum_commitment, currency or last.currency)
         terms: dict[str, Any] = {name: getattr(last, name) for name in ("interval", "interval_count", "trial_days")}
         terms["invoice_threshold"] = invoice_threshold
         terms["settlement_hours"] = last.settlement_hours if settlement_hours is None else settlement_hours
@@ -91,9 +91,10 @@ def _store_version(
     return version
 
 
-def _read_prices(
+def read_prices(
     organization_id: int, prices: Sequence[Mapping[str, Any]], commitment: Decimal, currency: str
 ) -> list[Price]:
+    """Prices as in the API, not stored; raises `PlanInvalid` with a pointer to each fault."""
     errors: list[FieldError] = []
     if not 1 <= len(prices) <= _MAX_PRICES:
         errors.append(FieldError("/prices", "invalid", f"A plan has 1 to {_MAX_PRICES} prices"))

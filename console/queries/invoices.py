@@ -2,20 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
+from urllib.parse import urlencode
 
-from django.db.models import Count, QuerySet, Sum
+from django.db.models import Count, Q, QuerySet, Sum
 from django.db.models.functions import Coalesce
 
 from billing.facade import Invoice
 from console.queries.pages import Page, page_of
+from kernel.errors import InvalidError
+from kernel.money import decimal_from
 from kernel.period import Month
 
 #: Drafts have no number and are told apart by their id.
 _PLACE = Coalesce("number", "id")
 
-STATUSES = ("draft", "finalized", "paid", "uncollectible", "void", "skipped")
+#: An invoice is overdue that is open past its day; every other one is a status that is stored.
+STATUSES = ("draft", "finalized", "overdue", "paid", "uncollectible", "void", "skipped")
+
+#: Something is owed on them.
+_OPEN = ("finalized", "uncollectible")
+
+_MOST_LETTERS = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,19 +41,81 @@ class CurrencyTotal:
 
 @dataclass(frozen=True, slots=True)
 class InvoiceFilter:
+    """`customer` is a key; `search` is looked for in customers' names and keys, and is a whole number of an invoice.
+    `least` and `most` bound the total. What is overdue is so at `now`."""
+
+    now: datetime
     month: Month | None = None
     status: str | None = None
     customer: str | None = None
+    search: str = ""
+    least: Decimal | None = None
+    most: Decimal | None = None
 
     def rows(self, organization_id: int) -> QuerySet[Invoice]:
         rows = Invoice.objects.filter(organization_id=organization_id)
         if self.month:
             rows = rows.filter(month=str(self.month))
-        if self.status:
+        if self.status == "overdue":
+            rows = rows.filter(status="finalized", due_at__lt=self.now)
+        elif self.status:
             rows = rows.filter(status=self.status)
         if self.customer:
             rows = rows.filter(customer__key=self.customer)
-        return rows
+        if self.search:
+            of_customer = Q(customer__name__icontains=self.search) | Q(customer__key__icontains=self.search)
+            rows = rows.filter(of_customer | Q(number__iexact=self.search))
+        bounds = {"total__gte": self.least, "total__lte": self.most}
+        return rows.filter(**{name: value for name, value in bounds.items() if value is not None})
+
+    @property
+    def fields(self) -> dict[str, str]:
+        """What of the address says the filters."""
+        given = {"month": self.month, "status": self.status, "customer": self.customer, "q": self.search}
+        given |= {"least": self.least, "most": self.most}
+        return {name: str(value) for name, value in given.items() if value not in (None, "")}
+
+    @property
+    def query(self) -> str:
+        return urlencode(self.fields)
+
+
+def read_filter(asked: Mapping[str, str], *, now: datetime) -> InvoiceFilter:
+    """The filters in an address; `InvalidError` for what makes no sense."""
+    status = asked.get("status") or None
+    if status and status not in STATUSES:
+        raise InvalidError(f"status is one of {', '.join(STATUSES)}", code="status_invalid")
+    month = asked.get("month")
+    return InvoiceFilter(
+        now=now,
+        month=read_month(month) if month else None,
+        status=status,
+        customer=asked.get("customer") or None,
+        search=asked.get("q", "").strip()[:_MOST_LETTERS],
+        least=_amount(asked, "least"),
+        most=_amount(asked, "most"),
+    )
+
+
+def read_month(text: str) -> Month:
+    """A month such as 2026-10; `InvalidError` otherwise."""
+    try:
+        return Month.parse(text)
+    except ValueError as error:
+        raise InvalidError(str(error), code="month_invalid") from None
+
+
+def _amount(asked: Mapping[str, str], name: str) -> Decimal | None:
+    text = asked.get(name, "").strip()
+    if not text:
+        return None
+    try:
+        amount = decimal_from(text)
+    except (TypeError, ValueError):
+        amount = None
+    if amount is None or abs(amount) > Decimal(10) ** 18:
+        raise InvalidError("An amount is a number, such as 12.34", code=f"{name}_invalid")
+    return amount
 
 
 def list_invoices(*, organization_id: int, filters: InvoiceFilter, cursor: str | None) -> Page:
@@ -71,3 +144,8 @@ def invoiced_months(organization_id: int) -> list[str]:
     """The months that have invoices, newest first."""
     rows = Invoice.objects.filter(organization_id=organization_id).order_by("-month")
     return list(rows.values_list("month", flat=True).distinct())
+
+
+def is_overdue(invoice: Invoice, now: datetime) -> bool:
+    """Whether its day has passed and something is still due."""
+    return invoice.status in _OPEN and invoice.due_at is not None and invoice.due_at < now

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import partial
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from django.urls import reverse
 
 from billing.facade import Invoice, InvoiceLine, Price, PricedInvoice, PricedLine
 from console.formats import DASH, NOTHING, money, quantity
-from console.wording import amount_in_words, plural, step_in_words, unit_of
+from console.wording import amount_in_words, plural, step_in_words, tax_in_words, unit_of
 from metering.facade import Meter
 
 _REASONS = {"minimum": "Minimum", "maximum": "Maximum", "proration": "Proration", "credits": "Paid by credit grants"}
@@ -46,6 +47,8 @@ class LineView:
     steps: tuple[str, ...]
     events: int
     events_link: str
+    discount: Decimal
+    days: int
     period_start: datetime
     period_end: datetime
 
@@ -77,6 +80,9 @@ def _issued(invoice: Invoice, line: InvoiceLine, meters: Mapping[str, Meter]) ->
         in_units=line.units is not None,
         amount=line.amount,
         tax=line.tax,
+        discount=line.discount,
+        tax_rate=line.tax_rate,
+        zone=invoice.customer.timezone,
         events=line.events,
         events_link=reverse("console:line_events", args=[invoice.pk, line.pk]) if is_usage else "",
         period=(line.period_start, line.period_end),
@@ -97,6 +103,9 @@ def _upcoming(priced: PricedInvoice, line: PricedLine, index: int) -> LineView:
         in_units=rated.units is not None,
         amount=rated.amount,
         tax=line.tax,
+        discount=line.discount,
+        tax_rate=line.tax_rate,
+        zone=priced.customer.timezone,
         events=line.events,
         events_link="",
         period=(line.period.start, line.period.end),
@@ -113,22 +122,37 @@ def _view(
     in_units: bool,
     amount: Decimal,
     period: tuple[datetime, datetime],
+    discount: Decimal,
+    tax_rate: Decimal,
+    zone: str,
     **own: Any,
 ) -> LineView:
     kind = price.kind if price else "one_off"
     unit = unit_of(price) if price and kind in {"seat", "usage"} else "fee"
     shown = partial(amount_in_words, currency=currency, in_units=in_units)
+    days = _days(*period, ZoneInfo(zone))
     return LineView(
         kind=kind,
         unit=unit if own["quantity"] == 1 else plural(unit),
         unit_amount=NOTHING if unit_amount is None else shown(unit_amount),
         amount=money(amount, currency),
         breakdown=tuple(_row(row, shown) for row in breakdown),
-        steps=tuple(step_in_words(step, unit=unit, currency=currency, in_units=in_units) for step in steps),
+        steps=(
+            *(step_in_words(step, unit=unit, currency=currency, in_units=in_units, days=days) for step in steps),
+            *tax_in_words(amount=amount, discount=discount, tax=own["tax"], rate=tax_rate, currency=currency),
+        ),
+        discount=discount,
+        days=days,
         period_start=period[0],
         period_end=period[1],
         **own,
     )
+
+
+def _days(start: datetime, end: datetime, zone: ZoneInfo) -> int:
+    """How many days lie in a half-open period, those that are begun counted."""
+    first, last = start.astimezone(zone).date(), (end - timedelta(microseconds=1)).astimezone(zone).date()
+    return (last - first).days + 1
 
 
 def _row(row: Mapping[str, Any], shown: Callable[[Decimal], str]) -> BreakdownWords:

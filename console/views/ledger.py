@@ -9,8 +9,8 @@ from django.shortcuts import render
 
 from billing.facade import transactions_of, trial_balance
 from console.access import page
+from console.queries.invoices import read_month
 from console.queries.pages import page_of
-from console.views.invoices import read_month
 from kernel.clock import system_clock
 from kernel.period import Month
 

@@ -14,8 +14,8 @@ from accounts.facade import record_audit
 from billing.facade import runs_of, start_billing_run
 from billing.tasks import work_run
 from console.access import page
+from console.queries.invoices import read_month
 from console.queries.pages import page_of
-from console.views.invoices import read_month
 from kernel.clock import system_clock
 from kernel.period import Month
 
