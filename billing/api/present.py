@@ -100,13 +100,14 @@ def plan(one: Plan) -> dict[str, Any]:
 
 
 def subscription(one: Subscription) -> dict[str, Any]:
-    """With its plan and seats as they are now, by the customer's clock."""
-    now = max(clock_of(one.customer)(), one.starts_at)
+    """With its plan and seats as they are now, by the customer's clock, or at its start where that is to come."""
+    today = clock_of(one.customer)()
+    now = max(today, one.starts_at)
     version = version_at(one, now)
     return {
         "id": one.id,
         "customer": one.customer.key,
-        "status": status_at(one, now),
+        "status": status_at(one, today),
         "plan": version.plan.key,
         "plan_version": version.number,
         "overridden_prices": overridden(version),

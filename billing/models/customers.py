@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from decimal import Decimal
 
 from django.db import models
@@ -108,7 +109,11 @@ class Subscription(models.Model):
         ordering = ["id"]
         constraints = [
             models.CheckConstraint(condition=Q(seats__gte=0), name="seats_not_negative"),
-            models.CheckConstraint(condition=Q(ends_at=None) | Q(ends_at__gte=F("starts_at")), name="ends_after_start"),
+            # One that never begins ends with the day before it would have.
+            models.CheckConstraint(
+                condition=Q(ends_at=None) | Q(ends_at__gt=F("starts_at") - timedelta(hours=26)),
+                name="ends_no_day_before_start",
+            ),
         ]
 
     def __str__(self) -> str:

@@ -160,8 +160,12 @@ def seats_at(subscription: Subscription, instant: datetime) -> int:
 
 
 def status_at(subscription: Subscription, now: datetime) -> str:
-    """`trialing`, `active`, `paused` or `ended`. The day it ends still counts."""
+    """`scheduled`, `trialing`, `active`, `paused` or `ended`. The day it ends still counts; what ends before it begins
+    has ended."""
     zone = zone_of(subscription)
+    if now < subscription.starts_at:
+        never = subscription.ends_at is not None and subscription.ends_at < subscription.starts_at
+        return "ended" if never else "scheduled"
     if subscription.ends_at is not None and _day_of(now, zone) > _day_of(subscription.ends_at, zone):
         return "ended"
     if now < billed_from(subscription):

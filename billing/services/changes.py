@@ -85,14 +85,16 @@ def resume_subscription(*, subscription: Subscription, now: datetime) -> Subscri
 
 
 def cancel_subscription(*, subscription: Subscription, ends_at: datetime) -> Subscription:
-    """End a subscription; the day of `ends_at` still counts. An end once set is not moved.
+    """End a subscription; the day of `ends_at` still counts. An end once set is not moved. One that has not begun by
+    then never does.
 
     What was paid in advance for the days after it is given back with the last invoice.
     """
     if subscription.ends_at is not None:
         raise ConflictError("This subscription ends already", code="already_cancelled")
     if ends_at < subscription.starts_at:
-        raise InvalidError("A subscription cannot end before it starts", code="ends_before_start")
+        zone = zone_of(subscription)
+        ends_at = midnight(subscription.starts_at.astimezone(zone).date(), zone) - timedelta(microseconds=1)
     subscription.ends_at = ends_at
     subscription.save(update_fields=["ends_at"])
     return subscription

@@ -8,6 +8,7 @@ from typing import Any
 
 from billing.facade import (
     add_add_on,
+    cancel_subscription,
     change_plan,
     change_seats,
     get_plan,
@@ -17,6 +18,7 @@ from billing.facade import (
     remove_add_on,
     resume_subscription,
 )
+from billing.invariants import check_all
 from tests.api import Api
 from tests.billing.test_billing_periods import close_months, fee, plan, usage
 
@@ -232,3 +234,19 @@ def test_seats_are_changed_through_the_api(vendor: Api, subscribe: Make) -> None
     assert (changed["seats"], [change["seats"] for change in changed["seat_changes"]]) == (6, [6])
     for body in ({}, {"seats": -1}, {"seats": 0}, {"when": "later", "seats": 1}):
         assert vendor.post(f"subscriptions/{subscription}/change", body).status_code == 422
+
+
+def test_a_subscription_cancelled_before_it_begins_never_does(vendor: Api, subscribe: Make) -> None:
+    plan(vendor, seats(bill="in_advance"), fee("10"), usage())
+    subscription = subscribe("acme", "p", "2026-12-05T10:00:00Z", seats=5)
+    with_clock = get_subscription(organization_id=vendor.organization.pk, subscription=subscription)
+    cancel_subscription(subscription=with_clock, ends_at=datetime(2026, 12, 5, 9, tzinfo=UTC))
+    ended = vendor.get(f"subscriptions/{subscription}").json()
+    assert (ended["status"], ended["ends_at"]) == ("ended", "2026-12-04T23:59:59.999999Z")
+    assert close_months(vendor, "2026-12", "2027-01") == []
+    assert [broken for _, found in check_all(vendor.organization.pk) for broken in found] == []
+
+
+def test_a_subscription_that_is_to_begin_is_scheduled(vendor: Api, subscribe: Make) -> None:
+    plan(vendor, fee("10"))
+    assert vendor.get(f"subscriptions/{subscribe('acme', 'p', '2999-01-01T00:00:00Z')}").json()["status"] == "scheduled"
