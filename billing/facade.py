@@ -16,6 +16,7 @@ from billing.models import (
     TestClock,
 )
 from billing.models.fields import ExactDecimalField
+from billing.models.invoices import InvoiceStatus
 from billing.queries.bills import billing_period_at
 from billing.queries.catalogue import get_plan, newest_version, plans_of
 from billing.queries.clocks import clock_of
@@ -43,7 +44,7 @@ from billing.services.changes import (
 from billing.services.credit_notes import issue_credit_note
 from billing.services.customers import create_customer, subscribe, update_customer
 from billing.services.drafts import finalize_invoice, refresh_draft
-from billing.services.isolation import read_one_snapshot
+from billing.services.isolation import read_one_snapshot, retried
 from billing.services.payments import (
     lock_invoice,
     paid_for,
@@ -66,6 +67,7 @@ __all__ = [
     "ExactDecimalField",
     "Invoice",
     "InvoiceLine",
+    "InvoiceStatus",
     "LedgerEntry",
     "OpenSpend",
     "Payment",
@@ -115,6 +117,7 @@ __all__ = [
     "refund_payment",
     "remove_add_on",
     "resume_subscription",
+    "retried",
     "runs_of",
     "seats_at",
     "settlement_window",

@@ -201,6 +201,7 @@ CELERY_BEAT_SCHEDULE = {
     "send webhooks": {"task": "notifications.send_webhooks", "schedule": 1.0, "options": {"expires": 1.0}},
     "prune notifications": {"task": "notifications.prune", "schedule": crontab(hour=1, minute=50)},
     "record kept calls": {"task": "inference.record_kept_calls", "schedule": 5.0, "options": {"expires": 5.0}},
+    "look for exports": {"task": "exports.look", "schedule": 5.0, "options": {"expires": 5.0}},
     "resume billing runs": {"task": "billing.resume_billing_runs", "schedule": 5.0, "options": {"expires": 5.0}},
 }
 # Without a file of when it last fired: a killed beat could leave it broken, and nothing depends on it.
@@ -230,7 +231,10 @@ STRIPE_API_BASE = env.text("TAXIMETER_STRIPE_API_BASE")
 STRIPE_TIMEOUT_SECONDS = env.integer("TAXIMETER_STRIPE_TIMEOUT_SECONDS", 40, low=1, high=300)
 PROVIDER_SECRETS_KEY = env.text("TAXIMETER_PROVIDER_SECRETS_KEY")
 
+#: Where exports lie for download, the same directory for web servers and workers; and where scheduled ones are
+#: delivered: another directory or s3://bucket/prefix?region=…, nowhere if empty.
 EXPORT_DIR = env.text("TAXIMETER_EXPORT_DIR", str(env.VAR / "exports"))
+EXPORT_TARGET = env.text("TAXIMETER_EXPORT_TARGET")
 
 #: Where people reach this server: links in mail lead there.
 PUBLIC_URL = env.text("TAXIMETER_PUBLIC_URL", f"http://127.0.0.1:{env.text('TAXIMETER_PORT', '8000')}").rstrip("/")

@@ -1,0 +1,81 @@
+"""Where scheduled exports are delivered: a directory, or a bucket of S3 or of what speaks like it."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from pyarrow.fs import FileSelector, FileSystem, LocalFileSystem
+
+_CHUNK = 1 << 20
+
+
+class Target:
+    """A file system and a path in it. Credentials of S3 come from the environment, as its own tools read them."""
+
+    def __init__(self, url: str) -> None:
+        """`url` is a directory, or such as `s3://bucket/prefix?region=eu-central-1&endpoint_override=host:9000`."""
+        if "://" in url:
+            self._files, self._base = FileSystem.from_uri(url)
+        else:
+            self._files, self._base = LocalFileSystem(), str(Path(url).resolve())
+        self._is_local = isinstance(self._files, LocalFileSystem)
+        self._scheme = "" if self._is_local else f"{url.partition('://')[0]}://"
+
+    def named(self, folder: str) -> str:
+        """The place of `folder`, as people write it."""
+        return f"{self._scheme}{self._base}/{folder}"
+
+    def put(self, source: Path, folder: str, name: str) -> None:
+        """Copy a file to `folder`/`name`: it appears there whole."""
+        with source.open("rb") as opened, self._opened(folder, name) as stream:
+            while chunk := opened.read(_CHUNK):
+                stream.write(chunk)
+
+    def put_bytes(self, content: bytes, folder: str, name: str) -> None:
+        with self._opened(folder, name) as stream:
+            stream.write(content)
+
+    def names(self, folder: str) -> list[str]:
+        """The files in `folder`."""
+        found = self._files.get_file_info(FileSelector(f"{self._base}/{folder}", allow_not_found=True))
+        return sorted(info.base_name for info in found)
+
+    @contextmanager
+    def _opened(self, folder: str, name: str) -> Iterator[Any]:
+        if self._is_local:
+            with self._aside(Path(self._base, folder), name) as stream:
+                yield stream
+        else:
+            # An object appears when its upload is completed, which closing the stream does; a failure leaves none.
+            stream = self._files.open_output_stream(f"{self._base}/{folder}/{name}")
+            try:
+                yield stream
+            except BaseException:
+                stream.abort()
+                raise
+            stream.close()
+
+    @contextmanager
+    def _aside(self, directory: Path, name: str) -> Iterator[Any]:
+        directory.mkdir(parents=True, exist_ok=True)
+        descriptor, aside = tempfile.mkstemp(prefix=f".{name}.", suffix=".tmp", dir=directory)
+        try:
+            with os.fdopen(descriptor, "wb") as stream:
+                yield stream
+                stream.flush()
+                os.fsync(stream.fileno())
+            Path(aside).chmod(0o644)
+            Path(aside).replace(directory / name)
+        finally:
+            Path(aside).unlink(missing_ok=True)
+
+
+def configured_target() -> Target | None:
+    """What `TAXIMETER_EXPORT_TARGET` names; None where nothing is to be delivered."""
+    return Target(settings.EXPORT_TARGET) if settings.EXPORT_TARGET else None
