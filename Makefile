@@ -2,9 +2,11 @@
 #
 #   PYTHON=python3.12 make run     another interpreter for .venv
 #   ARGS="-k rating" make test     arguments for pytest, or for the benchmarks
+#   JOBS=4 make test               tests in so many processes, each with servers of its own (2)
 
 PYTHON ?= python3
 ARGS ?=
+JOBS ?= 2
 
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input $(if $(CI),--quiet)
@@ -35,7 +37,7 @@ stop status:
 	@if [ -x $(BIN)/python ]; then exec $(BIN)/python -m launcher $@; else echo "Nothing is running: there is no .venv."; fi
 
 test: .venv/.installed-dev
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(ARGS)
 
 lint: .venv/.installed-dev
 	$(BIN)/python -m ruff check .

@@ -39,6 +39,12 @@ hypothesis_settings.register_profile("taximeter", deadline=None)
 hypothesis_settings.load_profile("taximeter")
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_setupnodes() -> None:
+    """Each process that runs tests has servers of its own, and finds that out as this one did."""
+    del os.environ["DJANGO_SETTINGS_MODULE"]
+
+
 def pytest_unconfigure() -> None:
     _services.stop()
 
