@@ -24,4 +24,10 @@ EVENT_TYPES = {
     "subscription.resumed": "a subscription",
     "subscription.cancelled": "a subscription, with its end",
     "billing_run.completed": "a billing run",
+    "payment.failed": "an invoice in brief, with the `code` of the refusal and `next_charge_at`",
+    "payment.disputed": "an invoice in brief, with the `dispute`, its `reason`, `status` and `amount`",
+    "refund.failed": "an invoice in brief, with the `code` and the `amount` that did not go back",
+    "invoice.overdue": "an invoice in brief",
+    "customer.suspended": "a customer's `id` and `key`",
+    "customer.reinstated": "a customer's `id` and `key`",
 }

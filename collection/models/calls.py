@@ -54,7 +54,8 @@ class ProviderCall(models.Model):
     idempotency_key = models.CharField(max_length=255, unique=True)
     request = models.JSONField(default=dict)
     created_at = models.DateTimeField()
-    next_try_at = models.DateTimeField()
+    #: None: at once.
+    next_try_at = models.DateTimeField(null=True)
     tries = models.IntegerField(default=0)
     first_sent_at = models.DateTimeField(null=True)
     finished_at = models.DateTimeField(null=True)

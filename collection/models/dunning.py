@@ -30,6 +30,7 @@ class InvoiceCollection(models.Model):
     next_charge_at = models.DateTimeField(null=True)
     #: The day, counted from the due date, of the last reminder that was due.
     reminded_day = models.SmallIntegerField(null=True)
+    overdue_at = models.DateTimeField(null=True)
     suspended_at = models.DateTimeField(null=True)
     #: Set when a person lifts the suspension.
     reinstated_at = models.DateTimeField(null=True)

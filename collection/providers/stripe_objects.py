@@ -1,0 +1,127 @@
+"""What Stripe has: single objects asked for anew, lists for comparison, and the pages it hosts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from typing import Any
+
+import stripe
+
+from collection.models import StripeAccount
+from collection.providers.contract import ProviderUnavailable, TryAgain
+from collection.providers.stripe_client import Refused, client_of, client_with, plain, stripe_errors
+
+
+class StripeObjects:
+    """Reads of one organization's account. They raise `TryAgain`, and `Refused` for what is not there."""
+
+    def __init__(self, account: StripeAccount) -> None:
+        self._client = client_of(account)
+
+    def intent(self, pk: str) -> dict[str, Any]:
+        with stripe_errors():
+            return plain(self._client.v1.payment_intents.retrieve(pk))
+
+    def refund(self, pk: str) -> dict[str, Any]:
+        with stripe_errors():
+            return plain(self._client.v1.refunds.retrieve(pk))
+
+    def refunds_of_charge(self, charge: str) -> list[dict[str, Any]]:
+        with stripe_errors():
+            return _all(self._client.v1.refunds.list({"charge": charge, "limit": 100}))
+
+    def dispute(self, pk: str) -> dict[str, Any]:
+        with stripe_errors():
+            return plain(self._client.v1.disputes.retrieve(pk))
+
+    def customer(self, pk: str) -> dict[str, Any]:
+        """With `deleted: true` where it was deleted."""
+        with stripe_errors():
+            return plain(self._client.v1.customers.retrieve(pk))
+
+    def setup_intent(self, pk: str) -> dict[str, Any]:
+        with stripe_errors():
+            return plain(self._client.v1.setup_intents.retrieve(pk))
+
+    def payment_methods(self, customer: str) -> list[dict[str, Any]]:
+        """The customer's, the newest first."""
+        with stripe_errors():
+            found = _all(self._client.v1.payment_methods.list({"customer": customer, "limit": 100}))
+        return sorted(found, key=lambda one: (one["created"], one["id"]), reverse=True)
+
+    def intents_since(self, since: datetime) -> Iterator[dict[str, Any]]:
+        with stripe_errors():
+            yield from _each(self._client.v1.payment_intents.list(_since(since)))
+
+    def refunds_since(self, since: datetime) -> Iterator[dict[str, Any]]:
+        with stripe_errors():
+            yield from _each(self._client.v1.refunds.list(_since(since)))
+
+    def disputes_since(self, since: datetime) -> Iterator[dict[str, Any]]:
+        with stripe_errors():
+            yield from _each(self._client.v1.disputes.list(_since(since)))
+
+    def events_since(self, since: datetime, types: list[str]) -> Iterator[dict[str, Any]]:
+        """Stripe keeps events for 30 days."""
+        with stripe_errors():
+            yield from _each(self._client.v1.events.list({**_since(since), "types": types}))
+
+    def setup_page(self, *, customer: str, success_url: str, cancel_url: str, currency: str) -> str:
+        """The address of a page on which a customer gives a payment method for charges to come."""
+        asked: dict[str, Any] = {
+            "mode": "setup",
+            "customer": customer,
+            "currency": currency.lower(),
+            "success_url": success_url,
+            "cancel_url": cancel_url,
+        }
+        return self._page(asked)
+
+    def payment_page(
+        self, *, customer: str, number: str, units: int, currency: str, metadata: Mapping[str, str], success_url: str
+    ) -> str:
+        """The address of a page on which what is due of an invoice is paid."""
+        price = {"currency": currency.lower(), "unit_amount": units, "product_data": {"name": f"Invoice {number}"}}
+        asked: dict[str, Any] = {
+            "mode": "payment",
+            "customer": customer,
+            "line_items": [{"quantity": 1, "price_data": price}],
+            "payment_intent_data": {"metadata": dict(metadata), "setup_future_usage": "off_session"},
+            "success_url": success_url,
+        }
+        return self._page(asked)
+
+    def _page(self, asked: Any) -> str:
+        """Nothing moves by making one, so it is asked for directly; an answer that is lost costs an unused page."""
+        try:
+            with stripe_errors():
+                return str(self._client.v1.checkout.sessions.create(asked).url)
+        except (Refused, TryAgain) as error:
+            raise ProviderUnavailable(f"Stripe gave no page: {error}") from None
+
+
+def check_key(api_key: str) -> None:
+    """Whether Stripe takes this key. Raises `Refused` and `TryAgain`."""
+    with stripe_errors():
+        client_with(api_key).v1.payment_intents.list({"limit": 1})
+
+
+def verified_event(body: bytes, signature: str, secret: str, tolerance: int) -> dict[str, Any] | None:
+    """The event of a webhook, or None where Stripe did not sign it within `tolerance` seconds."""
+    try:
+        return plain(stripe.Webhook.construct_event(body, signature, secret, tolerance))
+    except (ValueError, stripe.SignatureVerificationError):
+        return None
+
+
+def _since(since: datetime) -> Any:
+    return {"created": {"gte": int(since.timestamp())}, "limit": 100}
+
+
+def _each(listed: Any) -> Iterator[dict[str, Any]]:
+    return (plain(one) for one in listed.auto_paging_iter())
+
+
+def _all(listed: Any) -> list[dict[str, Any]]:
+    return list(_each(listed))

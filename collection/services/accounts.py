@@ -1,0 +1,108 @@
+"""How an organization collects, and its account at Stripe."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from django.db import transaction
+
+from accounts.facade import record_audit
+from billing.facade import invoices_of
+from collection.models import CollectionPolicy, InvoiceCollection, StripeAccount
+from collection.providers.contract import ProviderUnavailable, TryAgain
+from collection.providers.stripe_client import Refused
+from collection.providers.stripe_objects import check_key
+from collection.queries.accounts import policy_of, terms_of
+from collection.services.dunning import open_collections, restep
+from collection.services.secrets import encrypt_secret
+from kernel.errors import InvalidError
+
+_BATCH = 500
+
+
+class StripeKeyInvalid(InvalidError):
+    code = "stripe_key_invalid"
+
+
+def change_policy(*, organization_id: int, now: datetime, actor: str = "system", **fields: Any) -> CollectionPolicy:
+    """Change some of an organization's choices (the model's fields). What is open is collected by them from now on."""
+    with transaction.atomic():
+        CollectionPolicy.objects.update_or_create(organization_id=organization_id, defaults=fields)
+        policy = policy_of(organization_id)
+        record_audit(
+            organization_id=organization_id, actor=actor, action="collection_policy.change", target="", **fields
+        )
+        if policy.is_active:
+            for row in InvoiceCollection.objects.filter(organization_id=organization_id, closed_at=None):
+                restep(invoice_id=row.pk, terms=terms_of(policy))
+    if policy.is_active:
+        collect_open_invoices(policy=policy, now=now)
+    return policy
+
+
+def collect_open_invoices(*, policy: CollectionPolicy, now: datetime) -> int:
+    """Begin to collect what was finalized before the organization collected, or missed since; answers how many."""
+    rows = invoices_of(policy.organization_id, status="finalized").filter(
+        amount_due__gt=0, invoicecollection=None, customer__test_clock=None
+    )
+    ids, made = list(rows.order_by("pk").values_list("pk", flat=True)), 0
+    for start in range(0, len(ids), _BATCH):
+        with transaction.atomic():
+            some = rows.filter(pk__in=ids[start : start + _BATCH]).select_for_update(of=("self",), skip_locked=True)
+            made += open_collections(policy=policy, invoices=list(some.order_by("pk")), now=now)
+    return made
+
+
+def connect_stripe(
+    *, organization_id: int, api_key: str, now: datetime, webhook_secret: str | None = None, actor: str = "system"
+) -> StripeAccount:
+    """Keep an organization's key for Stripe, encrypted, once Stripe has taken it. Outside of a transaction.
+
+    Raises `StripeKeyInvalid`, and `ProviderUnavailable` where Stripe does not answer.
+    """
+    if not api_key.startswith(("sk_test_", "rk_test_", "sk_live_", "rk_live_")):
+        raise StripeKeyInvalid("A secret key of Stripe begins with sk_test_, rk_test_, sk_live_ or rk_live_")
+    try:
+        check_key(api_key)
+    except Refused as error:
+        raise StripeKeyInvalid(f"Stripe does not take this key: {error.detail}") from None
+    except TryAgain as error:
+        if error.code == "key_refused":
+            raise StripeKeyInvalid(f"Stripe does not take this key: {error.detail}") from None
+        raise ProviderUnavailable(f"Stripe did not answer: {error.detail}") from None
+    fields: dict[str, Any] = {
+        "api_key": encrypt_secret(api_key),
+        "key_hint": f"{api_key[:8]}…{api_key[-4:]}",
+        "is_live": api_key[3:7] == "live",
+    }
+    if webhook_secret is not None:
+        fields["webhook_secret"] = encrypt_secret(webhook_secret)
+    return _store(organization_id, fields, now, actor)
+
+
+def set_webhook_secret(*, organization_id: int, webhook_secret: str, now: datetime, actor: str) -> StripeAccount:
+    """What Stripe shows once the endpoint is made there; the account is there before."""
+    return _store(organization_id, {"webhook_secret": encrypt_secret(webhook_secret)}, now, actor)
+
+
+def _store(organization_id: int, fields: dict[str, Any], now: datetime, actor: str) -> StripeAccount:
+    with transaction.atomic():
+        account, _ = StripeAccount.objects.update_or_create(
+            organization_id=organization_id, defaults=fields, create_defaults={**fields, "created_at": now}
+        )
+        record_audit(
+            organization_id=organization_id,
+            actor=actor,
+            action="stripe_account.change",
+            target=account.key_hint,
+            changed=sorted(fields),
+        )
+    return account
+
+
+def disconnect_stripe(*, organization_id: int, actor: str = "system") -> None:
+    """Forget the key. Calls that are open wait until there is one again."""
+    with transaction.atomic():
+        StripeAccount.objects.filter(organization_id=organization_id).delete()
+        record_audit(organization_id=organization_id, actor=actor, action="stripe_account.remove", target="")
