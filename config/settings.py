@@ -199,6 +199,7 @@ CELERY_BEAT_SCHEDULE = {
     "invoice thresholds": {"task": "billing.invoice_thresholds", "schedule": 30.0, "options": {"expires": 30.0}},
     "expire credits": {"task": "billing.expire_credits", "schedule": 60.0, "options": {"expires": 60.0}},
     "send webhooks": {"task": "notifications.send_webhooks", "schedule": 1.0, "options": {"expires": 1.0}},
+    "send mail": {"task": "notifications.send_mail", "schedule": 2.0, "options": {"expires": 2.0}},
     "prune notifications": {"task": "notifications.prune", "schedule": crontab(hour=1, minute=50)},
     "record kept calls": {"task": "inference.record_kept_calls", "schedule": 5.0, "options": {"expires": 5.0}},
     "look for exports": {"task": "exports.look", "schedule": 5.0, "options": {"expires": 5.0}},

@@ -23,6 +23,8 @@ EVENT_TYPES = {
     "subscription.paused": "a subscription",
     "subscription.resumed": "a subscription",
     "subscription.cancelled": "a subscription, with its end",
+    "export.completed": "an export",
+    "export.failed": "an export, with its `failure`",
     "billing_run.completed": "a billing run",
     "payment.failed": "an invoice in brief, with the `code` of the refusal and `next_charge_at`",
     "payment.disputed": "an invoice in brief, with the `dispute`, its `reason`, `status` and `amount`",

@@ -1,5 +1,6 @@
 """What other rooms may use of notifications."""
 
+from notifications.attachments import Attachment, is_attachable, register_attachment
 from notifications.contracts import Announcement, QueuedMail
 from notifications.services.announcing import announce, is_listened_to
 from notifications.services.queueing import AddressInvalid, is_address, queue_mail, queue_mails
@@ -7,10 +8,13 @@ from notifications.services.queueing import AddressInvalid, is_address, queue_ma
 __all__ = [
     "AddressInvalid",
     "Announcement",
+    "Attachment",
     "QueuedMail",
     "announce",
     "is_address",
+    "is_attachable",
     "is_listened_to",
     "queue_mail",
     "queue_mails",
+    "register_attachment",
 ]

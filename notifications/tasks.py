@@ -4,7 +4,8 @@ from celery import shared_task
 from django.conf import settings
 
 from kernel.clock import system_clock
-from notifications.queries.waiting import webhooks_are_waiting
+from notifications.queries.waiting import mail_is_waiting, webhooks_are_waiting
+from notifications.sending.mail import send_mail
 from notifications.sending.requests import Rules
 from notifications.sending.webhooks import Terms, send_webhooks
 from notifications.services.pruning import prune
@@ -24,6 +25,12 @@ def send_due_webhooks() -> int:
         at_once=settings.WEBHOOKS_AT_ONCE,
     )
     return send_webhooks(terms=terms, clock=system_clock, seconds=_SECONDS, senders=settings.WEBHOOK_SENDERS)
+
+
+@shared_task(name="notifications.send_mail")
+def send_due_mail() -> int:
+    """Send the mail that is due. Returns how many were handed over."""
+    return send_mail(clock=system_clock, seconds=_SECONDS) if mail_is_waiting(now=system_clock()) else 0
 
 
 @shared_task(name="notifications.prune")
