@@ -8,6 +8,7 @@ from billing.models import (
     CreditGrant,
     CreditNote,
     OneOffCharge,
+    PlanMigration,
     PricingUnit,
     SubscriptionAddOn,
 )
@@ -25,6 +26,7 @@ from billing.services.charges import create_charge, delete_charge, invoice_charg
 from billing.services.coupons import create_coupon, redeem_coupon, remove_coupon
 from billing.services.credits import grant_credit, void_grant
 from billing.services.customers import require_plan
+from billing.services.plan_moves import archive_plan, restore_plan, start_plan_migration
 from billing.services.previews import (
     ChangePreview,
     DraftReview,
@@ -49,10 +51,12 @@ __all__ = [
     "OneOffCharge",
     "PlanInput",
     "PlanInvalid",
+    "PlanMigration",
     "PlanVersionInput",
     "Point",
     "PricingUnit",
     "SubscriptionAddOn",
+    "archive_plan",
     "billing_period_at",
     "charges_of",
     "counted_meters",
@@ -84,7 +88,9 @@ __all__ = [
     "redemptions_of",
     "remove_coupon",
     "require_plan",
+    "restore_plan",
     "review_draft",
+    "start_plan_migration",
     "undone",
     "version_numbered",
     "void_grant",

@@ -6,12 +6,13 @@ from celery import shared_task
 
 from accounts.facade import Organization
 from billing.invariants import check_all
-from billing.models import BillingRun, Invoice, PlanVersion
+from billing.models import BillingRun, Invoice, PlanMigration, PlanVersion
 from billing.models.invoices import InvoiceStatus
 from billing.services.credit_expiry import expire_credits
 from billing.services.drafts import finalize_due_drafts
 from billing.services.due import issue_due, organizations_to_invoice
 from billing.services.late_usage import find_late_usage, invoice_left_late_usage
+from billing.services.plan_moves import migrations_to_resume, work_plan_migration
 from billing.services.recognition import recognize_revenue
 from billing.services.runs import batches_waiting, plan_billing_run, runs_to_resume, work_billing_run
 from billing.services.thresholds import invoice_thresholds
@@ -37,11 +38,20 @@ def work_run(*, run_id: str, helps: bool = False) -> None:
 
 @shared_task(name="billing.resume_billing_runs")
 def resume_billing_runs() -> int:
-    """Find runs that are not finished (new ones, and those whose worker was killed) and work them."""
-    found = runs_to_resume()
+    """Find runs and migrations that are not finished (new ones, and those whose worker was killed) and work them."""
+    found, migrations = runs_to_resume(), migrations_to_resume()
     for run_id in found:
         work_run.delay(run_id=run_id)
-    return len(found)
+    for migration_id in migrations:
+        work_migration.delay(migration_id=migration_id)
+    return len(found) + len(migrations)
+
+
+@shared_task(name="billing.work_plan_migration")
+def work_migration(*, migration_id: str) -> None:
+    """Move whoever a migration has left to move."""
+    found = PlanMigration.objects.select_related("plan", "to_version__plan").get(pk=migration_id)
+    work_plan_migration(migration=found, now=system_clock())
 
 
 @shared_task(name="billing.find_late_usage")

@@ -99,14 +99,15 @@ class Chart:
         writer = csv.writer(file)
         unit = self.currency or self.unit
         writer.writerow(
-            [_cell(self.heading), *(_cell(f"{one.name} ({unit})" if unit else one.name) for one in self.series)]
+            [safe_cell(self.heading), *(safe_cell(f"{one.name} ({unit})" if unit else one.name) for one in self.series)]
         )
         for i, label in enumerate(self.labels):
-            writer.writerow([_cell(label), *(format(one.values[i], "f") for one in self.series)])
+            writer.writerow([safe_cell(label), *(format(one.values[i], "f") for one in self.series)])
         return file.getvalue()
 
 
-def _cell(text: str) -> str:
+def safe_cell(text: str) -> str:
+    """Text that a spreadsheet does not run as a formula."""
     return f"'{text}" if text.startswith(_FORMULA_STARTS) else text
 
 

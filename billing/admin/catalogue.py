@@ -5,7 +5,7 @@ from typing import Any
 from django.contrib import admin
 from django.http import HttpRequest
 
-from billing.models import Plan, PlanVersion, Price, PricingUnit
+from billing.models import Plan, PlanMigration, PlanVersion, Price, PricingUnit
 from rest.admin import KeptAdmin, ReadOnlyAdmin, ReadOnlyInline
 
 
@@ -64,4 +64,13 @@ class PricingUnitAdmin(ReadOnlyAdmin):
     list_filter = ("organization",)
     list_select_related = ("organization",)
     search_fields = ("name", "=key", "=id")
+    ordering = ("-id",)
+
+
+@admin.register(PlanMigration)
+class PlanMigrationAdmin(ReadOnlyAdmin):
+    list_display = ("plan", "to_version", "organization", "when", "status", "moved", "total", "actor", "created_at")
+    list_filter = ("status", "organization")
+    list_select_related = ("plan", "to_version__plan", "organization")
+    search_fields = ("=id", "=plan__key", "=actor")
     ordering = ("-id",)

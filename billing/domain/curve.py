@@ -79,12 +79,19 @@ def draw_curve(
     currency: str,
     commitment: Decimal = ZERO,
     assumed: Assumed | None = None,
+    at: Mapping[Decimal, bool] | None = None,
 ) -> list[Point]:
     """The points from no usage of `meter` to `up_to` of it, in order. `CurveInvalid` where there is nothing to draw,
-    and what `rate` raises."""
+    and what `rate` raises.
+
+    `at` are the quantities of another curve (and whether they are just over a step): both then have the same, and no
+    others.
+    """
     if not 0 < up_to <= Decimal(10) ** 15:
         raise CurveInvalid("Usage is drawn up to more than nothing, and at most 10^15")
     plan = _Plan(tuple(prices), meter, currency, commitment, assumed or Assumed())
+    if at is not None:
+        return [Point(x, plan.billed(x), is_over) for x, is_over in sorted(at.items())]
     just = multiply(up_to, _JUST)
     marks: dict[Decimal, bool] = {multiply(up_to, Decimal(i) / _EVEN): False for i in range(_EVEN + 1)}
     for edge in plan.edges(up_to):

@@ -16,6 +16,7 @@ from billing.models.customers import (
 from billing.models.invoices import BillingRun, BillingRunBatch, Invoice, InvoiceCounter, InvoiceLine
 from billing.models.late import LateUsage, LateUsageMark
 from billing.models.ledger import DeferredRevenue, LedgerEntry, LedgerTransaction
+from billing.models.migrations_of_plans import PlanMigration
 from billing.models.payments import CreditNote, CreditNoteCounter, CreditNoteLine, Payment
 from billing.models.policy import BillingPolicy
 from billing.models.sellers import InvoiceIdentity, SellerLogo, SellerProfile
@@ -46,6 +47,7 @@ __all__ = [
     "Payment",
     "Plan",
     "PlanChange",
+    "PlanMigration",
     "PlanVersion",
     "Price",
     "PricingUnit",

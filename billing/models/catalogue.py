@@ -61,6 +61,8 @@ class Plan(models.Model):
     key = models.CharField(max_length=128)
     name = models.CharField(max_length=200)
     add_on = models.BooleanField(default=False)
+    #: From then on nobody new gets on it; who is on it stays.
+    archived_at = models.DateTimeField(null=True)
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:

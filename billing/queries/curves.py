@@ -27,6 +27,7 @@ def price_curve(
     seats: int = 1,
     usage: Mapping[str, Decimal] | None = None,
     event_size: Decimal = Decimal(1),
+    at: Mapping[Decimal, bool] | None = None,
 ) -> list[Point]:
     """The curve of a version's prices (which need not be stored) over usage of the meter with this key, as invoices
     would charge one whole period; raises what `draw_curve` does."""
@@ -42,4 +43,5 @@ def price_curve(
         currency=currency,
         commitment=commitment,
         assumed=Assumed(Decimal(seats), dict(usage or {}), event_size),
+        at=at,
     )

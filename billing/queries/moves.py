@@ -29,10 +29,14 @@ class Move:
     new: Decimal
 
 
-def movable(plan: Plan, to: PlanVersion, now: datetime, when: str) -> list[Subscription]:
+def movable(
+    plan: Plan, to: PlanVersion, now: datetime, when: str, *, among: Sequence[str] | None = None
+) -> list[Subscription]:
     """The running subscriptions on other versions of `plan` that all customers share, `now` or at their `period_end`;
-    overridden ones stay."""
+    overridden ones stay. `among` are the ids of those to look at, None for all."""
     rows = subscriptions_of(plan.organization_id).filter(ends_at=None)
+    if among is not None:
+        rows = rows.filter(pk__in=among)
     on_plan = rows.filter(plan_version__plan=plan) | rows.filter(plan_changes__plan_version__plan=plan)
     return [one for one in on_plan.distinct() if _moves(one, plan, to, now_for(one, now), when)]
 

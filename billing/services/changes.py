@@ -11,7 +11,7 @@ from billing.models import PlanChange, PlanVersion, SeatChange, Subscription, Su
 from billing.queries.bills import period_end
 from billing.queries.customers import subscriptions_of
 from billing.queries.timeline import billed_from, seats_at, version_at, zone_of
-from billing.services.customers import require_no_add_on, require_plan, require_seats
+from billing.services.customers import require_no_add_on, require_offered, require_plan, require_seats
 from kernel.errors import ConflictError, InvalidError, NotFoundError
 from kernel.period import midnight
 
@@ -55,6 +55,8 @@ def change_plan(
         require_plan(locked.customer, version)
         require_no_add_on(version)
         starts_at = now if when == "now" else period_end(locked, now)
+        if version.plan_id != version_at(locked, starts_at).plan_id:
+            require_offered(version.plan)
         require_seats(version, seats_at(locked, starts_at) if seats is None else seats)
         dropped = locked.plan_changes.filter(starts_at__gte=starts_at)
         (dropped.filter(plan_version__plan=version.plan_id) if keeps_leaving else dropped).delete()
@@ -109,6 +111,7 @@ def add_add_on(*, subscription: Subscription, version: PlanVersion, quantity: in
         locked = _lock(subscription, now)
         require_plan(locked.customer, version)
         of_now = version_at(locked, now)
+        require_offered(version.plan)
         if not version.plan.add_on:
             raise InvalidError(f"The plan {version.plan.key!r} is no add-on", code="not_an_add_on")
         if (version.interval, version.interval_count) != (of_now.interval, of_now.interval_count):

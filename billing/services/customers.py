@@ -69,6 +69,7 @@ def subscribe(
     """
     version = newest_version(plan)
     require_plan(customer, version)
+    require_offered(plan)
     require_no_add_on(version)
     require_seats(version, seats)
     return Subscription.objects.create(
@@ -88,6 +89,12 @@ def require_plan(customer: Customer, version: PlanVersion) -> None:
         raise InvalidError("Plan and customer belong to different organizations")
     if version.currency != customer.currency:
         raise CurrencyMismatch(f"The plan is in {version.currency}, the customer pays in {customer.currency}")
+
+
+def require_offered(plan: Plan) -> None:
+    """Raises `ConflictError` with code `plan_archived` for a plan that nobody new gets on."""
+    if plan.archived_at is not None:
+        raise ConflictError(f"The plan {plan.key!r} is archived: nobody new gets on it", code="plan_archived")
 
 
 def require_no_add_on(version: PlanVersion) -> None:
