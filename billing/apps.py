@@ -9,3 +9,8 @@ class BillingConfig(AppConfig):
         from metering.facade import register_customer_directory  # noqa: PLC0415
 
         register_customer_directory(customer_key)
+
+        from billing.announcing import show_with  # noqa: PLC0415
+        from billing.api.announced import PRESENTERS  # noqa: PLC0415
+
+        show_with(PRESENTERS)

@@ -45,6 +45,7 @@ from billing.services.credit_notes import issue_credit_note
 from billing.services.customers import create_customer, subscribe, update_customer
 from billing.services.drafts import finalize_invoice, refresh_draft
 from billing.services.isolation import read_one_snapshot, retried
+from billing.services.letters import letter_context
 from billing.services.payments import (
     lock_invoice,
     paid_for,
@@ -102,6 +103,7 @@ __all__ = [
     "get_subscription",
     "invoices_of",
     "issue_credit_note",
+    "letter_context",
     "lock_invoice",
     "newest_version",
     "open_spend",

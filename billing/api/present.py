@@ -145,6 +145,11 @@ def _add_on(one: SubscriptionAddOn) -> dict[str, Any]:
 
 
 def invoice(one: Invoice) -> dict[str, Any]:
+    return invoice_head(one) | {"lines": [invoice_line(line, one.currency) for line in one.lines.all()]}
+
+
+def invoice_head(one: Invoice) -> dict[str, Any]:
+    """An invoice without its lines."""
     amounts = ["subtotal", "discount", "credits_applied", "tax", "total", "amount_due"]
     names = (
         "id kind number status currency month tax_treatment period_start period_end "
@@ -154,7 +159,6 @@ def invoice(one: Invoice) -> dict[str, Any]:
         {name: getattr(one, name) for name in names.split()}
         | {"customer": one.customer.key, "subscription": one.subscription_id}
         | {name: money(getattr(one, name), one.currency) for name in amounts}
-        | {"lines": [invoice_line(line, one.currency) for line in one.lines.all()]}
     )
 
 

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from django.db import transaction
 from django.db.models import Q
 
+from billing.announcing import tell
 from billing.models import PlanChange, PlanVersion, SeatChange, Subscription, SubscriptionAddOn, SubscriptionPause
 from billing.queries.bills import period_end
 from billing.queries.customers import subscriptions_of
@@ -31,7 +32,9 @@ def change_seats(*, subscription: Subscription, seats: int, when: str, now: date
         starts_at = now if when == "now" else period_end(locked, now)
         require_seats(version_at(locked, starts_at), seats)
         locked.seat_changes.filter(starts_at__gte=starts_at).delete()
-        return SeatChange.objects.create(subscription=locked, seats=seats, starts_at=starts_at)
+        change = SeatChange.objects.create(subscription=locked, seats=seats, starts_at=starts_at)
+        tell("subscription.changed", [locked], at=now)
+        return change
 
 
 def change_plan(
@@ -63,7 +66,9 @@ def change_plan(
         if seats is not None:
             locked.seat_changes.filter(starts_at__gte=starts_at).delete()
             SeatChange.objects.create(subscription=locked, seats=seats, starts_at=starts_at)
-        return PlanChange.objects.create(subscription=locked, plan_version=version, starts_at=starts_at)
+        change = PlanChange.objects.create(subscription=locked, plan_version=version, starts_at=starts_at)
+        tell("subscription.changed", [locked], at=now)
+        return change
 
 
 def pause_subscription(*, subscription: Subscription, now: datetime) -> SubscriptionPause:
@@ -71,7 +76,10 @@ def pause_subscription(*, subscription: Subscription, now: datetime) -> Subscrip
     with transaction.atomic():
         locked = _lock(subscription, now)
         found = locked.pauses.filter(ends_at=None).first()
-        return found or SubscriptionPause.objects.create(subscription=locked, starts_at=now)
+        if found is None:
+            found = SubscriptionPause.objects.create(subscription=locked, starts_at=now)
+            tell("subscription.paused", [locked], at=now)
+        return found
 
 
 def resume_subscription(*, subscription: Subscription, now: datetime) -> SubscriptionPause:
@@ -83,10 +91,11 @@ def resume_subscription(*, subscription: Subscription, now: datetime) -> Subscri
             raise ConflictError("This subscription is not paused", code="not_paused")
         found.ends_at = max(now, found.starts_at)
         found.save(update_fields=["ends_at"])
+        tell("subscription.resumed", [locked], at=now)
         return found
 
 
-def cancel_subscription(*, subscription: Subscription, ends_at: datetime) -> Subscription:
+def cancel_subscription(*, subscription: Subscription, ends_at: datetime, now: datetime) -> Subscription:
     """End a subscription; the day of `ends_at` still counts. An end once set is not moved. One that has not begun by
     then never does.
 
@@ -97,8 +106,10 @@ def cancel_subscription(*, subscription: Subscription, ends_at: datetime) -> Sub
     if ends_at < subscription.starts_at:
         zone = zone_of(subscription)
         ends_at = midnight(subscription.starts_at.astimezone(zone).date(), zone) - timedelta(microseconds=1)
-    subscription.ends_at = ends_at
-    subscription.save(update_fields=["ends_at"])
+    with transaction.atomic():
+        subscription.ends_at = ends_at
+        subscription.save(update_fields=["ends_at"])
+        tell("subscription.cancelled", [subscription], at=now)
     return subscription
 
 
@@ -119,9 +130,11 @@ def add_add_on(*, subscription: Subscription, version: PlanVersion, quantity: in
         of_plan = locked.add_ons.filter(plan_version__plan=version.plan)
         for running in of_plan.filter(Q(ends_at=None) | Q(ends_at__gt=now)):
             _end_add_on(running, locked, now)
-        return SubscriptionAddOn.objects.create(
+        added = SubscriptionAddOn.objects.create(
             subscription=locked, plan_version=version, quantity=quantity, starts_at=now
         )
+        tell("subscription.changed", [locked], at=now)
+        return added
 
 
 def remove_add_on(*, subscription: Subscription, add_on: str, when: str, now: datetime) -> None:
@@ -133,6 +146,7 @@ def remove_add_on(*, subscription: Subscription, add_on: str, when: str, now: da
             raise NotFoundError(f"This subscription has no add-on {add_on!r}", code="add_on_not_found")
         running.ends_at = now if when == "now" else period_end(locked, now)
         running.save(update_fields=["ends_at"])
+        tell("subscription.changed", [locked], at=now)
 
 
 def _end_add_on(running: SubscriptionAddOn, subscription: Subscription, now: datetime) -> None:

@@ -12,6 +12,7 @@ from django.db import connection, transaction
 from django.db.models import Sum
 
 from accounts.facade import record_audit
+from billing.announcing import tell
 from billing.domain import postings
 from billing.domain.crediting import BilledLine, CreditedLine, credit_lines
 from billing.domain.deferrals import taken_back
@@ -87,6 +88,7 @@ def issue_credit_note(
         split = _split(locked, total(one.amount + one.tax for one in credited), refund)
         note = _store(locked, credited, split, reason, now)
         post([_posting(note, locked, credited)])
+        tell("credit_note.issued", [note], at=now)
         _give_back(note, locked, now)
         settle(locked, due=subtract(locked.amount_due, split.applied), at=now)
         record_audit(
@@ -196,5 +198,6 @@ def _give_back(note: CreditNote, invoice: Invoice, now: datetime) -> None:
             paid_at=now,
         )
         post_payment(payment, invoice=invoice, credit_note_id=note.pk)
+        tell("payment.refunded", [payment], at=now)
         for watcher in watchers():
             watcher.money_given_back(payment=payment, at=now)

@@ -6,6 +6,7 @@ from typing import Any
 from django.db import IntegrityError, transaction
 
 from accounts.facade import Organization
+from billing.announcing import tell
 from billing.errors import CurrencyMismatch, KeyTaken
 from billing.models import Customer, Plan, PlanVersion, Subscription
 from billing.models.catalogue import PriceKind
@@ -22,12 +23,14 @@ def create_customer(*, organization: Organization, key: str, name: str = "", **f
     """
     try:
         with transaction.atomic():
-            return Customer.objects.create(organization=organization, key=key, name=name or key, **fields)
+            customer = Customer.objects.create(organization=organization, key=key, name=name or key, **fields)
+            tell("customer.created", [customer], at=customer.created_at)
+            return customer
     except IntegrityError:
         raise KeyTaken(f"There is a customer {key!r} already") from None
 
 
-def update_customer(*, customer: Customer, **fields: Any) -> Customer:
+def update_customer(*, customer: Customer, now: datetime, **fields: Any) -> Customer:
     """Change what may change of a customer; finalized invoices stay as they are.
 
     The currency is settled once there is a subscription, a charge or credit in it; the time zone, whose days periods
@@ -41,7 +44,9 @@ def update_customer(*, customer: Customer, **fields: Any) -> Customer:
         raise ConflictError("The time zone of a customer with subscriptions is settled", code="timezone_settled")
     for name, value in fields.items():
         setattr(customer, name, value)
-    customer.save(update_fields=list(fields))
+    with transaction.atomic():
+        customer.save(update_fields=list(fields))
+        tell("customer.updated", [customer], at=now)
     return customer
 
 
@@ -72,15 +77,18 @@ def subscribe(
     require_offered(plan)
     require_no_add_on(version)
     require_seats(version, seats)
-    return Subscription.objects.create(
-        organization_id=customer.organization_id,
-        customer=customer,
-        plan_version=version,
-        starts_at=starts_at,
-        anchor=anchor,
-        trial_days=version.trial_days if trial_days is None else trial_days,
-        seats=seats,
-    )
+    with transaction.atomic():
+        subscription = Subscription.objects.create(
+            organization_id=customer.organization_id,
+            customer=customer,
+            plan_version=version,
+            starts_at=starts_at,
+            anchor=anchor,
+            trial_days=version.trial_days if trial_days is None else trial_days,
+            seats=seats,
+        )
+        tell("subscription.created", [subscription], at=subscription.created_at)
+    return subscription
 
 
 def require_plan(customer: Customer, version: PlanVersion) -> None:

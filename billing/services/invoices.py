@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 
 from django.db import connection
 
+from billing.announcing import tell, tell_of
 from billing.models import BillingRun, Invoice, InvoiceLine, LateUsage
 from billing.models.invoices import InvoiceStatus, LineRole
 from billing.models.late import LateUsageResolution
@@ -14,6 +15,7 @@ from billing.models.policy import ZeroAmountPolicy
 from billing.queries.policy import policy_of
 from billing.queries.rating import PricedInvoice, current_snapshot
 from billing.services.ledger import post_invoices
+from billing.services.letters import send_invoices
 from billing.services.sellers import record_identities
 from billing.services.uses import leave_balances, record_uses, release_uses
 from billing.watching import watchers
@@ -62,6 +64,7 @@ def store_drafts(
     _price(invoices, priced)
     Invoice.objects.bulk_create(invoices)
     _store_contents(invoices, priced, now)
+    tell("invoice.created", invoices, at=now)
     return invoices
 
 
@@ -93,8 +96,8 @@ def finalize_drafts(*, organization_id: int, invoices: Sequence[Invoice], now: d
             for number, invoice in enumerate(numbered, start=cursor.fetchone()[0] - len(numbered) + 1):
                 invoice.number = invoice_number(number)
         for invoice in invoices:
-            paid = invoice.amount_due == 0
-            invoice.status = InvoiceStatus.PAID if paid else InvoiceStatus.FINALIZED
+            is_paid = invoice.amount_due == 0
+            invoice.status = InvoiceStatus.PAID if is_paid else InvoiceStatus.FINALIZED
             if invoice.number is None:
                 invoice.status = InvoiceStatus.SKIPPED
             invoice.finalized_at, invoice.due_at = now, now + timedelta(days=policy.payment_days)
@@ -104,6 +107,9 @@ def finalize_drafts(*, organization_id: int, invoices: Sequence[Invoice], now: d
     leave_balances(invoices=numbered, now=now)
     post_invoices(invoices=numbered)
     record_identities(organization_id=organization_id, invoices=numbered, now=now)
+    paid = [one for one in numbered if one.status == InvoiceStatus.PAID]
+    tell_of({"invoice.finalized": numbered, "invoice.paid": paid}, at=now)
+    send_invoices(organization_id=organization_id, invoices=numbered, now=now)
     for watcher in watchers():
         watcher.invoices_finalized(organization_id=organization_id, invoices=numbered, now=now)
 

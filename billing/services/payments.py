@@ -10,6 +10,7 @@ from django.db import transaction
 from django.db.models import Sum
 
 from accounts.facade import record_audit
+from billing.announcing import tell
 from billing.domain import postings
 from billing.domain.deferrals import taken_back
 from billing.domain.pricing.exact import ZERO, add, subtract, total
@@ -20,6 +21,7 @@ from billing.queries.deferrals import deferrals_of
 from billing.services.credits import return_draws
 from billing.services.invoices import InvoiceStateConflict
 from billing.services.ledger import Posting, draws_of, post
+from billing.services.letters import send_receipt
 from billing.watching import watchers
 from kernel.errors import ConflictError, InvalidError
 from kernel.money import round_to_currency
@@ -84,6 +86,9 @@ def pay_invoice(
         if given:
             payment = _store_payment(locked, given, method=method, reference=reference, at=received)
             post_payment(payment, invoice=locked)
+            tell("payment.recorded", [payment], at=now)
+            if given == due:
+                send_receipt(invoice=locked, at=received)
         settle(locked, due=subtract(due, given), at=received)
         _audit(locked, actor, "invoice.pay", amount=str(given), method=method)
     return locked
@@ -108,6 +113,7 @@ def refund_payment(
             raise RefundExceedsPayment(f"{max(left, ZERO)} {invoice.currency} of this payment can be given back")
         refund = _store_payment(invoice, -given, method=payment.method, reference=reference, at=now, refund_of=payment)
         post_payment(refund, invoice=invoice)
+        tell("payment.refunded", [refund], at=now)
         settle(invoice, due=add(invoice.amount_due, given), at=now)
         for watcher in watchers():
             watcher.money_given_back(payment=refund, at=now)
@@ -134,6 +140,7 @@ def void_invoice(*, invoice: Invoice, now: datetime, actor: str = "system") -> I
         locked.status, locked.amount_due, locked.voided_at = InvoiceStatus.VOID, ZERO, now
         locked.save(update_fields=["status", "amount_due", "voided_at"])
         _tell_settled(locked, now)
+        tell("invoice.voided", [locked], at=now)
         _audit(locked, actor, "invoice.void")
     return locked
 
@@ -197,6 +204,7 @@ def write_off_invoice(*, invoice: Invoice, now: datetime, actor: str = "system")
         locked.status = InvoiceStatus.UNCOLLECTIBLE
         locked.save(update_fields=["status"])
         _tell_settled(locked, now)
+        tell("invoice.written_off", [locked], at=now)
         _audit(locked, actor, "invoice.write_off", amount=str(locked.amount_due))
     return locked
 
@@ -222,12 +230,14 @@ def paid_for(invoice: Invoice) -> Decimal:
 
 def settle(invoice: Invoice, *, due: Decimal, at: datetime) -> None:
     """Store what is due of a locked invoice, and whether that makes it paid, or open again."""
-    invoice.amount_due = due
+    invoice.amount_due, before = due, invoice.status
     if due == 0 and invoice.status != InvoiceStatus.PAID:
         invoice.status, invoice.paid_at = InvoiceStatus.PAID, at
     elif due and invoice.status == InvoiceStatus.PAID:
         invoice.status, invoice.paid_at = InvoiceStatus.FINALIZED, None
     invoice.save(update_fields=["amount_due", "status", "paid_at"])
+    if invoice.status != before:
+        tell("invoice.paid" if invoice.status == InvoiceStatus.PAID else "invoice.reopened", [invoice], at=at)
     _tell_settled(invoice, at)
 
 

@@ -17,6 +17,7 @@ from zoneinfo import ZoneInfo
 from django.db import connection, transaction
 
 from accounts.facade import Organization
+from billing.announcing import tell
 from billing.models import BillingRun, BillingRunBatch, Invoice, Subscription
 from billing.models.invoices import NUMBERING_ORDER, InvoiceStatus, RunStatus
 from billing.queries.bills import bills_in_month, without_invoice
@@ -219,6 +220,7 @@ def _finish(run: BillingRun, now: datetime) -> bool:
             locked.status = RunStatus.FAILED if unpriced else RunStatus.SUCCEEDED
             locked.finished_at = now
             locked.save()
+            tell("billing_run.completed", [locked], at=now)
     return True
 
 

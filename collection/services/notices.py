@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from billing.facade import Customer, Invoice
+from billing.facade import Customer, Invoice, letter_context
 from collection.models import InvoiceCollection, ProviderCall, ProviderDispute
 from kernel.clock import to_rfc3339
 from notifications.facade import Announcement, announce, is_address, queue_mail
@@ -57,7 +57,7 @@ def _mail(kind: str, invoice: Invoice, key: str, now: datetime, fields: Mapping[
     address = invoice.customer.email
     if not is_address(address):
         return
-    context = {"customer": invoice.customer.name or invoice.customer.key, "invoice": _shown(invoice), **(fields or {})}
+    context = {**letter_context(invoice), **(fields or {})}
     queue_mail(organization_id=invoice.organization_id, kind=kind, to=[address], context=context, key=key, at=now)
 
 

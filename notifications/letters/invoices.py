@@ -34,7 +34,7 @@ def payment_received(by: Writing) -> Letter:
             f"Hello {by.need('customer')},",
             f"{by.organization} has received your payment. Invoice {_number(by)} over {total} is paid in full.",
         ),
-        facts=_facts(by),
+        facts=_facts(by)[:2],
         button=_button(by, "See this invoice"),
         notes=_attached(by),
     )

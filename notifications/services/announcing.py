@@ -37,6 +37,12 @@ def announce(announcements: Sequence[Announcement]) -> None:
     WebhookEvent.objects.bulk_create(events, batch_size=_AT_ONCE)
 
 
+def listened_types(*, organization_id: int, types: Sequence[str]) -> set[str]:
+    """Those of `types` that anybody listens to, so that `data` needs to be made only of them."""
+    listened = _listened({organization_id}, set(types))
+    return {one for one in types if _is_heard(organization_id, one, listened)}
+
+
 def is_listened_to(*, organization_id: int, type: str) -> bool:
     """Whether announcing events of this type reaches anybody, so that `data` needs to be made."""
     return _is_heard(organization_id, type, _listened({organization_id}, {type}))

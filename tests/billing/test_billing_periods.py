@@ -48,7 +48,7 @@ def brief(invoice: dict[str, Any]) -> tuple[str, str, str]:
 
 def end(vendor: Api, subscription: str, at: datetime) -> None:
     found = get_subscription(organization_id=vendor.organization.pk, subscription=subscription)
-    cancel_subscription(subscription=found, ends_at=at)
+    cancel_subscription(subscription=found, ends_at=at, now=at)
 
 
 def test_a_quarter_in_arrears_is_charged_by_its_days(vendor: Api, subscribe: Make) -> None:

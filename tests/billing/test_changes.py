@@ -240,7 +240,9 @@ def test_a_subscription_cancelled_before_it_begins_never_does(vendor: Api, subsc
     plan(vendor, seats(bill="in_advance"), fee("10"), usage())
     subscription = subscribe("acme", "p", "2026-12-05T10:00:00Z", seats=5)
     with_clock = get_subscription(organization_id=vendor.organization.pk, subscription=subscription)
-    cancel_subscription(subscription=with_clock, ends_at=datetime(2026, 12, 5, 9, tzinfo=UTC))
+    cancel_subscription(
+        subscription=with_clock, ends_at=datetime(2026, 12, 5, 9, tzinfo=UTC), now=datetime(2026, 12, 5, 9, tzinfo=UTC)
+    )
     ended = vendor.get(f"subscriptions/{subscription}").json()
     assert (ended["status"], ended["ends_at"]) == ("ended", "2026-12-04T23:59:59.999999Z")
     assert close_months(vendor, "2026-12", "2027-01") == []

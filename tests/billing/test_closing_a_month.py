@@ -145,7 +145,8 @@ def test_a_subscription_that_ended_is_billed_for_its_last_days_only(vendor: Api,
     from billing.facade import cancel_subscription, get_subscription
 
     subscription = get_subscription(organization_id=vendor.organization.pk, subscription=subscribe("acme", "flat"))
-    cancel_subscription(subscription=subscription, ends_at=datetime(2026, 10, 10, 8, tzinfo=UTC))
+    at = datetime(2026, 10, 10, 8, tzinfo=UTC)
+    cancel_subscription(subscription=subscription, ends_at=at, now=at)
     close(vendor)
     assert [i["total"] for i in invoices(vendor)] == ["10.00"]
     close(vendor, Month(2026, 11), datetime(2026, 12, 2, tzinfo=UTC))

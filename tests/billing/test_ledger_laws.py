@@ -125,7 +125,7 @@ def change(name: str, books: Books, now: Any, given: int) -> None:
         return
     subscription = subscriptions[given % 2]
     if name == "cancel":
-        cancel_subscription(subscription=subscription, ends_at=now)
+        cancel_subscription(subscription=subscription, ends_at=now, now=now)
     else:
         {"pause": pause_subscription, "resume": resume_subscription}[name](subscription=subscription, now=now)
 

@@ -13,6 +13,7 @@ from billing.queries.customers import customers_of, get_customer
 from billing.queries.rating import PricedInvoice, Unpriceable
 from billing.queries.upcoming import upcoming_invoices
 from billing.services.customers import create_customer, update_customer
+from kernel.clock import system_clock
 from kernel.errors import InvalidError, NotFoundError
 from rest.idempotency import idempotent
 from rest.pagination import page
@@ -56,7 +57,7 @@ class CustomerView(APIView):
         if body.validated_data.get("test_clock", found.test_clock_id) != found.test_clock_id:
             raise InvalidError("A customer's test clock is settled when it is made", code="test_clock_immutable")
         body.validated_data.pop("test_clock", None)
-        return Response(present.customer(update_customer(customer=found, **body.validated_data)))
+        return Response(present.customer(update_customer(customer=found, now=system_clock(), **body.validated_data)))
 
 
 class UpcomingInvoiceView(APIView):

@@ -124,10 +124,11 @@ class CancelView(APIView):
         body = CancelInput(data=request.data)
         body.is_valid(raise_exception=True)
         found = get_subscription(organization_id=request.auth.organization_id, subscription=subscription)
-        ends_at = clock_of(found.customer)()
+        now = clock_of(found.customer)()
+        ends_at = now
         if body.validated_data["when"] == "period_end":
-            ends_at = period_end(found, max(ends_at, found.starts_at))
-        cancel_subscription(subscription=found, ends_at=ends_at)
+            ends_at = period_end(found, max(now, found.starts_at))
+        cancel_subscription(subscription=found, ends_at=ends_at, now=now)
         return Response(_shown(request, found.pk))
 
 
