@@ -32,9 +32,38 @@ class Customer(Serializer):  # type: ignore[type-arg]
     tax_rate = DecimalField()
     tax_id = CharField()
     tax_treatment = CharField()
+    locale = CharField()
     metadata = DictField()
     test_clock = _maybe(CharField)
     created_at = InstantField()
+
+
+class SellerProfile(Serializer):  # type: ignore[type-arg]
+    """What stands on documents; `version` is 0 where nothing was ever said. `missing` is what e-invoices need yet."""
+
+    version = IntegerField()
+    legal_name = CharField()
+    line1 = CharField()
+    line2 = CharField()
+    postal_code = CharField()
+    city = CharField()
+    region = CharField()
+    country = CharField()
+    vat_id = CharField()
+    tax_number = CharField()
+    registration = CharField()
+    email = CharField()
+    phone = CharField()
+    website = CharField()
+    bank_name = CharField()
+    iban = CharField()
+    bic = CharField()
+    payment_url = CharField()
+    color = CharField()
+    footer = CharField()
+    locale = CharField()
+    logo = _maybe(CharField)
+    missing = ListField(child=CharField())
 
 
 class Price(Serializer):  # type: ignore[type-arg]

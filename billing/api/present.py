@@ -5,6 +5,8 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
+from billing.documents.e_invoice import missing_fields
+from billing.documents.profile_fields import FIELDS
 from billing.models import (
     BillingPolicy,
     BillingRun,
@@ -15,6 +17,7 @@ from billing.models import (
     Plan,
     PlanVersion,
     Price,
+    SellerProfile,
     Subscription,
     SubscriptionAddOn,
     TestClock,
@@ -46,10 +49,20 @@ def customer(one: Customer) -> dict[str, Any]:
         "tax_rate",
         "tax_id",
         "tax_treatment",
+        "locale",
         "metadata",
         "created_at",
     ]
     return {name: getattr(one, name) for name in names} | {"test_clock": one.test_clock_id}
+
+
+def seller_profile(one: SellerProfile) -> dict[str, Any]:
+    """`logo` is the SHA-256 of its content; the picture itself is at `seller_profile/logo`."""
+    names = ("version", *FIELDS)
+    return {name: getattr(one, name) for name in names} | {
+        "logo": one.logo.digest if one.logo else None,
+        "missing": missing_fields(one),
+    }
 
 
 def price(one: Price) -> dict[str, Any]:

@@ -6,6 +6,8 @@ from typing import Any
 
 from rest_framework import serializers
 
+from billing.documents.languages import LANGUAGES, is_language
+from billing.documents.profile_fields import FIELDS
 from rest.serializers import (
     AnyField,
     CurrencyField,
@@ -15,6 +17,18 @@ from rest.serializers import (
     StrictSerializer,
     TimezoneField,
 )
+
+
+class LanguageField(serializers.CharField):
+    """The tag of a language that documents can be written in, such as `de` or `de-AT`."""
+
+    default_error_messages = {"language": f"There are words for {', '.join(LANGUAGES)}, such as de or de-AT"}
+
+    def to_internal_value(self, data: Any) -> str:
+        tag = str(super().to_internal_value(data))
+        if tag and not (len(tag) <= 12 and is_language(tag)):
+            self.fail("language")
+        return tag
 
 
 class CustomerInput(StrictSerializer):
@@ -27,6 +41,7 @@ class CustomerInput(StrictSerializer):
     tax_rate = DecimalField(required=False, low=Decimal(0), high=Decimal(1))
     tax_id = serializers.CharField(max_length=64, required=False, allow_blank=True)
     tax_treatment = serializers.ChoiceField(choices=["standard", "exempt", "reverse_charge"], required=False)
+    locale = LanguageField(required=False, allow_blank=True)
     metadata = serializers.DictField(required=False)
     test_clock = serializers.CharField(required=False, allow_null=True)
 
@@ -156,3 +171,10 @@ def storable(value: Any, name: str) -> Any:
     if isinstance(value, str) and "\x00" in value:
         raise serializers.ValidationError({name: "Text cannot hold the character U+0000"})
     return str(value) if isinstance(value, Decimal) else value
+
+
+class SellerProfileInput(StrictSerializer):
+    """Any of a profile's texts; the service says what each may be."""
+
+    def get_fields(self) -> dict[str, Any]:
+        return {name: serializers.CharField(required=False, allow_blank=True, max_length=1000) for name in FIELDS}

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from django.db import connection, transaction
 
 from accounts.facade import record_audit
+from billing.documents.logos import checked_media_type
+from billing.documents.profile_fields import checked_fields
 from billing.models import Invoice, InvoiceIdentity, SellerLogo, SellerProfile
 from billing.models.sellers import seller_profile_id
 from billing.queries.sellers import seller_profile_of
@@ -33,11 +35,19 @@ _OWN = tuple(
 def change_seller_profile(
     *, organization_id: int, now: datetime, actor: str = "system", **fields: Any
 ) -> SellerProfile:
-    """A new version with some fields changed (the model's; `logo` is a `SellerLogo` or None), for documents issued
-    from now on. Nothing is stored where nothing is other than it was."""
-    if "logo" in fields:
-        logo = fields.pop("logo")
-        fields["logo_id"] = logo and logo.pk
+    """A new version with some fields changed (`billing.documents.profile_fields.FIELDS`), for documents issued from
+    now on. Nothing is stored where nothing is other than it was. Raises `SellerProfileInvalid`."""
+    return _change(organization_id, now, actor, checked_fields(fields))
+
+
+def change_logo(*, organization_id: int, content: bytes | None, now: datetime, actor: str = "system") -> SellerProfile:
+    """A new version with this logo (a PNG or SVG), or with none. Raises `LogoInvalid` and `LogoTooLarge`."""
+    with transaction.atomic():
+        logo = None if content is None else _stored_logo(organization_id, content)
+        return _change(organization_id, now, actor, {"logo_id": logo and logo.pk})
+
+
+def _change(organization_id: int, now: datetime, actor: str, fields: Mapping[str, Any]) -> SellerProfile:
     with transaction.atomic():
         _lock(organization_id)
         before = seller_profile_of(organization_id)
@@ -58,8 +68,8 @@ def change_seller_profile(
     return seller_profile_of(organization_id)
 
 
-def store_logo(*, organization_id: int, content: bytes, media_type: str) -> SellerLogo:
-    """The stored logo of this (checked) content."""
+def _stored_logo(organization_id: int, content: bytes) -> SellerLogo:
+    media_type = checked_media_type(content)
     digest = hashlib.sha256(content).hexdigest()
     found, _ = SellerLogo.objects.get_or_create(
         organization_id=organization_id, digest=digest, defaults={"content": content, "media_type": media_type}

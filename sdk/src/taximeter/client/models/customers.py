@@ -22,6 +22,7 @@ class Customer:
     tax_rate: Decimal
     tax_id: str
     tax_treatment: str
+    locale: str
     metadata: dict[str, Any]
     test_clock: str | None
     created_at: datetime

@@ -1,0 +1,124 @@
+"""How documents speak: words, money, numbers and dates of a language."""
+
+from __future__ import annotations
+
+import copy
+import functools
+import tomllib
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from babel import Locale, UnknownLocaleError
+from babel.dates import format_date, format_interval
+from babel.numbers import NumberPattern
+
+from kernel.money import EXACT, minor_digits, round_to_currency
+
+_WORDS = Path(__file__).parent / "words"
+
+#: The languages there are words for.
+LANGUAGES = tuple(sorted(path.stem for path in _WORDS.glob("*.toml")))
+_FALLBACK = "en"
+
+_LATIN = ("Noto Sans",)
+_OTHERS = ("Noto Sans Arabic", "Noto Sans Hebrew", "Noto Sans Devanagari", "Noto Sans Thai", "Noto Sans Korean")
+_HAN = {"zh": ("Noto Sans S Chinese", "Noto Sans Japanese")}
+_HAN_ELSEWHERE = ("Noto Sans Japanese", "Noto Sans S Chinese")
+
+
+def is_language(tag: str) -> bool:
+    """Whether there are words for a language tag such as `de`, `de-AT` or `zh-Hans-CN`."""
+    try:
+        return Locale.parse(tag, sep="-").language in LANGUAGES
+    except (ValueError, TypeError, UnknownLocaleError):
+        return False
+
+
+@dataclass(frozen=True)
+class Language:
+    """One language with its region. Numbers keep every digit they have; only `money` rounds, to the currency."""
+
+    locale: Locale
+    words: dict[str, str]
+
+    @property
+    def tag(self) -> str:
+        return self.locale.language
+
+    @property
+    def is_rtl(self) -> bool:
+        return bool(self.locale.character_order == "right-to-left")
+
+    @property
+    def fonts(self) -> list[str]:
+        """The vendored families in the order in which a glyph is looked for."""
+        return [*_LATIN, *_HAN.get(self.tag, _HAN_ELSEWHERE), *_OTHERS]
+
+    def say(self, word: str, **values: str) -> str:
+        """The phrase of this name with its places filled."""
+        text = self.words[word]
+        for name, value in values.items():
+            text = text.replace(f"{{{name}}}", value)
+        return text
+
+    def money(self, amount: Decimal, currency: str) -> str:
+        digits = minor_digits(currency)
+        return self._currency(round_to_currency(amount, currency), currency, digits)
+
+    def exact_money(self, amount: Decimal, currency: str) -> str:
+        """With all the digits it has, at least its currency's."""
+        places = -int(amount.normalize(EXACT).as_tuple().exponent)
+        return self._currency(amount, currency, max(places, minor_digits(currency)))
+
+    def number(self, value: Decimal) -> str:
+        places = max(-int(value.normalize(EXACT).as_tuple().exponent), 0)
+        return _signed(_exactly(self.locale.decimal_formats[None], places).apply(value, self.locale))
+
+    def percent(self, rate: Decimal) -> str:
+        """`rate` as a share of one: 0.19 is "19%"."""
+        places = max(-int(rate.normalize(EXACT).as_tuple().exponent) - 2, 0)
+        return _signed(_exactly(self.locale.percent_formats[None], places).apply(rate, self.locale))
+
+    def date(self, day: date) -> str:
+        return str(format_date(day, "long", locale=self.locale))
+
+    def days(self, start: datetime, end: datetime, zone: str) -> str:
+        """A half-open period as its first and last day in a time zone."""
+        return self.between(*days_of(start, end, zone))
+
+    def between(self, first: date, last: date) -> str:
+        """From a day to a day, both counted."""
+        if first == last:
+            return str(format_date(first, "medium", locale=self.locale))
+        return str(format_interval(first, last, "yMMMd", locale=self.locale))
+
+    def _currency(self, amount: Decimal, currency: str, digits: int) -> str:
+        pattern = _exactly(self.locale.currency_formats["standard"], digits)
+        return _signed(pattern.apply(amount, self.locale, currency=currency, currency_digits=False))
+
+
+def days_of(start: datetime, end: datetime, zone: str) -> tuple[date, date]:
+    """The first and the last day of a half-open period in a time zone."""
+    last = max(end - timedelta(microseconds=1), start)
+    return start.astimezone(ZoneInfo(zone)).date(), last.astimezone(ZoneInfo(zone)).date()
+
+
+@functools.cache
+def language_of(tag: str) -> Language:
+    """The language of a tag; English where there are no words for it."""
+    locale = Locale.parse(tag, sep="-") if is_language(tag) else Locale(_FALLBACK)
+    return Language(locale, tomllib.loads((_WORDS / f"{locale.language}.toml").read_text(encoding="utf-8")))
+
+
+def _exactly(pattern: NumberPattern, digits: int) -> NumberPattern:
+    """The pattern with so many digits after the point, whatever it says itself."""
+    changed = copy.copy(pattern)
+    changed.frac_prec = (digits, digits)
+    return changed
+
+
+def _signed(text: str) -> str:
+    return text.replace("-", "\u2212")

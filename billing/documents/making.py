@@ -1,0 +1,61 @@
+"""Invoices and credit notes as files."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import typst
+
+from billing.documents.content import content_of
+from billing.documents.e_invoice import CustomerIncomplete, EInvoiceImpossible, SellerProfileIncomplete, business_terms
+from billing.documents.factur_x import announce_attachment, xml_of
+from billing.documents.issued import IssuedDocument
+from billing.documents.reading import issued_credit_note, issued_invoice
+from billing.documents.typesetting import typeset
+from billing.models import CreditNote, Invoice
+from billing.models.invoices import InvoiceStatus
+from billing.services.invoices import InvoiceStateConflict
+from billing.services.sellers import identity_of
+
+_NO_E_INVOICE = (SellerProfileIncomplete, CustomerIncomplete, EInvoiceImpossible)
+
+
+def invoice_pdf(invoice: Invoice, *, now: datetime, plain: bool = False) -> bytes:
+    """The invoice as PDF: a Factur-X one where all that EN 16931 asks for is there, unless it is to be `plain`.
+
+    The same invoice in the same state always gives the same bytes.
+    """
+    document = issued_invoice(invoice, identity_of(invoice=invoice, now=now))
+    is_in_force = invoice.number is not None and invoice.status != InvoiceStatus.VOID
+    return _pdf(document, with_xml=is_in_force and not plain)
+
+
+def invoice_xml(invoice: Invoice, *, now: datetime) -> bytes:
+    """The invoice as EN 16931 XML (Cross Industry Invoice).
+
+    Raises `SellerProfileIncomplete`, `CustomerIncomplete`, `EInvoiceImpossible`, and `InvoiceStateConflict` for an
+    invoice that has no number.
+    """
+    if invoice.number is None:
+        raise InvoiceStateConflict(f"An invoice that is {invoice.status} has no number yet and is no e-invoice")
+    return xml_of(business_terms(issued_invoice(invoice, identity_of(invoice=invoice, now=now))))
+
+
+def credit_note_pdf(note: CreditNote, *, now: datetime, plain: bool = False) -> bytes:
+    """The credit note as PDF, as `invoice_pdf`."""
+    return _pdf(issued_credit_note(note, identity_of(invoice=note.invoice, now=now)), with_xml=not plain)
+
+
+def credit_note_xml(note: CreditNote, *, now: datetime) -> bytes:
+    """The credit note as EN 16931 XML, as `invoice_xml`."""
+    return xml_of(business_terms(issued_credit_note(note, identity_of(invoice=note.invoice, now=now))))
+
+
+def _pdf(document: IssuedDocument, *, with_xml: bool) -> bytes:
+    content = content_of(document)
+    if with_xml:
+        try:
+            return announce_attachment(typeset(content, at=document.created_at, xml=xml_of(business_terms(document))))
+        except (*_NO_E_INVOICE, typst.TypstError):
+            pass
+    return typeset(content, at=document.created_at)
