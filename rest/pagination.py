@@ -49,7 +49,10 @@ def page(
         position = decode_cursor(cursor)
         if len(position) != 1 or not isinstance(position[0], str | int):
             raise InvalidError("This cursor belongs to another list", code="cursor_invalid")
-        rows = rows.filter(Q(pk__lt=position[0]) if newest_first else Q(pk__gt=position[0]))
+        try:
+            rows = rows.filter(Q(pk__lt=position[0]) if newest_first else Q(pk__gt=position[0]))
+        except ValueError:  # text where this list has numbers
+            raise InvalidError("This cursor belongs to another list", code="cursor_invalid") from None
     found = list(rows.order_by("-pk" if newest_first else "pk")[: limit + 1])
     following = encode_cursor([found[limit - 1].pk]) if len(found) > limit else None
     return {"data": [present(row) for row in found[:limit]], "next_cursor": following}

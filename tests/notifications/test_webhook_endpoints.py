@@ -13,6 +13,7 @@ from accounts.models import AuditEntry
 from notifications.models import Mail, WebhookAttempt, WebhookDelivery, WebhookEndpoint, WebhookEvent
 from notifications.services.endpoints import rotate_secret
 from notifications.services.pruning import prune
+from rest.pagination import encode_cursor
 from tests.api import Api
 from tests.notifications.conftest import NOON, Post, Receiver
 
@@ -232,3 +233,18 @@ def test_the_log_is_pruned_and_what_is_open_stays(post: Post, receiver: Receiver
     assert prune(now=NOON + timedelta(days=31)) == 2
     assert WebhookDelivery.objects.get().status == "due"
     assert WebhookEvent.objects.count() == WebhookAttempt.objects.count() == 1
+
+
+def test_the_list_of_deliveries_is_paged_and_a_cursor_of_another_list_is_refused(
+    post: Post, receiver: Receiver
+) -> None:
+    post.listen(receiver)
+    post.announce(*range(5))
+    post.send()
+    first = post.api.get("webhook_deliveries", limit="3").json()
+    second = post.api.get("webhook_deliveries", limit="3", cursor=first["next_cursor"]).json()
+    shown = [one["id"] for one in first["data"] + second["data"]]
+    assert len(set(shown)) == 5
+    assert second["next_cursor"] is None
+    foreign = encode_cursor(["whe_1"])
+    assert post.api.get("webhook_deliveries", cursor=foreign).json()["code"] == "cursor_invalid"
