@@ -14,3 +14,8 @@ class BillingConfig(AppConfig):
         from billing.api.announced import PRESENTERS  # noqa: PLC0415
 
         show_with(PRESENTERS)
+
+        from billing.documents.attaching import attach_invoice_pdf  # noqa: PLC0415
+        from notifications.facade import register_attachment  # noqa: PLC0415
+
+        register_attachment("invoice_pdf", attach_invoice_pdf)

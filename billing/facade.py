@@ -1,5 +1,9 @@
 """What other rooms may use of billing."""
 
+from billing.documents.languages import LANGUAGES, language_of
+from billing.documents.making import credit_note_pdf, credit_note_xml, invoice_pdf, invoice_xml
+from billing.documents.profile_fields import FIELDS as SELLER_FIELDS
+from billing.documents.profile_fields import SellerProfileInvalid
 from billing.models import (
     BillingRun,
     CreditNote,
@@ -27,6 +31,7 @@ from billing.queries.late_usage import SETTLED
 from billing.queries.ledger import TrialBalanceRow, transactions_of, trial_balance
 from billing.queries.payments import credit_notes_of, get_payment, payments_of
 from billing.queries.rating import PricedInvoice, PricedLine, Unpriceable, price_month
+from billing.queries.sellers import seller_profile_of
 from billing.queries.settlement import settlement_window
 from billing.queries.spend import OpenSpend, open_spend
 from billing.queries.timeline import seats_at, status_at, version_at
@@ -56,9 +61,12 @@ from billing.services.payments import (
 )
 from billing.services.recognition import recognize_revenue
 from billing.services.runs import close_month, start_billing_run
+from billing.services.sellers import change_logo, change_seller_profile
 from billing.watching import watch_invoices
 
 __all__ = [
+    "LANGUAGES",
+    "SELLER_FIELDS",
     "SETTLED",
     "BillingRun",
     "Change",
@@ -77,6 +85,7 @@ __all__ = [
     "Price",
     "PricedInvoice",
     "PricedLine",
+    "SellerProfileInvalid",
     "Subscription",
     "TestClock",
     "TrialBalanceRow",
@@ -84,13 +93,17 @@ __all__ = [
     "add_add_on",
     "billing_period_at",
     "cancel_subscription",
+    "change_logo",
     "change_plan",
     "change_seats",
+    "change_seller_profile",
     "clock_of",
     "close_month",
     "create_customer",
     "create_plan",
     "create_plan_version",
+    "credit_note_pdf",
+    "credit_note_xml",
     "credit_notes_of",
     "customers_of",
     "events_behind",
@@ -101,8 +114,11 @@ __all__ = [
     "get_payment",
     "get_plan",
     "get_subscription",
+    "invoice_pdf",
+    "invoice_xml",
     "invoices_of",
     "issue_credit_note",
+    "language_of",
     "letter_context",
     "lock_invoice",
     "newest_version",
@@ -122,6 +138,7 @@ __all__ = [
     "retried",
     "runs_of",
     "seats_at",
+    "seller_profile_of",
     "settlement_window",
     "start_billing_run",
     "status_at",

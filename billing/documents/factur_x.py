@@ -13,7 +13,6 @@ import re
 from pathlib import Path
 from typing import Any
 
-from facturx import generate_xml
 from lxml import etree
 
 FILE_NAME = "factur-x.xml"
@@ -31,6 +30,8 @@ class PdfNotAsExpected(Exception):
 
 def xml_of(terms: dict[str, Any]) -> bytes:
     """The XML of an e-invoice's business terms. Raises `etree.DocumentInvalid` where its schema refuses it."""
+    from facturx import generate_xml  # noqa: PLC0415 - takes longer to import than all else here, and few need it
+
     xml: bytes = generate_xml(terms, level=PROFILE, check_xsd=False, check_schematron=False)
     _schema().assertValid(etree.fromstring(xml))
     return xml

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-
 import typst
 
 from billing.documents.content import content_of
@@ -20,17 +18,17 @@ from billing.services.sellers import identity_of
 _NO_E_INVOICE = (SellerProfileIncomplete, CustomerIncomplete, EInvoiceImpossible)
 
 
-def invoice_pdf(invoice: Invoice, *, now: datetime, plain: bool = False) -> bytes:
+def invoice_pdf(invoice: Invoice, *, plain: bool = False) -> bytes:
     """The invoice as PDF: a Factur-X one where all that EN 16931 asks for is there, unless it is to be `plain`.
 
     The same invoice in the same state always gives the same bytes.
     """
-    document = issued_invoice(invoice, identity_of(invoice=invoice, now=now))
+    document = issued_invoice(invoice, identity_of(invoice))
     is_in_force = invoice.number is not None and invoice.status != InvoiceStatus.VOID
     return _pdf(document, with_xml=is_in_force and not plain)
 
 
-def invoice_xml(invoice: Invoice, *, now: datetime) -> bytes:
+def invoice_xml(invoice: Invoice) -> bytes:
     """The invoice as EN 16931 XML (Cross Industry Invoice).
 
     Raises `SellerProfileIncomplete`, `CustomerIncomplete`, `EInvoiceImpossible`, and `InvoiceStateConflict` for an
@@ -38,17 +36,17 @@ def invoice_xml(invoice: Invoice, *, now: datetime) -> bytes:
     """
     if invoice.number is None:
         raise InvoiceStateConflict(f"An invoice that is {invoice.status} has no number yet and is no e-invoice")
-    return xml_of(business_terms(issued_invoice(invoice, identity_of(invoice=invoice, now=now))))
+    return xml_of(business_terms(issued_invoice(invoice, identity_of(invoice))))
 
 
-def credit_note_pdf(note: CreditNote, *, now: datetime, plain: bool = False) -> bytes:
+def credit_note_pdf(note: CreditNote, *, plain: bool = False) -> bytes:
     """The credit note as PDF, as `invoice_pdf`."""
-    return _pdf(issued_credit_note(note, identity_of(invoice=note.invoice, now=now)), with_xml=not plain)
+    return _pdf(issued_credit_note(note, identity_of(note.invoice)), with_xml=not plain)
 
 
-def credit_note_xml(note: CreditNote, *, now: datetime) -> bytes:
+def credit_note_xml(note: CreditNote) -> bytes:
     """The credit note as EN 16931 XML, as `invoice_xml`."""
-    return xml_of(business_terms(issued_credit_note(note, identity_of(invoice=note.invoice, now=now))))
+    return xml_of(business_terms(issued_credit_note(note, identity_of(note.invoice))))
 
 
 def _pdf(document: IssuedDocument, *, with_xml: bool) -> bytes:

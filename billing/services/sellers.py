@@ -88,12 +88,13 @@ def record_identities(*, organization_id: int, invoices: Sequence[Invoice], now:
         cursor.execute(_IDENTITIES, [seller.pk, [invoice.pk for invoice in invoices]])
 
 
-def identity_of(*, invoice: Invoice, now: datetime) -> InvoiceIdentity:
+def identity_of(invoice: Invoice) -> InvoiceIdentity:
     """Who billed whom. Of an invoice that was finalized before this was kept, it is kept now; of a draft, it is how it
     would be now."""
     rows = InvoiceIdentity.objects.select_related("seller__logo")
     found = rows.filter(invoice_id=invoice.pk).first()
     if found is None and invoice.number is not None:
+        now = invoice.finalized_at or invoice.created_at
         with transaction.atomic():
             record_identities(organization_id=invoice.organization_id, invoices=[invoice], now=now)
         found = rows.get(invoice_id=invoice.pk)

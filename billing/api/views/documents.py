@@ -16,7 +16,6 @@ from billing.api.serializers import SellerProfileInput
 from billing.documents.logos import MOST_BYTES, LogoInvalid, LogoTooLarge
 from billing.documents.making import credit_note_pdf, credit_note_xml, invoice_pdf, invoice_xml
 from billing.models import SellerProfile
-from billing.queries.clocks import clock_of
 from billing.queries.invoices import get_invoice
 from billing.queries.payments import get_credit_note
 from billing.queries.sellers import seller_profile_of
@@ -62,7 +61,7 @@ class InvoicePdfView(APIView):
     @extend_schema(parameters=[_FORMAT], responses={(200, PDF): OpenApiTypes.BINARY})
     def get(self, request: Any, invoice: str) -> HttpResponse:
         found = get_invoice(organization_id=request.auth.organization_id, invoice=invoice)
-        content = invoice_pdf(found, now=clock_of(found.customer)(), plain=_is_plain(request))
+        content = invoice_pdf(found, plain=_is_plain(request))
         return file_answer(content, PDF, f"{found.number or found.pk}.pdf")
 
 
@@ -74,7 +73,7 @@ class InvoiceXmlView(APIView):
     @extend_schema(responses={(200, XML): OpenApiTypes.BINARY})
     def get(self, request: Any, invoice: str) -> HttpResponse:
         found = get_invoice(organization_id=request.auth.organization_id, invoice=invoice)
-        return file_answer(invoice_xml(found, now=clock_of(found.customer)()), XML, f"{found.number}.xml")
+        return file_answer(invoice_xml(found), XML, f"{found.number}.xml")
 
 
 class CreditNotePdfView(APIView):
@@ -85,7 +84,7 @@ class CreditNotePdfView(APIView):
     @extend_schema(parameters=[_FORMAT], responses={(200, PDF): OpenApiTypes.BINARY})
     def get(self, request: Any, credit_note: str) -> HttpResponse:
         found = get_credit_note(organization_id=request.auth.organization_id, credit_note=credit_note)
-        content = credit_note_pdf(found, now=clock_of(found.invoice.customer)(), plain=_is_plain(request))
+        content = credit_note_pdf(found, plain=_is_plain(request))
         return file_answer(content, PDF, f"{found.number}.pdf")
 
 
@@ -97,7 +96,7 @@ class CreditNoteXmlView(APIView):
     @extend_schema(responses={(200, XML): OpenApiTypes.BINARY})
     def get(self, request: Any, credit_note: str) -> HttpResponse:
         found = get_credit_note(organization_id=request.auth.organization_id, credit_note=credit_note)
-        return file_answer(credit_note_xml(found, now=clock_of(found.invoice.customer)()), XML, f"{found.number}.xml")
+        return file_answer(credit_note_xml(found), XML, f"{found.number}.xml")
 
 
 class SellerProfileView(APIView):
