@@ -14,6 +14,8 @@ from django.db import connection
 from kernel.clock import system_clock
 from launcher.services import Services
 from metering.facade import EventQuestion, list_events
+from notifications.facade import create_endpoint, deliveries_of, mails_of
+from notifications.services.distributing import distribute_events
 from tests.console.conftest import Vendor, activity_plan, hybrid_plan, make_vendor, task_events, turns
 from tests.system import System, system_on
 
@@ -53,6 +55,7 @@ class Site:
             "line": line.pk,
             "identity": str(event.identity),
             "chart": "usage_by_day",
+            **_sent_examples(self.vendor),
         }
 
     #: What is put behind an address whose page is about something that its query names.
@@ -68,15 +71,30 @@ def _vendor() -> Vendor:
     """October 2026 is closed; there is usage of today."""
     made = make_vendor("Northwind Cabs")
     made.customer("acme", activity_plan(made.organization), name="Acme Logistics")
-    made.customer("birch", hybrid_plan(made.organization), name="Birch & Sons", timezone="Europe/Berlin")
+    made.customer(
+        "birch", hybrid_plan(made.organization), name="Birch & Sons", timezone="Europe/Berlin", email="ap@birch.example"
+    )
     for i, name in enumerate(["Cedar Health", "Dune Travel", "Elm Insurance"]):
         made.customer(f"more-{i}", name=name)
     made.record(turns("acme", 30, start=datetime(2026, 10, 5, 9, tzinfo=UTC)))
     made.record(turns("birch", 502, start=datetime(2026, 10, 6, 9, tzinfo=UTC), agent="desk"))
     made.record(task_events("birch", start=datetime(2026, 10, 7, 9, tzinfo=UTC)))
     made.record(turns("acme", 5, start=system_clock() - timedelta(minutes=5)))
+    create_endpoint(organization_id=made.organization.pk, url="https://erp.example.com/hooks", now=system_clock())
     made.close_october()
+    distribute_events(now=system_clock())
     return made
+
+
+def _sent_examples(vendor: Vendor) -> dict[str, str]:
+    delivery = deliveries_of(vendor.organization.pk).latest("pk")
+    mail = mails_of(vendor.organization.pk).latest("pk")
+    return {
+        "endpoint": delivery.endpoint_id,
+        "delivery": delivery.public_id,
+        "mail": mail.pk,
+        "mail_kind": "invoice_issued",
+    }
 
 
 @contextmanager
