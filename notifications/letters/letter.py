@@ -7,7 +7,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from babel import Locale, UnknownLocaleError
-from babel.dates import format_date, format_datetime
+from babel.dates import format_date, format_time
 from babel.numbers import format_currency, format_decimal
 
 from kernel.clock import parse_rfc3339
@@ -76,7 +76,8 @@ class Writing:
     def moment(self, instant: object) -> str:
         """The same to the minute, with the zone."""
         local = self._local(instant)
-        return f"{format_datetime(local, format='medium', locale=self.locale)} {local.tzname()}"
+        time = format_time(local, format="short", locale=self.locale)
+        return f"{self.day(instant)}, {time} {local.tzname()}"
 
     def link(self, where: str) -> str:
         """An address for a button: a path is one of this server's. Other schemes than http and https are refused."""

@@ -6,25 +6,24 @@ from notifications.letters.letter import Letter, Writing
 
 
 def budget_reached(by: Writing) -> Letter:
-    """`budget` (a name), `percent`, and where known `spent`, `limit`, `currency` or `unit`, `period_start`,
-    `period_end`, `stops`, `path`."""
-    name, percent = by.need("budget"), by.number(by.need("percent"))
-    facts = [(words, _amount(by, by.find(key))) for words, key in (("So far", "spent"), ("Budget", "limit"))]
+    """`name`, `percent`, and where known `used` and `amount` in `currency` or `unit`, `period_start`, `period_end`,
+    `is_stopped`, `path`."""
+    name, percent = by.need("name"), by.number(by.need("percent"))
+    facts = [(words, _amount(by, by.find(key))) for words, key in (("So far", "used"), ("Budget", "amount"))]
     facts = [(words, value) for words, value in facts if value]
     if start := by.find("period_start"):
         facts.append(("Since", by.moment(start)))
     if end := by.find("period_end"):
         facts.append(("Until", by.moment(end)))
-    stops = "Work that counts against it is stopped until the period ends or the budget is raised."
+    said = [f"The budget {name} of {by.organization} has reached {percent} %."]
+    if by.find("is_stopped"):
+        said.append("What counts against it is stopped until the period ends or the budget is raised.")
     return Letter(
         subject=f"Budget {name} has reached {percent} %",
         heading=f"{percent} % of a budget",
-        paragraphs=(
-            f"The budget {name} of {by.organization} has reached {percent} %.",
-            *([stops] if by.find("stops") else []),
-        ),
+        paragraphs=tuple(said),
         facts=tuple(facts),
-        button=("See the budget", by.link(by.find("path") or "/budgets")),
+        button=("See the budgets", by.link(by.find("path") or "/budgets")),
     )
 
 

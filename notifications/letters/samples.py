@@ -28,14 +28,14 @@ SAMPLES: dict[str, dict[str, Any]] = {
     },
     "payment_reminder": {**_TO_CUSTOMER, "day": 7},
     "budget_reached": {
-        "budget": "Support desk",
+        "name": "Support desk",
         "percent": "80",
-        "spent": "412.35",
-        "limit": "500",
+        "used": "412.35",
+        "amount": "500",
         "currency": "EUR",
         "period_start": "2026-11-01T00:00:00Z",
         "period_end": "2026-12-01T00:00:00Z",
-        "stops": True,
+        "is_stopped": True,
     },
     "export_ready": {
         "kinds": ["invoices", "lines"],
