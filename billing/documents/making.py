@@ -25,7 +25,7 @@ def invoice_pdf(invoice: Invoice, *, plain: bool = False) -> bytes:
     """
     document = issued_invoice(invoice, identity_of(invoice))
     is_in_force = invoice.number is not None and invoice.status != InvoiceStatus.VOID
-    return _pdf(document, with_xml=is_in_force and not plain)
+    return file_of(document, with_xml=is_in_force and not plain)
 
 
 def invoice_xml(invoice: Invoice) -> bytes:
@@ -41,7 +41,7 @@ def invoice_xml(invoice: Invoice) -> bytes:
 
 def credit_note_pdf(note: CreditNote, *, plain: bool = False) -> bytes:
     """The credit note as PDF, as `invoice_pdf`."""
-    return _pdf(issued_credit_note(note, identity_of(note.invoice)), with_xml=not plain)
+    return file_of(issued_credit_note(note, identity_of(note.invoice)), with_xml=not plain)
 
 
 def credit_note_xml(note: CreditNote) -> bytes:
@@ -49,7 +49,8 @@ def credit_note_xml(note: CreditNote) -> bytes:
     return xml_of(business_terms(issued_credit_note(note, identity_of(note.invoice))))
 
 
-def _pdf(document: IssuedDocument, *, with_xml: bool) -> bytes:
+def file_of(document: IssuedDocument, *, with_xml: bool) -> bytes:
+    """The PDF of a document, with its e-invoice where it may have one and can."""
     content = content_of(document)
     if with_xml:
         try:
