@@ -153,6 +153,7 @@ def _parties(document: IssuedDocument, categories: list[TaxCategory]) -> dict[st
     seller["contacts"] = [contact] if profile.phone or profile.email else []
     vat_id = vat_id_of(buyer.vat_id)
     customer = _party(buyer) | {"vat_identifier": "" if is_outside else vat_id}
+    customer["name"] = _said(buyer.name) or document.customer_key
     customer["identifiers"] = {None: document.customer_key}
     return {"BG-4": seller, "BG-7": customer}
 
@@ -203,7 +204,7 @@ def _line(document: IssuedDocument, line: IssuedLine, e: ELine) -> dict[str, Any
     money = _amounts(document)
     terms: dict[str, Any] = {
         "BT-126": str(line.position + 1),
-        "BT-153": line.description or "-",
+        "BT-153": _said(line.description) or "-",
         "BT-154": "\n".join(_notes(line, e)),
         "BT-155": line.price_key,
         "BT-129": plain(e.quantity),
@@ -249,6 +250,11 @@ def _category(category: TaxCategory, rate: Decimal, code: str, percent: str) -> 
 
 def _amounts(document: IssuedDocument) -> Any:
     return lambda amount: format(round_to_currency(amount, document.currency), "f")
+
+
+def _said(text: str) -> str:
+    """What of `text` can be read in XML; blanks are nothing (BR-7, BR-25)."""
+    return _FORBIDDEN.sub("", text).strip()
 
 
 def _clean(value: Any) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import functools
+import re
 import tomllib
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -22,6 +23,8 @@ _WORDS = Path(__file__).parent / "words"
 #: The languages there are words for.
 LANGUAGES = tuple(sorted(path.stem for path in _WORDS.glob("*.toml")))
 _FALLBACK = "en"
+#: A currency without a sign is written as its code, and apart from the number (Unicode TR 35, currency spacing).
+_CODE_BEFORE_DIGITS = re.compile(r"(?<=[A-Z])(?=[0-9])")
 
 _LATIN = ("Noto Sans",)
 _OTHERS = ("Noto Sans Arabic", "Noto Sans Hebrew", "Noto Sans Devanagari", "Noto Sans Thai", "Noto Sans Korean")
@@ -77,6 +80,12 @@ class Language:
         places = max(-int(value.normalize(EXACT).as_tuple().exponent), 0)
         return _signed(_exactly(self.locale.decimal_formats[None], places).apply(value, self.locale))
 
+    def counted(self, quantity: Decimal, unit: str) -> str:
+        """A quantity with its unit, which in English has an s for many: signs and words of ours stay as they are."""
+        is_word = len(unit) > 1 and unit.isalpha() and unit.islower() and not unit.endswith("s")
+        many = f"{unit}s" if self.tag == "en" and is_word and quantity != 1 else unit
+        return f"{self.number(quantity)} {many}".strip()
+
     def percent(self, rate: Decimal) -> str:
         """`rate` as a share of one: 0.19 is "19%"."""
         places = max(-int(rate.normalize(EXACT).as_tuple().exponent) - 2, 0)
@@ -97,7 +106,8 @@ class Language:
 
     def _currency(self, amount: Decimal, currency: str, digits: int) -> str:
         pattern = _exactly(self.locale.currency_formats["standard"], digits)
-        return _signed(pattern.apply(amount, self.locale, currency=currency, currency_digits=False))
+        text = pattern.apply(amount, self.locale, currency=currency, currency_digits=False)
+        return _CODE_BEFORE_DIGITS.sub("\u00a0", _signed(text))
 
 
 def days_of(start: datetime, end: datetime, zone: str) -> tuple[date, date]:

@@ -131,7 +131,7 @@ class _LineWords:
         return [label, number(Decimal(row["quantity"])), " + ".join(price), amount]
 
     def _counted(self, quantity: Decimal) -> str:
-        return f"{self.language.number(_short(quantity))} {self.unit}".strip()
+        return self.language.counted(_short(quantity), self.unit)
 
     def _unit_price(self, amount: Decimal) -> str:
         return self.language.percent(amount) if self.is_rate else self._exact(amount)

@@ -25,7 +25,6 @@ from console.access import MONEY_ROLES, page
 from console.forms import Action, Done, PlainForm, form_page, posted
 from console.middleware import POLICY
 from kernel.clock import system_clock
-from kernel.errors import NotFoundError
 
 _BOTH = ("GET", "HEAD", "POST")
 _FRAMING = POLICY + "; frame-src 'self'"
@@ -168,7 +167,7 @@ def seller_logo(request: Any) -> HttpResponseBase:
     """The picture; a page that shows it as an image runs nothing in it, and neither does its own policy."""
     logo = seller_profile_of(request.access.organization.pk).logo
     if logo is None:
-        raise NotFoundError("There is no logo")
+        return HttpResponse(status=404, content_type="text/plain")
     policy = "default-src 'none'; style-src 'unsafe-inline'; sandbox"
     return HttpResponse(bytes(logo.content), content_type=logo.media_type, headers={"Content-Security-Policy": policy})
 

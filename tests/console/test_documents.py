@@ -14,7 +14,7 @@ from tests.console.conftest import Vendor, make_vendor
 def test_an_invoice_is_shown_in_a_frame_of_this_console_only(vendor: Vendor) -> None:
     invoice = vendor.invoice_of("birch")
     page = vendor.client.get(f"/invoices/{invoice.pk}/preview")
-    assert f'src="/invoices/{invoice.pk}/pdf"' in page.content.decode()
+    assert f'src="/invoices/{invoice.pk}/pdf#' in page.content.decode()
     assert "frame-src 'self'" in page["Content-Security-Policy"]
     shown = vendor.client.get(f"/invoices/{invoice.pk}/pdf")
     assert shown.content.startswith(b"%PDF-1.7")

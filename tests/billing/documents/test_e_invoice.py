@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from facturx import xml_check_xsd
-from hypothesis import assume, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from lxml import etree
 from saxonche import PySaxonProcessor
@@ -259,11 +259,10 @@ def test_three_decimals_are_more_than_the_standard_has() -> None:
 
 @given(st.text())
 def test_any_text_makes_well_formed_xml(text: str) -> None:
-    assume(text.strip())
     xml = xml_of(business_terms(document(line("1"), buyer=Party(text, country="AT", vat_id="ATU12345678"))))
     kept = re.sub("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]", "", text)
     name = etree.fromstring(xml).findtext(".//ram:BuyerTradeParty/ram:Name", namespaces=_NAMES)
-    assert (name or "").replace("\n", "\r").split() == kept.replace("\n", "\r").split()
+    assert (name or "").split() == (kept.split() or ["acme"])
 
 
 def test_countries_are_found_by_code_and_by_name() -> None:
