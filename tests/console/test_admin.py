@@ -23,7 +23,7 @@ from metering.facade import UsageEvent, advance_projections, ingest, void_event
 
 NOW = datetime(2026, 11, 2, tzinfo=UTC)
 START = datetime(2026, 10, 1, tzinfo=UTC)
-ROOMS = ("accounts", "rest", "metering", "billing", "agents", "inference")
+ROOMS = ("accounts", "rest", "notifications", "metering", "billing", "agents", "inference")
 
 pytestmark = pytest.mark.django_db
 
