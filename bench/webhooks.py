@@ -35,11 +35,12 @@ def main(deliveries: int = 100_000, senders: int = 1) -> None:
         from kernel.clock import system_clock  # noqa: PLC0415
         from notifications.models import DeliveryStatus, WebhookDelivery, WebhookEndpoint  # noqa: PLC0415
         from notifications.services.endpoints import create_endpoint  # noqa: PLC0415
+        from notifications.services.secrets import reveal_secret  # noqa: PLC0415
 
         organization = create_organization(name="Bench")
         url = "http://127.0.0.1:1100/"
         endpoint = create_endpoint(organization_id=organization.pk, url=url, now=system_clock())
-        with _receiver(endpoint.secret) as receiver:
+        with _receiver(reveal_secret(endpoint)) as receiver:
             port = int(receiver.stdout.readline())  # type: ignore[union-attr]
             WebhookEndpoint.objects.update(url=f"http://127.0.0.1:{port}/hooks")
             began = time.monotonic()

@@ -20,6 +20,7 @@ from notifications.services.endpoints import (
 from notifications.services.mailing import change_mail_settings, retry_mail
 from notifications.services.queueing import AddressInvalid, is_address, queue_mail, queue_mails
 from notifications.services.replaying import replay_delivery, replay_failed
+from notifications.services.secrets import reveal_secret
 
 __all__ = [
     "EVENT_TYPES",
@@ -56,6 +57,7 @@ __all__ = [
     "replay_delivery",
     "replay_failed",
     "retry_mail",
+    "reveal_secret",
     "rotate_secret",
     "sample_mail",
     "send_test",

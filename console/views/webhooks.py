@@ -30,6 +30,7 @@ from notifications.facade import (
     get_endpoint,
     replay_delivery,
     replay_failed,
+    reveal_secret,
     rotate_secret,
     send_test,
     update_endpoint,
@@ -37,8 +38,8 @@ from notifications.facade import (
 
 _BOTH, _POST = ("GET", "HEAD", "POST"), ("POST",)
 
-#: Where the session keeps a secret from where it is made to where it is shown, once.
-_SECRET = "console.webhook_secret"  # noqa: S105 - a name
+#: Where the session keeps whose secret was just made, until it is shown, once.
+_NEW_SECRET = "console.webhook_secret"  # noqa: S105 - a name
 
 
 class EndpointForm(PlainForm):
@@ -86,10 +87,10 @@ def webhook(request: Any, endpoint: str) -> HttpResponseBase:
     filters = {name: asked.get(name) or None for name in ("status", "type", "subject")}
     rows = deliveries_of(request.access.organization.pk, endpoint=found.pk, **filters)
     deliveries = page_of(rows, asked.get("cursor"), newest_first=True)
-    kept = request.session.pop(_SECRET, None)
+    is_new = request.session.pop(_NEW_SECRET, None) == found.pk
     context = {
         "endpoint": found,
-        "secret": kept["secret"] if kept and kept["endpoint"] == found.pk else "",
+        "secret": reveal_secret(found) if is_new else "",
         "overlap_hours": OVERLAP_HOURS,
         "deliveries": deliveries.rows,
         "next_cursor": deliveries.next_cursor,
@@ -198,7 +199,7 @@ def _found(request: Any, endpoint: str) -> WebhookEndpoint:
 
 
 def _with_secret(request: Any, endpoint: WebhookEndpoint, said: str) -> Done:
-    request.session[_SECRET] = {"endpoint": endpoint.pk, "secret": endpoint.secret}
+    request.session[_NEW_SECRET] = endpoint.pk
     return Done(_address(endpoint), said)
 
 

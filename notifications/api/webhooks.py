@@ -15,6 +15,7 @@ from rest_framework.serializers import (
 )
 
 from notifications.models import WebhookAttempt, WebhookDelivery, WebhookEndpoint
+from notifications.services.secrets import reveal_secret
 from rest.serializers import InstantField
 
 
@@ -82,7 +83,7 @@ def endpoint(one: WebhookEndpoint) -> dict[str, Any]:
 
 
 def with_secret(one: WebhookEndpoint) -> dict[str, Any]:
-    return endpoint(one) | {"secret": one.secret}
+    return endpoint(one) | {"secret": reveal_secret(one)}
 
 
 def delivery(one: WebhookDelivery) -> dict[str, Any]:

@@ -34,8 +34,8 @@ class DisabledFor(models.TextChoices):
 class WebhookEndpoint(models.Model):
     """A URL of another system that hears of events.
 
-    Its secret signs what is sent, so it is kept as it is, and shown once. After a rotation the secret before signs
-    too, until `previous_secret_until`.
+    Its secret signs what is sent; it is kept encrypted (`services.secrets`) and shown once. After a rotation the secret
+    before signs too, until `previous_secret_until`.
     """
 
     id = models.CharField(max_length=30, primary_key=True, default=webhook_endpoint_id, editable=False)
@@ -47,8 +47,8 @@ class WebhookEndpoint(models.Model):
     enabled = models.BooleanField(default=True)
     disabled_for = models.CharField(max_length=10, choices=DisabledFor.choices, blank=True)
     disabled_at = models.DateTimeField(null=True, blank=True)
-    secret = models.CharField(max_length=100)
-    previous_secret = models.CharField(max_length=100, blank=True)
+    secret = models.CharField(max_length=400)
+    previous_secret = models.CharField(max_length=400, blank=True)
     previous_secret_until = models.DateTimeField(null=True, blank=True)
     #: When the first attempt failed since the last one that succeeded.
     failing_since = models.DateTimeField(null=True, blank=True)

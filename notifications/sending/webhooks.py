@@ -16,10 +16,12 @@ from datetime import datetime
 
 from kernel.clock import Clock
 from notifications.domain.signing import signed_headers
-from notifications.sending.requests import TOTAL_SECONDS, Attempt, Requests, Rules
+from notifications.sending.requests import TOTAL_SECONDS, Answer, Attempt, Requests, Rules
 from notifications.services.deliveries import Claimed, Outcome, claim_deliveries, record_outcomes
 from notifications.services.distributing import distribute_events
 from notifications.services.leases import release_lease, take_lease
+from notifications.services.secrets import unsealed
+from rest.encryption import SecretUnreadable
 
 #: Seconds between two looks at what has ended, at most.
 _GLANCE = 0.05
@@ -110,11 +112,12 @@ class _Sender:
     def _attempt(self, flight: _Flight) -> Outcome:
         claimed, now = flight.claimed, self._clock()
         flight.attempt.started = time.monotonic()
-        headers = {
-            "Content-Type": "application/json",
-            "User-Agent": "Taximeter-Webhooks/1",
-            **signed_headers(message_id=claimed.message_id, at=now, body=claimed.body, keys=claimed.keys),
-        }
+        try:
+            keys = [unsealed(key) for key in claimed.keys]
+            signed = signed_headers(message_id=claimed.message_id, at=now, body=claimed.body, keys=keys)
+        except SecretUnreadable as error:
+            return Outcome(claimed, Answer(None, error.code, "", None, 0), now)
+        headers = {"Content-Type": "application/json", "User-Agent": "Taximeter-Webhooks/1", **signed}
         body = claimed.body.encode()
         answer = self._requests.post(claimed.url, headers=headers, body=body, attempt=flight.attempt)
         return Outcome(claimed, answer, now)

@@ -64,7 +64,7 @@ UPDATE notifications_webhookendpoint SET failing_since = NULL, last_delivered_at
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    """A delivery that is this sender's until `leased_until`. `keys` sign it; `attempts` failed before."""
+    """A delivery that is this sender's until `leased_until`. `keys` (sealed) sign it; `attempts` failed before."""
 
     id: int
     endpoint_id: str

@@ -17,6 +17,7 @@ from notifications.models import DisabledFor, WebhookEndpoint, WebhookEvent
 from notifications.services.announcing import event_body
 from notifications.services.disabling import stop_endpoint
 from notifications.services.order import order_held
+from notifications.services.secrets import sealed
 
 #: So many an organization may have.
 MOST = 50
@@ -39,7 +40,7 @@ def create_endpoint(
     event_types: Sequence[str] = (),
     actor: str = "system",
 ) -> WebhookEndpoint:
-    """A new endpoint, listening from now on. Its `secret` is to be shown this once.
+    """A new endpoint, listening from now on. Its secret is to be shown this once (`reveal_secret`).
 
     Raises `UrlRefused`, `EventTypeUnknown`, and `ConflictError` with the code `too_many_webhook_endpoints`.
     """
@@ -54,7 +55,7 @@ def create_endpoint(
             url=url,
             description=description,
             event_types=sorted(set(event_types)),
-            secret=new_secret(),
+            secret=sealed(new_secret()),
             created_at=now,
         )
         _audit(endpoint, actor, "create", url=url)
@@ -98,10 +99,10 @@ def update_endpoint(
 
 
 def rotate_secret(*, endpoint: WebhookEndpoint, now: datetime, actor: str = "system") -> WebhookEndpoint:
-    """Give the endpoint another `secret`, to be shown this once. The one before signs beside it for a day."""
+    """Give the endpoint another secret, shown this once (`reveal_secret`). The one before signs beside it for a day."""
     with transaction.atomic():
         locked = WebhookEndpoint.objects.select_for_update().get(pk=endpoint.pk)
-        locked.previous_secret, locked.secret = locked.secret, new_secret()
+        locked.previous_secret, locked.secret = locked.secret, sealed(new_secret())
         locked.previous_secret_until = now + timedelta(hours=OVERLAP_HOURS)
         locked.save(update_fields=["secret", "previous_secret", "previous_secret_until"])
         _audit(locked, actor, "rotate_secret")

@@ -13,6 +13,7 @@ from accounts.models import AuditEntry
 from notifications.models import Mail, WebhookAttempt, WebhookDelivery, WebhookEndpoint, WebhookEvent
 from notifications.services.endpoints import rotate_secret
 from notifications.services.pruning import prune
+from notifications.services.secrets import reveal_secret, unsealed
 from rest.pagination import encode_cursor
 from tests.api import Api
 from tests.notifications.conftest import NOON, Post, Receiver
@@ -73,8 +74,8 @@ def test_endpoints_need_an_admin_and_belong_to_one_organization(api: Api, anothe
 
 def test_after_a_rotation_both_secrets_sign_for_a_day(post: Post, receiver: Receiver) -> None:
     endpoint = post.listen(receiver)
-    before = endpoint.secret
-    after = rotate_secret(endpoint=endpoint, now=post.now).secret
+    before = reveal_secret(endpoint)
+    after = reveal_secret(rotate_secret(endpoint=endpoint, now=post.now))
     post.announce(1)
     post.later(hours=23).send()
     post.announce(2)
@@ -84,6 +85,19 @@ def test_after_a_rotation_both_secrets_sign_for_a_day(post: Post, receiver: Rece
     assert both.is_signed_with(after)
     assert not one.is_signed_with(before)
     assert one.is_signed_with(after)
+
+
+def test_a_secret_is_encrypted_at_rest_and_one_that_cannot_be_read_sends_nothing(
+    post: Post, receiver: Receiver, settings: Any
+) -> None:
+    endpoint = post.listen(receiver)
+    assert "whsec_" not in endpoint.secret
+    settings.PROVIDER_SECRETS_KEY, settings.SECRET_KEY = "", "another" * 10
+    unsealed.cache_clear()
+    post.announce(1)
+    post.send()
+    assert WebhookDelivery.objects.get().last_error == "secret_unreadable"
+    assert not receiver.received
 
 
 def test_an_endpoint_that_is_gone_hears_nothing_more_and_people_are_told(post: Post, receiver: Receiver) -> None:
