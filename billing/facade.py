@@ -1,6 +1,6 @@
 """What other rooms may use of billing."""
 
-from billing.documents.languages import LANGUAGES, language_of
+from billing.documents.languages import LANGUAGES, Language, language_of
 from billing.documents.making import credit_note_pdf, credit_note_xml, invoice_pdf, invoice_xml
 from billing.documents.profile_fields import FIELDS as SELLER_FIELDS
 from billing.documents.profile_fields import SellerProfileInvalid
@@ -77,6 +77,7 @@ __all__ = [
     "Invoice",
     "InvoiceLine",
     "InvoiceStatus",
+    "Language",
     "LedgerEntry",
     "OpenSpend",
     "Payment",

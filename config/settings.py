@@ -91,6 +91,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "console.middleware.ContentSecurityPolicy",
+    "console.middleware.ReaderLanguage",
 ]
 
 ROOT_URLCONF = "config.urls"

@@ -1,9 +1,14 @@
-"""How numbers are written for people: thousands separators, a currency's sign, no needless digits."""
+"""How numbers and days are written for people: separators, a currency's sign, no needless digits.
+
+In the reader's way (`console.reader`), and else as the examples here are.
+"""
 
 from __future__ import annotations
 
+from datetime import date
 from decimal import ROUND_HALF_UP, Decimal
 
+from console.reader import day_in, day_of_year_in, month_in, months_in, reader
 from kernel.money import EXACT, minor_digits, round_to_currency
 
 MINUS = "\u2212"
@@ -50,6 +55,8 @@ def small_money(amount: Decimal, currency: str) -> str:
 
 def quantity(value: Decimal) -> str:
     """Every digit, with thousands separators and no zeros at the end: `1,229`, `0.74`."""
+    if language := reader():
+        return language.number(value)
     return format(value.normalize(EXACT), ",f").replace("-", MINUS) if value else "0"
 
 
@@ -63,9 +70,50 @@ def percent(part: Decimal, whole: Decimal) -> str:
     """`part` of `whole` in percent with one decimal, a dash where there is no whole."""
     if not whole:
         return NOTHING
-    return f"{(part * 100 / whole).quantize(Decimal('0.1'), rounding=ROUND_HALF_UP)}%".replace("-", MINUS)
+    rate = (part * 100 / whole).quantize(Decimal("0.1"), rounding=ROUND_HALF_UP)
+    if language := reader():
+        return language.percent(rate.scaleb(-2), digits=1)
+    return f"{rate}%".replace("-", MINUS)
+
+
+def day(value: date) -> str:
+    """Such as `1 Oct 2026`."""
+    language = reader()
+    return day_in(language, value) if language else value.strftime("%-d %b %Y")
+
+
+def day_of_year(value: date) -> str:
+    """A day without its year: `1 Oct`."""
+    language = reader()
+    return day_of_year_in(language, value) if language else value.strftime("%-d %b")
+
+
+def days(first: date, last: date) -> str:
+    """From a day to a day, both counted: `1 Oct - 31 Oct 2026`."""
+    if first == last:
+        return day(last)
+    if language := reader():
+        return language.between(first, last)
+    begin = day_of_year(first) if first.year == last.year else day(first)
+    return f"{begin} {DASH} {day(last)}"
+
+
+def month(value: date) -> str:
+    """Such as `Oct 2026`."""
+    language = reader()
+    return month_in(language, value) if language else value.strftime("%b %Y")
+
+
+def months(first: date, last: date) -> str:
+    """From a month to a month, both counted: `Sep 2026 - Nov 2026`."""
+    if (first.year, first.month) == (last.year, last.month):
+        return month(first)
+    language = reader()
+    return months_in(language, first, last) if language else f"{month(first)} {DASH} {month(last)}"
 
 
 def _signed(amount: Decimal, currency: str) -> str:
+    if language := reader():
+        return language.exact_money(amount, currency, digits=-int(amount.as_tuple().exponent))
     minus = MINUS if amount < 0 else ""
     return f"{minus}{sign_of(currency)}{abs(amount):,f}"

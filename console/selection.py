@@ -9,7 +9,7 @@ from functools import cached_property
 from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
-from console.formats import DASH
+from console.formats import months
 from kernel.errors import InvalidError
 from kernel.period import Month, Period, midnight
 
@@ -76,7 +76,7 @@ class Selection:
     def months_in_words(self) -> str:
         """Such as "Oct 2026" or "Sep 2026 - Nov 2026"."""
         first, last = self.months[0].first_day, self.months[-1].first_day
-        return f"{first:%b %Y}" if first == last else f"{first:%b %Y} {DASH} {last:%b %Y}"
+        return months(first, last)
 
     @property
     def period_fields(self) -> dict[str, str]:

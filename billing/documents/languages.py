@@ -71,10 +71,11 @@ class Language:
         digits = minor_digits(currency)
         return self._currency(round_to_currency(amount, currency), currency, digits)
 
-    def exact_money(self, amount: Decimal, currency: str) -> str:
-        """With all the digits it has, at least its currency's."""
-        places = -int(amount.normalize(EXACT).as_tuple().exponent)
-        return self._currency(amount, currency, max(places, minor_digits(currency)))
+    def exact_money(self, amount: Decimal, currency: str, *, digits: int | None = None) -> str:
+        """With all the digits it has, at least its currency's, or so many as are asked for."""
+        if digits is None:
+            digits = max(-int(amount.normalize(EXACT).as_tuple().exponent), minor_digits(currency))
+        return self._currency(amount, currency, digits)
 
     def number(self, value: Decimal) -> str:
         places = max(-int(value.normalize(EXACT).as_tuple().exponent), 0)
@@ -86,9 +87,9 @@ class Language:
         many = f"{unit}s" if self.tag == "en" and is_word and quantity != 1 else unit
         return f"{self.number(quantity)} {many}".strip()
 
-    def percent(self, rate: Decimal) -> str:
-        """`rate` as a share of one: 0.19 is "19%"."""
-        places = max(-int(rate.normalize(EXACT).as_tuple().exponent) - 2, 0)
+    def percent(self, rate: Decimal, *, digits: int | None = None) -> str:
+        """`rate` as a share of one: 0.19 is "19%"; with as many digits after the point as it has, or is asked for."""
+        places = max(-int(rate.normalize(EXACT).as_tuple().exponent) - 2, 0) if digits is None else digits
         return _signed(_exactly(self.locale.percent_formats[None], places).apply(rate, self.locale))
 
     def date(self, day: date) -> str:

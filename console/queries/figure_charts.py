@@ -9,6 +9,7 @@ from decimal import Decimal
 from django.urls import reverse
 
 from console.charts import Chart, Series
+from console.formats import day_of_year, month
 from console.queries.figures import Figures
 from console.queries.usage import ZERO
 
@@ -85,12 +86,12 @@ def _by_window(
         Series(agent or (NO_AGENT if len(found) > 1 else name), tuple(values.get(day, ZERO) for day in days))
         for agent, values in sorted(found.items(), key=lambda item: -sum(item[1].values(), ZERO))
     ]
-    form = "%-d %b" if figures.selection.window == "day" else "%b %Y"
+    written = day_of_year if figures.selection.window == "day" else month
     return Chart(
         key=key,
         title=title,
         heading=figures.selection.window.capitalize(),
-        labels=tuple(day.strftime(form) for day in days),
+        labels=tuple(map(written, days)),
         series=tuple(series) or (Series(name, (ZERO,) * len(days)),),
         unit="" if is_cost else figures.meter_unit,
         currency=figures.cost_currency if is_cost else None,

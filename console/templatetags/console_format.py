@@ -15,6 +15,7 @@ from django.utils.safestring import SafeString
 
 from console import formats
 from console.charts import Chart
+from console.reader import moment_in, reader
 from console.selection import Selection
 
 register = template.Library()
@@ -40,31 +41,30 @@ def rounded(value: Decimal | int) -> str:
 @register.filter
 def instant(value: datetime | None) -> SafeString | str:
     """A time in the zone the page is read in, to the second."""
-    return _time(value, shown="%-d %b %Y, %H:%M:%S", title="%Y-%m-%d %H:%M:%S.%f %Z")
+    return _time(value, "yMMMd", "Hms", shown="%-d %b %Y, %H:%M:%S", title="%Y-%m-%d %H:%M:%S.%f %Z")
 
 
 @register.filter
 def moment(value: datetime | None) -> SafeString | str:
     """A time to the minute, without its year in the present one."""
-    return _time(value, shown="%-d %b, %H:%M", title="%Y-%m-%d %H:%M:%S %Z")
+    return _time(value, "MMMd", "Hm", shown="%-d %b, %H:%M", title="%Y-%m-%d %H:%M:%S %Z")
 
 
-def _time(value: datetime | None, *, shown: str, title: str) -> SafeString | str:
-    """A `time` element in the zone the page is read in, in two `strftime` formats."""
+def _time(value: datetime | None, days: str, times: str, *, shown: str, title: str) -> SafeString | str:
+    """A `time` element in the zone the page is read in: by two CLDR skeletons in the reader's way, else by a `strftime`
+    format, as its `title` always is."""
     if value is None:
         return formats.NOTHING
-    local = timezone.localtime(value)
-    return format_html(
-        '<time datetime="{}" title="{}">{}</time>', value.isoformat(), local.strftime(title), local.strftime(shown)
-    )
+    local, language = timezone.localtime(value), reader()
+    written = moment_in(language, local, days=days, times=times) if language else local.strftime(shown)
+    return format_html('<time datetime="{}" title="{}">{}</time>', value.isoformat(), local.strftime(title), written)
 
 
 @register.filter
 def day(value: datetime | date | None) -> str:
     if value is None:
         return formats.NOTHING
-    local = timezone.localtime(value) if isinstance(value, datetime) else value
-    return local.strftime("%-d %b %Y")
+    return formats.day(timezone.localtime(value).date() if isinstance(value, datetime) else value)
 
 
 @register.simple_tag
@@ -72,10 +72,14 @@ def days_of(start: datetime, end: datetime, zone: str) -> str:
     """A half-open period as its first and last day in a time zone: "1 Oct - 31 Oct 2026"."""
     first = start.astimezone(ZoneInfo(zone))
     last = (end - timedelta(microseconds=1)).astimezone(ZoneInfo(zone))
-    if first.date() == last.date():
-        return last.strftime("%-d %b %Y")
-    begin = first.strftime("%-d %b" if first.year == last.year else "%-d %b %Y")
-    return f"{begin} {formats.DASH} {last.strftime('%-d %b %Y')}"
+    return formats.days(first.date(), last.date())
+
+
+@register.simple_tag
+def reader_locale() -> str:
+    """The tag by which scripts write numbers."""
+    language = reader()
+    return str(language.locale).replace("_", "-") if language else "en-US"
 
 
 @register.filter

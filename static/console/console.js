@@ -5,8 +5,9 @@
   const style = () => getComputedStyle(document.documentElement);
   const colour = (name) => style().getPropertyValue(`--${name}`).trim();
 
-  const compact = new Intl.NumberFormat("en-US", { notation: "compact", maximumFractionDigits: 1 });
-  const small = new Intl.NumberFormat("en-US", { maximumSignificantDigits: 3 });
+  const locale = document.documentElement.dataset.locale || "en-US";
+  const compact = new Intl.NumberFormat(locale, { notation: "compact", maximumFractionDigits: 1 });
+  const small = new Intl.NumberFormat(locale, { maximumSignificantDigits: 3 });
 
   function axisNumber(value) {
     return Math.abs(value) >= 1000 ? compact.format(value) : small.format(value);
@@ -15,7 +16,7 @@
   function exactNumber(value) {
     const size = Math.abs(value);
     const digits = size !== 0 && size < 0.01 ? { maximumSignificantDigits: 3 } : { maximumFractionDigits: 2 };
-    return new Intl.NumberFormat("en-US", digits).format(value);
+    return new Intl.NumberFormat(locale, digits).format(value);
   }
 
   function money(prefix, value) {
@@ -24,7 +25,7 @@
     const digits = size !== 0 && size < 0.01
       ? { maximumSignificantDigits: 2 }
       : { minimumFractionDigits: 2, maximumFractionDigits: 2 };
-    return (value < 0 ? "\u2212" : "") + prefix + new Intl.NumberFormat("en-US", digits).format(size);
+    return (value < 0 ? "\u2212" : "") + prefix + new Intl.NumberFormat(locale, digits).format(size);
   }
 
   function options(drawn) {
