@@ -239,7 +239,8 @@ EXPORT_DIR = env.text("TAXIMETER_EXPORT_DIR", str(env.VAR / "exports"))
 EXPORT_TARGET = env.text("TAXIMETER_EXPORT_TARGET")
 
 #: Where people reach this server: links in mail lead there.
-PUBLIC_URL = env.text("TAXIMETER_PUBLIC_URL", f"http://127.0.0.1:{env.text('TAXIMETER_PORT', '8000')}").rstrip("/")
+_HERE = f"http://127.0.0.1:{env.text('TAXIMETER_PORT', '8000')}" if DEVELOPMENT else f"https://{ALLOWED_HOSTS[0]}"
+PUBLIC_URL = env.text("TAXIMETER_PUBLIC_URL", _HERE).rstrip("/")
 
 #: How mail leaves, and the address it comes from.
 globals().update(mail_options())

@@ -37,6 +37,8 @@ def deliveries_of(
         "subject": subject,
         "created_at__gte": since,
     }
+    if any(isinstance(value, str) and "\x00" in value for value in asked.values()):
+        return WebhookDelivery.objects.none()  # PostgreSQL's text has no such character
     rows = WebhookDelivery.objects.filter(
         organization_id=organization_id, **{name: value for name, value in asked.items() if value}
     )

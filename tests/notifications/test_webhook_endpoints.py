@@ -214,6 +214,7 @@ def test_the_log_says_what_was_sent_and_how_it_went(post: Post, another_api: Api
         ({"subject": "cus_1"}, 1),
         ({"webhook_endpoint": "whe_other"}, 0),
         ({"since": "2030-01-01T00:00:00Z"}, 0),
+        ({"subject": "a\x00b"}, 0),
     ]:
         assert len(post.api.get("webhook_deliveries", **filters).json()["data"]) == count, filters
     assert post.api.get("webhook_deliveries", status="lost").status_code == 422
