@@ -11,6 +11,7 @@ from urllib.parse import urlparse
 
 from django.db import connection
 
+from billing.facade import credit_notes_of, issue_credit_note
 from kernel.clock import system_clock
 from launcher.services import Services
 from metering.facade import EventQuestion, list_events
@@ -55,6 +56,7 @@ class Site:
             "line": line.pk,
             "identity": str(event.identity),
             "chart": "usage_by_day",
+            "credit_note": credit_notes_of(self.vendor.organization.pk).latest("pk").pk,
             **_sent_examples(self.vendor),
         }
 
@@ -82,6 +84,7 @@ def _vendor() -> Vendor:
     made.record(turns("acme", 5, start=system_clock() - timedelta(minutes=5)))
     create_endpoint(organization_id=made.organization.pk, url="https://erp.example.com/hooks", now=system_clock())
     made.close_october()
+    issue_credit_note(invoice=made.invoice_of("acme"), now=system_clock(), reason="Goodwill")
     distribute_events(now=system_clock())
     return made
 
