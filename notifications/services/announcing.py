@@ -10,7 +10,9 @@ import msgspec
 from django.db import connection
 from django.db.models import Q
 
+from kernel.errors import InvalidError
 from notifications.contracts import Announcement
+from notifications.event_types import EVENT_TYPES
 from notifications.models import WebhookEndpoint
 from notifications.models.webhooks import webhook_event_id
 from rest.renderers import encode_json
@@ -32,8 +34,11 @@ def announce(announcements: Sequence[Announcement]) -> None:
     """Let every endpoint that listens hear of this once the caller's transaction is committed.
 
     What nobody listens to is not written. One look at the endpoints and one INSERT per 1,000 events, however many
-    endpoints there are.
+    endpoints there are. Raises `InvalidError` with the code `event_type_unknown` for a type that
+    `notifications.event_types` does not have.
     """
+    if unknown := {one.type for one in announcements} - EVENT_TYPES.keys():
+        raise InvalidError(f"There is no event type {min(unknown)!r}", code="event_type_unknown")
     listened = _listened({one.organization_id for one in announcements}, {one.type for one in announcements})
     events = [
         {

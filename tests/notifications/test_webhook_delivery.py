@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from django.db import transaction
 
+from kernel.errors import InvalidError
 from notifications.facade import is_listened_to
 from notifications.models import DeliveryStatus, WebhookAttempt, WebhookDelivery, WebhookEndpoint, WebhookEvent
 from notifications.sending.requests import Answer
@@ -47,6 +48,12 @@ def test_what_nobody_listens_to_is_not_written(post: Post, another_api: Api, rec
     assert is_listened_to(organization_id=another_api.organization.pk, type="invoice.finalized")
     post.send()
     assert receiver.numbers == [2]
+
+
+def test_a_type_that_is_none_is_refused_also_where_nobody_listens(post: Post) -> None:
+    with pytest.raises(InvalidError) as refused:
+        post.announce(1, type="invoice.lost")
+    assert refused.value.code == "event_type_unknown"
 
 
 def test_an_announcement_of_a_transaction_that_fails_is_never_heard(post: Post, receiver: Receiver) -> None:
