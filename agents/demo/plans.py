@@ -6,6 +6,18 @@ from dataclasses import dataclass
 from typing import Any
 
 ORGANIZATION_NAME, ORGANIZATION_KEY = "Demo", "demo"
+#: What stands on the demo's invoices. Nobody is taxed, and nobody has to be.
+SELLER = {
+    "legal_name": "Demo Agents Inc.",
+    "line1": "500 Example Street",
+    "city": "Springfield",
+    "region": "IL",
+    "postal_code": "62701",
+    "country": "US",
+    "registration": "Illinois 00000000",
+    "email": "billing@demo.example",
+    "color": "#b7791f",
+}
 RECORDED_AGENT = "airline-service@gpt-4o"
 
 
@@ -61,13 +73,15 @@ class DemoCustomer:
     name: str
     plan: str
     agent: str | None
+    city: str
+    country: str
     seats: int = 0
 
 
 CUSTOMERS = (
-    DemoCustomer("harbor-air", "Harbor Air", "seat", "message-router", seats=5),
-    DemoCustomer("lumen-labs", "Lumen Labs", "compute-time", "issue-triage"),
-    DemoCustomer("fjord-travel", "Fjord Travel", "agent-activity", "message-router"),
-    DemoCustomer("quill-software", "Quill Software", "hybrid", "issue-triage"),
-    DemoCustomer("meridian-air", "Meridian Air", "agent-activity", None),
+    DemoCustomer("harbor-air", "Harbor Air", "seat", "message-router", "Boston", "US", seats=5),
+    DemoCustomer("lumen-labs", "Lumen Labs", "compute-time", "issue-triage", "Berlin", "DE"),
+    DemoCustomer("fjord-travel", "Fjord Travel", "agent-activity", "message-router", "Oslo", "NO"),
+    DemoCustomer("quill-software", "Quill Software", "hybrid", "issue-triage", "Dublin", "IE"),
+    DemoCustomer("meridian-air", "Meridian Air", "agent-activity", None, "Lisbon", "PT"),
 )

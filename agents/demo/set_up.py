@@ -14,11 +14,11 @@ from django.db import transaction
 
 from accounts.facade import Organization, Role, User, add_member, create_user, get_organization
 from agents.demo.desks import ROUTER, TRIAGE
-from agents.demo.plans import CUSTOMERS, ORGANIZATION_KEY, ORGANIZATION_NAME, PLANS, RECORDED_AGENT
+from agents.demo.plans import CUSTOMERS, ORGANIZATION_KEY, ORGANIZATION_NAME, PLANS, RECORDED_AGENT, SELLER
 from agents.demo.schedule import last_month
 from agents.services.agents import register_agent
 from agents.services.set_up import set_up_organization
-from billing.facade import create_customer, create_plan, subscribe
+from billing.facade import change_seller_profile, create_customer, create_plan, subscribe
 from kernel.errors import NotFoundError
 
 OPERATOR = "operator@demo.example"
@@ -50,6 +50,7 @@ def find_or_set_up(*, now: datetime) -> tuple[Organization, bool]:
 
 
 def _sell(organization: Organization, now: datetime) -> None:
+    change_seller_profile(organization_id=organization.pk, now=now, **SELLER)
     plans = {
         key: create_plan(organization=organization, key=key, name=name, currency="USD", prices=prices)
         for key, (name, prices) in PLANS.items()
@@ -57,7 +58,11 @@ def _sell(organization: Organization, now: datetime) -> None:
     starts_at = last_month(now).period(ZoneInfo("UTC")).start
     for customer in CUSTOMERS:
         created = create_customer(
-            organization=organization, key=customer.key, name=customer.name, email=f"billing@{customer.key}.example"
+            organization=organization,
+            key=customer.key,
+            name=customer.name,
+            email=f"billing@{customer.key}.example",
+            address={"line1": "1 Main Street", "city": customer.city, "country": customer.country},
         )
         subscribe(customer=created, plan=plans[customer.plan], starts_at=starts_at, seats=customer.seats)
 
