@@ -20,6 +20,7 @@ from billing.queries.coupons import coupons_of, get_coupon, get_redemption, rede
 from billing.queries.credits import get_grant, grants_of, holdings, movements_of, with_balances
 from billing.queries.curves import counted_meters, price_curve
 from billing.queries.moves import Move, movable, preview_moves
+from billing.queries.on_versions import counts_on_versions, on_plan
 from billing.queries.payments import get_credit_note
 from billing.services.catalogue import PlanInvalid, read_prices
 from billing.services.charges import create_charge, delete_charge, invoice_charge
@@ -60,6 +61,7 @@ __all__ = [
     "billing_period_at",
     "charges_of",
     "counted_meters",
+    "counts_on_versions",
     "coupons_of",
     "create_charge",
     "create_coupon",
@@ -77,6 +79,7 @@ __all__ = [
     "migrate_plan",
     "movable",
     "movements_of",
+    "on_plan",
     "period_end",
     "preview_change",
     "preview_credit_note",

@@ -1,5 +1,6 @@
 from django.urls import path
 
+from console.billing_urls import urlpatterns as billing_pages
 from console.views import (
     agents,
     catalogue,
@@ -35,7 +36,7 @@ urlpatterns = [
     path("tasks", tasks.tasks, name="tasks"),
     path("task", tasks.task, name="task"),
     path("meters", catalogue.meters, name="meters"),
-    path("plans", catalogue.plans, name="plans"),
+    *billing_pages,
     path("invoices", invoices.invoices, name="invoices"),
     path("invoices/<str:invoice>", invoices.invoice, name="invoice"),
     path("invoices/<str:invoice>/preview", documents.invoice_preview, name="invoice_preview"),

@@ -27,6 +27,19 @@ _MODELS = {
 }
 
 
+#: What a person chooses a pricing model by.
+MODEL_NAMES = {
+    "flat": "Flat amount",
+    "per_unit": "Per unit",
+    "graduated": "Graduated tiers: each unit at its tier's price",
+    "volume": "Volume tiers: all units at the last tier's price",
+    "package": "Packages",
+    "percentage": "Percentage",
+    "graduated_percentage": "Percentage by tiers",
+    "matrix": "Matrix: by dimensions",
+}
+
+
 @dataclass(frozen=True, slots=True)
 class PriceWords:
     """A price as a sentence, what limits it, and its tiers or cells as a table."""
