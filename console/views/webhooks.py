@@ -12,7 +12,7 @@ from django.http import HttpResponseBase
 from django.shortcuts import redirect, render
 from django.urls import reverse
 
-from console.access import BUILD_ROLES, page
+from console.access import BUILD_ROLES, is_confirmed, page
 from console.forms import Action, DayField, Done, PlainForm, form_page, posted, start_of
 from console.queries.pages import page_of
 from kernel.clock import system_clock
@@ -74,7 +74,8 @@ def create(request: Any) -> HttpResponseBase:
         return _with_secret(request, made, "The endpoint is made and listens from now on.")
 
     action = Action("New endpoint", "Make it", work, crumbs=(_list(),))
-    return form_page(request, EndpointForm(posted(request)), action)
+    first = {} if is_confirmed(request) else {"about_template": "console/_confirm_first.html"}
+    return form_page(request, EndpointForm(posted(request)), action, first)
 
 
 @page(roles=BUILD_ROLES)
@@ -92,6 +93,7 @@ def webhook(request: Any, endpoint: str) -> HttpResponseBase:
         "endpoint": found,
         "secret": reveal_secret(found) if is_new else "",
         "overlap_hours": OVERLAP_HOURS,
+        "is_confirmed": is_confirmed(request),
         "deliveries": deliveries.rows,
         "next_cursor": deliveries.next_cursor,
         "query": {name: value for name, value in filters.items() if value},
