@@ -18,6 +18,7 @@ import typst
 
 _HERE = Path(__file__).parent
 _TEMPLATE = _HERE / "templates" / "invoice.typ"
+_LOGO = _HERE / "templates" / "logo.typ"
 _FONTS = _HERE / "fonts"
 #: Archivable (ISO 19005-3) and tagged, which is also what Factur-X asks for.
 STANDARD = "a-3a"
@@ -52,6 +53,15 @@ def draw(content: Mapping[str, Any], *, ppi: float = 80) -> list[bytes]:
     return pages if isinstance(pages, list) else [pages]
 
 
+def is_drawable(svg: str) -> bool:
+    """Whether a document can hold this picture."""
+    try:
+        _new_compiler(_LOGO).compile(format="pdf", sys_inputs={"svg": svg})
+    except typst.TypstError:
+        return False
+    return True
+
+
 def _compile(inputs: dict[str, str], at: datetime, standards: list[Any]) -> bytes:
     with _lock:  # a compiler keeps the inputs it was given last
         pdf = _compiler().compile(
@@ -63,11 +73,15 @@ def _compile(inputs: dict[str, str], at: datetime, standards: list[Any]) -> byte
 
 @functools.cache
 def _compiler() -> typst.Compiler:
+    return _new_compiler(_TEMPLATE)
+
+
+def _new_compiler(template: Path) -> typst.Compiler:
     fonts = typst.Fonts(include_system_fonts=False, include_embedded_fonts=False, font_paths=[str(_FONTS)])
     # Packages are looked for where there are none; the template imports none.
     nowhere = str(_HERE / "templates" / "packages")
     return typst.Compiler(
-        str(_TEMPLATE), root=str(_TEMPLATE.parent), font_paths=fonts, package_path=nowhere, package_cache_path=nowhere
+        str(template), root=str(template.parent), font_paths=fonts, package_path=nowhere, package_cache_path=nowhere
     )
 
 

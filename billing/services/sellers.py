@@ -10,8 +10,9 @@ from typing import Any
 from django.db import connection, transaction
 
 from accounts.facade import record_audit
-from billing.documents.logos import checked_media_type
+from billing.documents.logos import LogoInvalid, as_svg, checked_media_type
 from billing.documents.profile_fields import checked_fields
+from billing.documents.typesetting import is_drawable
 from billing.models import Invoice, InvoiceIdentity, SellerLogo, SellerProfile
 from billing.models.sellers import seller_profile_id
 from billing.queries.sellers import seller_profile_of
@@ -70,6 +71,8 @@ def _change(organization_id: int, now: datetime, actor: str, fields: Mapping[str
 
 def _stored_logo(organization_id: int, content: bytes) -> SellerLogo:
     media_type = checked_media_type(content)
+    if not is_drawable(as_svg(SellerLogo(content=content, media_type=media_type))):
+        raise LogoInvalid("This picture cannot be drawn")
     digest = hashlib.sha256(content).hexdigest()
     found, _ = SellerLogo.objects.get_or_create(
         organization_id=organization_id, digest=digest, defaults={"content": content, "media_type": media_type}

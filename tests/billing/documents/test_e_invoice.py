@@ -145,7 +145,11 @@ def amount_at(tree: Any, path: str) -> Decimal:
 def test_the_arithmetic_of_the_standard_holds_over_any_lines(
     schematron: Any, folder: Path, one: IssuedDocument
 ) -> None:
-    xml = xml_of(business_terms(one))
+    try:
+        xml = xml_of(business_terms(one))
+    except EInvoiceImpossible:  # whole yen, rounded on a few lines, are further off than the rules allow
+        assert one.currency == "JPY"
+        return
     assert broken_rules(schematron, folder, xml) == []
     tree = etree.fromstring(xml)
     end = "SpecifiedTradeSettlementHeaderMonetarySummation/ram:"

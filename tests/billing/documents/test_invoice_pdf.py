@@ -14,9 +14,12 @@ from pypdf import PdfReader
 from billing.documents.languages import LANGUAGES, language_of
 from billing.documents.typesetting import MISSING
 from billing.models import InvoiceIdentity, SellerProfile
+from kernel.errors import NotFoundError
+from notifications.attachments import render_attachments
 from tests.api import Api, make_api
 from tests.billing.clocked import Clocked
-from tests.billing.documents.conftest import PRICES, SELLER, fee, october
+from tests.billing.documents.conftest import LOGO, PRICES, SELLER, fee, october
+from tests.billing.documents.test_seller_profile import png
 
 pytestmark = pytest.mark.django_db
 
@@ -256,3 +259,25 @@ def test_documents_of_others_are_not_there(seller: Clocked) -> None:
     for path in (f"invoices/{invoice['id']}/pdf", f"invoices/{invoice['id']}/xml"):
         assert stranger.get(path).status_code == 404
     assert stranger.get("seller_profile").json()["legal_name"] != SELLER["legal_name"]
+
+
+def test_mail_about_an_invoice_carries_it(seller: Clocked) -> None:
+    invoice = october(seller)
+    named = [{"kind": "invoice_pdf", "id": invoice["id"]}]
+    [file] = render_attachments(seller.api.organization.pk, named)
+    assert (file.name, file.media_type) == ("INV-000001.pdf", "application/pdf")
+    assert file.content == pdf(seller.api, f"invoices/{invoice['id']}/pdf")
+    with pytest.raises(NotFoundError):
+        render_attachments(make_api("Stranger").organization.pk, named)
+
+
+def test_logos_are_drawn_from_svg_and_png(seller: Clocked) -> None:
+    invoice = october(seller)
+    plain = pdf(seller.api, f"invoices/{invoice['id']}/pdf")
+    for logo in (LOGO, png(40, 40)):
+        answer = seller.api.client.put("/api/v1/seller_profile/logo", data=logo, content_type="image/png")
+        assert answer.status_code == 200, answer.content
+        InvoiceIdentity.objects.all().delete()  # as if it was issued only now
+        drawn = pdf(seller.api, f"invoices/{invoice['id']}/pdf")
+        assert drawn != plain
+        assert "<pdfaid:part>3</pdfaid:part>" in metadata(drawn)

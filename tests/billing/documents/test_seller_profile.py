@@ -117,6 +117,8 @@ SVG = '<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/19
         SVG.format('<use href="#a"/>' * 21).encode(),
         b'<!DOCTYPE svg [<!ENTITY a "b">]>' + SVG.format("<text>&a;</text>").encode(),
         b'<?xml-stylesheet href="https://evil.example/x.css"?>' + SVG.format("").encode(),
+        SVG.format("")[:-6].encode(),
+        b'<svg xmlns="http://www.w3.org/2000/svg" width="0" height="0"/>',
         png(2001, 10),
         png(10, 10)[:40],
     ],
