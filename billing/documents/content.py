@@ -59,7 +59,7 @@ def _isolated(document: IssuedDocument, text: str) -> str:
 
 def _mark(document: IssuedDocument) -> Row:
     say = document.language.say
-    if document.status in ("draft", "skipped"):
+    if document.status == "draft":
         return {"kind": "draft", "label": say("draft"), "text": say("draft")}
     if document.status == "void":
         return {"kind": "void", "label": say("void"), "text": say("void")}

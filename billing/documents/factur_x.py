@@ -15,6 +15,8 @@ from typing import Any
 
 from lxml import etree
 
+from billing.documents.e_invoice import EInvoiceImpossible
+
 FILE_NAME = "factur-x.xml"
 PROFILE = "en16931"
 
@@ -29,10 +31,13 @@ class PdfNotAsExpected(Exception):
 
 
 def xml_of(terms: dict[str, Any]) -> bytes:
-    """The XML of an e-invoice's business terms. Raises `etree.DocumentInvalid` where its schema refuses it."""
+    """The XML of an e-invoice's business terms. Raises `EInvoiceImpossible` for a currency that nobody knows."""
     from facturx import generate_xml  # noqa: PLC0415 - takes longer to import than all else here, and few need it
 
-    xml: bytes = generate_xml(terms, level=PROFILE, check_xsd=False, check_schematron=False)
+    try:
+        xml: bytes = generate_xml(terms, level=PROFILE, check_xsd=False, check_schematron=False)
+    except ValueError as error:  # a currency that is on no list
+        raise EInvoiceImpossible(str(error)) from None
     _schema().assertValid(etree.fromstring(xml))
     return xml
 

@@ -21,22 +21,27 @@ _NO_E_INVOICE = (SellerProfileIncomplete, CustomerIncomplete, EInvoiceImpossible
 def invoice_pdf(invoice: Invoice, *, plain: bool = False) -> bytes:
     """The invoice as PDF: a Factur-X one where all that EN 16931 asks for is there, unless it is to be `plain`.
 
-    The same invoice in the same state always gives the same bytes.
+    The same invoice in the same state always gives the same bytes. Raises `InvoiceStateConflict` for one that was
+    skipped, since nobody was sent it.
     """
-    document = issued_invoice(invoice, identity_of(invoice))
-    is_in_force = invoice.number is not None and invoice.status != InvoiceStatus.VOID
-    return file_of(document, with_xml=is_in_force and not plain)
+    if invoice.status == InvoiceStatus.SKIPPED:
+        raise InvoiceStateConflict("Nothing was owed, and no invoice was issued over it")
+    return file_of(issued_invoice(invoice, identity_of(invoice)), with_xml=_is_in_force(invoice) and not plain)
 
 
 def invoice_xml(invoice: Invoice) -> bytes:
     """The invoice as EN 16931 XML (Cross Industry Invoice).
 
     Raises `SellerProfileIncomplete`, `CustomerIncomplete`, `EInvoiceImpossible`, and `InvoiceStateConflict` for an
-    invoice that has no number.
+    invoice that is not issued, or void.
     """
-    if invoice.number is None:
-        raise InvoiceStateConflict(f"An invoice that is {invoice.status} has no number yet and is no e-invoice")
+    if not _is_in_force(invoice):
+        raise InvoiceStateConflict(f"An invoice that is {invoice.status} is no e-invoice")
     return xml_of(business_terms(issued_invoice(invoice, identity_of(invoice))))
+
+
+def _is_in_force(invoice: Invoice) -> bool:
+    return invoice.number is not None and invoice.status != InvoiceStatus.VOID
 
 
 def credit_note_pdf(note: CreditNote, *, plain: bool = False) -> bytes:

@@ -261,6 +261,11 @@ def test_three_decimals_are_more_than_the_standard_has() -> None:
         business_terms(document(line("1"), currency="KWD"))
 
 
+def test_a_currency_that_nobody_knows_is_no_e_invoice() -> None:
+    with pytest.raises(EInvoiceImpossible):
+        xml_of(business_terms(document(line("1"), currency="ABC")))
+
+
 @given(st.text())
 def test_any_text_makes_well_formed_xml(text: str) -> None:
     xml = xml_of(business_terms(document(line("1"), buyer=Party(text, country="AT", vat_id="ATU12345678"))))

@@ -191,6 +191,18 @@ def test_a_void_invoice_says_so_and_carries_no_e_invoice(seller: Clocked) -> Non
     content = pdf(seller.api, f"invoices/{invoice['id']}/pdf")
     assert "This invoice is void. Nothing is due." in pages(content)[0]
     assert "/AF" not in PdfReader(io.BytesIO(content)).trailer["/Root"]
+    assert seller.api.get(f"invoices/{invoice['id']}/xml").json()["code"] == "invoice_state"
+
+
+def test_of_an_invoice_over_nothing_that_was_skipped_there_is_no_document(seller: Clocked) -> None:
+    seller.api.patch("billing_policy", {"zero_amount": "skip"})
+    seller.customer("acme", currency="EUR")
+    seller.plan("free", fee("base", "0"), currency="EUR")
+    seller.subscribe("acme", "free")
+    seller.advance("2026-11-02T12:00:00Z")
+    [invoice] = seller.invoices()
+    assert invoice["status"] == "skipped"
+    assert seller.api.get(f"invoices/{invoice['id']}/pdf").json()["code"] == "invoice_state"
 
 
 def test_what_is_prorated_discounted_and_paid_by_credit_is_explained(seller: Clocked) -> None:
