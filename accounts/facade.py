@@ -19,6 +19,7 @@ from accounts.queries import (
     portal_access_with_session,
     portal_access_with_token,
     portal_accesses_of,
+    two_factor_users,
 )
 from accounts.services.api_keys import create_api_key, revoke_api_key
 from accounts.services.audit import act_as, acting, record_audit, record_change
@@ -107,6 +108,7 @@ __all__ = [
     "revoke_invitation",
     "revoke_portal_access",
     "take_try",
+    "two_factor_users",
     "user_of_reset",
     "verify_code",
 ]

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 
 from django.db.models import Q, QuerySet
+from django_otp.plugins.otp_totp.models import TOTPDevice
 
 from accounts.models import ApiKey, AuditEntry, Invitation, Membership, Organization, PortalAccess, User
 from accounts.secrets import hash_secret
@@ -54,6 +56,12 @@ def get_member(*, organization_id: int, member: str) -> Membership:
     if found is None:
         raise NotFoundError(f"There is no member {member!r}", code="member_not_found")
     return found
+
+
+def two_factor_users(user_ids: Iterable[int]) -> set[int]:
+    """Those of the people who sign in by a second factor."""
+    rows = TOTPDevice.objects.filter(user_id__in=list(user_ids), confirmed=True)
+    return set(rows.values_list("user_id", flat=True))
 
 
 def invitations_of(organization_id: int) -> QuerySet[Invitation]:

@@ -51,8 +51,8 @@ _refuse_unsafe()
 SECRET_KEY = SECRET_KEY or "development-only-" + "x" * 40
 
 INSTALLED_APPS = [
-    "unfold",
-    "django.contrib.admin",
+    "unfold.apps.BasicAppConfig",
+    "config.apps.AdministrationConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -126,6 +126,8 @@ AUTH_PASSWORD_VALIDATORS = [
 #: How long a link that sets a new password works.
 PASSWORD_RESET_TIMEOUT = 3600
 OTP_TOTP_ISSUER = "Taximeter"
+#: Whether the Django admin, which knows no organizations' borders, needs a second factor of everybody.
+ADMIN_REQUIRES_TWO_FACTOR = env.boolean("TAXIMETER_ADMIN_TWO_FACTOR", default=not DEVELOPMENT)
 LOGIN_URL = "console:sign_in"
 LOGIN_REDIRECT_URL = "console:overview"
 
