@@ -9,7 +9,8 @@ from billing.documents.issued import IssuedDocument, IssuedLine
 from billing.documents.languages import Language, days_of, language_of
 from billing.documents.lines import lines_of
 from billing.documents.parties import buyer_of, seller_of
-from billing.models import CreditNote, Invoice, InvoiceIdentity, SellerProfile
+from billing.models import CreditNote, Invoice, InvoiceIdentity
+from billing.queries.sellers import payment_link
 
 
 def issued_invoice(invoice: Invoice, identity: InvoiceIdentity) -> IssuedDocument:
@@ -33,7 +34,7 @@ def issued_invoice(invoice: Invoice, identity: InvoiceIdentity) -> IssuedDocumen
         due_on=_day(invoice.due_at, zone) if invoice.due_at else None,
         paid_on=_day(invoice.paid_at, zone) if invoice.paid_at else None,
         prepaid=invoice.credits_applied,
-        payment_link=_payment_link(identity.seller, invoice),
+        payment_link=payment_link(identity.seller, invoice),
     )
 
 
@@ -85,8 +86,3 @@ def _language(identity: InvoiceIdentity) -> Language:
 
 def _day(at: datetime, zone: str) -> date:
     return at.astimezone(ZoneInfo(zone)).date()
-
-
-def _payment_link(profile: SellerProfile, invoice: Invoice) -> str:
-    link = profile.payment_url.replace("{invoice}", invoice.pk)
-    return link.replace("{number}", invoice.number or "") if invoice.number else ""

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from accounts.facade import Organization
-from billing.models import SellerProfile
+from billing.models import Invoice, SellerProfile
 
 
 def seller_profile_of(organization_id: int) -> SellerProfile:
@@ -11,3 +11,10 @@ def seller_profile_of(organization_id: int) -> SellerProfile:
         return found
     name = Organization.objects.values_list("name", flat=True).get(pk=organization_id)
     return SellerProfile(organization_id=organization_id, version=0, legal_name=name)
+
+
+def payment_link(seller: SellerProfile, invoice: Invoice) -> str:
+    """Where this invoice can be paid, as the seller says; empty for a draft, or where the seller says nothing."""
+    if not invoice.number:
+        return ""
+    return seller.payment_url.replace("{invoice}", invoice.pk).replace("{number}", invoice.number)

@@ -9,7 +9,7 @@ from typing import Any
 from django.db.models import prefetch_related_objects
 
 from billing.models import Customer, Invoice, SellerProfile
-from billing.queries.sellers import seller_profile_of
+from billing.queries.sellers import payment_link, seller_profile_of
 from kernel.clock import to_rfc3339
 from kernel.money import round_to_currency
 from notifications.facade import QueuedMail, is_address, is_attachable, queue_mails
@@ -57,7 +57,7 @@ def _context(invoice: Invoice, seller: SellerProfile) -> dict[str, Any]:
         "customer": customer.name or customer.key,
         "locale": customer.locale or seller.locale,
         "timezone": customer.timezone,
-        "payment_url": payment_url(invoice, seller),
+        "payment_url": payment_link(seller, invoice) or None,
         "is_attached": attaches,
         "attachments": [{"kind": _PDF, "id": invoice.pk}] if attaches else [],
         "invoice": {
@@ -70,10 +70,3 @@ def _context(invoice: Invoice, seller: SellerProfile) -> dict[str, Any]:
             "due_at": to_rfc3339(invoice.due_at) if invoice.due_at else None,
         },
     }
-
-
-def payment_url(invoice: Invoice, seller: SellerProfile) -> str | None:
-    """Where this invoice can be paid, where the seller says so."""
-    if not seller.payment_url.startswith(("https://", "http://")):
-        return None
-    return seller.payment_url.replace("{invoice}", invoice.pk).replace("{number}", invoice.number or "")
