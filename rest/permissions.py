@@ -23,7 +23,8 @@ def allows(scopes: list[str], needed: str) -> bool:
 class HasScope(BasePermission):
     """Reads `required_scope` of the view, a scope or a mapping from method to scope.
 
-    Without one, reading needs `read` and everything else needs `write`.
+    Without one, reading needs `read` and everything else needs `write`. A key bound to a customer opens what says
+    `takes_customer_keys`, which sees to it that it does nothing for another one.
     """
 
     def has_permission(self, request: Any, view: Any) -> bool:
@@ -36,4 +37,6 @@ class HasScope(BasePermission):
             required = READ if request.method in {"GET", "HEAD", "OPTIONS"} else WRITE
         if not allows(request.auth.scopes, required):
             raise ForbiddenError(f"This needs an API key with the scope '{required}'", code="scope_missing")
+        if request.auth.customer is not None and not getattr(view, "takes_customer_keys", False):
+            raise ForbiddenError("A customer's API key sends events and does nothing else", code="customer_key_refused")
         return True

@@ -10,7 +10,7 @@ from typing import Any
 from inference.api import engine
 from inference.services.recording import call_event
 from kernel.clock import system_clock, to_rfc3339
-from kernel.errors import InvalidError, UnavailableError
+from kernel.errors import ForbiddenError, InvalidError, UnavailableError
 from kernel.ids import new_id
 from metering.facade import ingest
 
@@ -25,14 +25,22 @@ class NotRecorded(UnavailableError):
     code = "call_not_recorded"
 
 
-def call_of(headers: Mapping[str, str], *, organization_id: int) -> dict[str, Any]:
-    """Whom and what a call is for: `X-Customer`, `X-Agent`, `X-Task-Id` and `X-Turn-Id`, each optional."""
+def call_of(headers: Mapping[str, str], *, organization_id: int, only_customer: str | None = None) -> dict[str, Any]:
+    """Whom and what a call is for: `X-Customer`, `X-Agent`, `X-Task-Id` and `X-Turn-Id`, each optional.
+
+    With `only_customer` it is for that one; another is a `ForbiddenError`.
+    """
+    customer = _header(headers, "X-Customer")
+    if only_customer is not None and customer not in {None, only_customer}:
+        raise ForbiddenError(
+            f"This API key is for calls of the customer {only_customer!r}", code="customer_not_allowed"
+        )
     agent = _header(headers, "X-Agent")
     if agent and agent.startswith("@"):
         raise InvalidError("X-Agent must be an agent's key, or key@version", code="header_invalid")
     return {
         "organization_id": organization_id,
-        "customer": _header(headers, "X-Customer"),
+        "customer": customer or only_customer,
         "agent": agent,
         "task_id": _header(headers, "X-Task-Id"),
         "turn_id": _header(headers, "X-Turn-Id"),

@@ -35,6 +35,7 @@ class OpenAiView(APIView):
     """A view that speaks OpenAI's API, errors included."""
 
     required_scope = "ingest"
+    takes_customer_keys = True
 
     def get_exception_handler(self) -> Any:
         return handle
@@ -57,7 +58,13 @@ class CallView(OpenAiView):
         if len(body) > MAX_BODY_BYTES:
             raise TooLargeError(f"The body is larger than {MAX_BODY_BYTES} bytes")
         stream = _wants_stream(body)
-        call = MeteredCall(call_of(request.headers, organization_id=request.auth.organization_id))
+        call = MeteredCall(
+            call_of(
+                request.headers,
+                organization_id=request.auth.organization_id,
+                only_customer=request.auth.customer,
+            )
+        )
         aside = request.META.get("taximeter.set_aside", nullcontext)
         with aside():
             answer = engine.send("POST", self.path, body, request_id=call.id, call=call.call)

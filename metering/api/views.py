@@ -31,6 +31,7 @@ class EventsView(Door):
     """The door for CloudEvents, and the list of what came through it."""
 
     required_scope = {"POST": "ingest", "GET": "read"}
+    takes_customer_keys = True
     answers = {"GET": page_of(shapes.EventAnswer)}
     filters = ("customer", "type", "agent", "task_id", "from", "to")
 
@@ -43,6 +44,7 @@ class EventsView(Door):
                 body=read_body(request, MEDIA_TYPES),
                 received_at=system_clock(),
                 strict=strict,
+                only_customer=request.auth.customer,
             )
         except BatchRejected as error:
             body = problem_of(error) | {"accepted": 0, "rejected": msgspec.to_builtins(error.result.rejected)}

@@ -38,8 +38,16 @@ class Report:
     message: str
 
 
-def record_spans(*, organization_id: int, spans: Sequence[Span], customer: str | None, received_at: datetime) -> Report:
-    """Write the events of `spans` to the log; `customer` is for spans that name none.
+def record_spans(
+    *,
+    organization_id: int,
+    spans: Sequence[Span],
+    customer: str | None,
+    received_at: datetime,
+    only_customer: str | None = None,
+) -> Report:
+    """Write the events of `spans` to the log; `customer` is for spans that name none. With `only_customer`, those of
+    others are refused.
 
     When this returns, they are committed and count. Where it raises, some may be: sent again, those are duplicates.
     """
@@ -48,7 +56,12 @@ def record_spans(*, organization_id: int, spans: Sequence[Span], customer: str |
     refused = {refusal.index: refusal for refusal in mapped.refused}
     for start in range(0, len(mapped.events), MAX_EVENTS):
         part = mapped.events[start : start + MAX_EVENTS]
-        result = ingest(organization_id=organization_id, events=[event for _, event in part], received_at=received_at)
+        result = ingest(
+            organization_id=organization_id,
+            events=[event for _, event in part],
+            received_at=received_at,
+            only_customer=only_customer,
+        )
         for refusal in _refusals(result, part, spans):
             refused.setdefault(refusal.index, refusal)
     if refused:

@@ -27,6 +27,8 @@ _LONGEST_CUSTOMER = 255
 class TracesView(Door):
     """Takes `ExportTraceServiceRequest` and turns its GenAI spans into usage events."""
 
+    takes_customer_keys = True
+
     def perform_content_negotiation(self, request: Any, force: bool = False) -> tuple[BaseRenderer, str]:
         """OTLP answers in the encoding of the request, whatever `Accept` says."""
         return JsonRenderer(), JSON
@@ -47,7 +49,7 @@ class TracesView(Door):
     def post(self, request: Any) -> HttpResponse:
         """Traces by OTLP/HTTP in protobuf or JSON, plain or gzipped. `X-Customer` is for spans that name none."""
         media_type = _media_type(request)
-        customer = _customer(request)
+        customer = _customer(request) or request.auth.customer
         body = read_body(request, (PROTOBUF, JSON))
         spans = decode_protobuf(body) if media_type == PROTOBUF else decode_json(body)
         del body  # its spans are all that is needed of it
@@ -56,6 +58,7 @@ class TracesView(Door):
             spans=spans,
             customer=customer,
             received_at=system_clock(),
+            only_customer=request.auth.customer,
         )
         return answer(success(report), media_type=media_type)
 

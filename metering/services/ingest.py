@@ -39,20 +39,24 @@ def ingest(
     events: Sequence[Mapping[str, Any] | CloudEvent],
     received_at: datetime,
     strict: bool = False,
+    only_customer: str | None = None,
 ) -> IngestResult:
     """Write CloudEvents to the log; when this returns, the accepted ones are committed and count.
 
     Every event ends as accepted, duplicate (same identity and content) or rejected (with a code;
     `id_conflict` is the same identity with other content). With `strict`, one rejection raises
-    `BatchRejected` and nothing is stored. At most 10,000 events.
+    `BatchRejected` and nothing is stored. With `only_customer`, events with another subject are rejected
+    (`customer_not_allowed`). At most 10,000 events.
     """
-    return _write(organization_id, *decode_mappings(events), received_at, strict)
+    return _write(organization_id, *decode_mappings(events), received_at, strict, only_customer)
 
 
 @announcing
-def ingest_body(*, organization_id: int, body: bytes, received_at: datetime, strict: bool = False) -> IngestResult:
+def ingest_body(
+    *, organization_id: int, body: bytes, received_at: datetime, strict: bool = False, only_customer: str | None = None
+) -> IngestResult:
     """The same for a JSON body with one event or an array; raises as `decode_body` does."""
-    return _write(organization_id, *decode_body(body), received_at, strict)
+    return _write(organization_id, *decode_body(body), received_at, strict, only_customer)
 
 
 def _write(
@@ -61,7 +65,11 @@ def _write(
     unreadable: list[Rejection],
     received_at: datetime,
     strict: bool,
+    only_customer: str | None,
 ) -> IngestResult:
+    if only_customer is not None:
+        events, others = _of_customer(events, only_customer)
+        unreadable = [*unreadable, *others]
     rows, refused = prepare(
         organization_id=organization_id,
         events=events,
@@ -85,6 +93,20 @@ def _write(
         if not result.accepted or _copy(organization_id, rows, before, received_at):
             return result
     return _result(rows=[], before={}, refused=refused)
+
+
+def _of_customer(
+    events: list[tuple[int, CloudEvent]], customer: str
+) -> tuple[list[tuple[int, CloudEvent]], list[Rejection]]:
+    """The events of one customer, and refusals of all others."""
+    own = [(index, event) for index, event in events if event.subject == customer]
+    detail = f"This API key may only send events whose subject is {customer!r}"
+    others = [
+        Rejection(index, event.id, "customer_not_allowed", detail)
+        for index, event in events
+        if event.subject != customer
+    ]
+    return own, others
 
 
 def _result(*, rows: list[LogRow], before: Mapping[bytes, bytes], refused: list[Rejection]) -> IngestResult:
