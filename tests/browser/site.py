@@ -82,7 +82,7 @@ def _vendor() -> Vendor:
     made.record(turns("birch", 502, start=datetime(2026, 10, 6, 9, tzinfo=UTC), agent="desk"))
     made.record(task_events("birch", start=datetime(2026, 10, 7, 9, tzinfo=UTC)))
     made.record(turns("acme", 5, start=system_clock() - timedelta(minutes=5)))
-    create_endpoint(organization_id=made.organization.pk, url="https://erp.example.com/hooks", now=system_clock())
+    create_endpoint(organization_id=made.organization.pk, url="https://erp.invalid/hooks", now=system_clock())
     made.close_october()
     issue_credit_note(invoice=made.invoice_of("acme"), now=system_clock(), reason="Goodwill")
     distribute_events(now=system_clock())
