@@ -18,6 +18,7 @@ from metering.facade import Meter
 MOST_PARTS = 60
 #: Digits after the point of an exact amount that are printed.
 _PLACES = Decimal(1).scaleb(-12)
+_READABLE, _SMALL = Decimal("0.000001"), Decimal("0.001")
 _RATES = frozenset({"percentage", "graduated_percentage"})
 _ROLES = (LineRole.SETTLEMENT, LineRole.BILLED_BEFORE, LineRole.ADJUSTMENT)
 ZERO = Decimal(0)
@@ -48,7 +49,6 @@ class _LineWords:
     def issued(self) -> IssuedLine:
         line = self.line
         counted = self._counted(line.quantity) if self.is_counted else ""
-        has_unit_price = self.is_counted and line.unit_amount is not None
         return IssuedLine(
             position=line.position,
             description=line.description,
@@ -63,9 +63,16 @@ class _LineWords:
             tax_rate=line.tax_rate,
             price_key=line.price.key if line.price else "",
             quantity_text=counted,
-            unit_price_text=self._unit_price(line.unit_amount) if has_unit_price else "",
+            unit_price_text=self._one_price(),
             parts=self._parts(line.breakdown),
         )
+
+    def _one_price(self) -> str:
+        """The price of each unit; of a fee for a part of a period, that of the whole one."""
+        if self.is_counted:
+            return "" if self.line.unit_amount is None else self._unit_price(self.line.unit_amount)
+        whole = [Decimal(step["before"]) for step in self.line.steps if step["kind"] == "proration"]
+        return self._exact(whole[0]) if whole else ""
 
     def _notes(self) -> list[str]:
         line, say = self.line, self.language.say
@@ -104,23 +111,27 @@ class _LineWords:
     def _parts(self, rows: Sequence[Mapping[str, Any]]) -> list[list[str]]:
         """Rows of label, quantity, unit price and amount; none where the line itself says all of it."""
         shown = [row for row in rows if Decimal(row["quantity"]) or Decimal(row["amount"])]
-        if len(shown) < 2 and not any("group" in row for row in shown):
+        if self._says_it_all([row for row in shown if row.get("reason") != "proration"]):
             return []
         parts = [self._part(row) for row in shown[:MOST_PARTS]]
         if rest := shown[MOST_PARTS:]:
             quantity = sum((Decimal(row["quantity"]) for row in rest), ZERO)
             amount = sum((Decimal(row["amount"]) for row in rest), ZERO)
             label = self.language.say("more", count=self.language.number(Decimal(len(rest))))
-            parts.append([label, self.language.number(_short(quantity)), "", self._exact(amount)])
+            parts.append([label, self.language.number(_readable(quantity)), "", self._exact(_readable(amount))])
         return parts
 
+    def _says_it_all(self, rows: Sequence[Mapping[str, Any]]) -> bool:
+        """Whether quantity, price and what is noted below them leave nothing to add."""
+        return not self.is_counted or (len(rows) < 2 and not any("group" in row for row in rows))
+
     def _part(self, row: Mapping[str, Any]) -> list[str]:
-        amount = self._exact(Decimal(row["amount"]))
+        amount = self._exact(_readable(Decimal(row["amount"])))
         if reason := row.get("reason"):
             word = reason if reason in ("credits", "charged_in_advance") else f"row_{reason}"
             return [self.language.say(word), "", "", amount]
         number = self.language.number
-        label = f"{number(Decimal(row['from']))} \u2013 {number(Decimal(row['to']))}"
+        label = f"{number(_readable(Decimal(row['from'])))} \u2013 {number(_readable(Decimal(row['to'])))}"
         if "group" in row:
             missing = self.language.say("nothing_there")
             label = ", ".join(f"{name}: {missing if value is None else value}" for name, value in row["group"].items())
@@ -128,10 +139,10 @@ class _LineWords:
         price = [] if unit_amount is None else [self._unit_price(Decimal(unit_amount))]
         if flat:
             price = [*(one for one in price if Decimal(unit_amount)), self._exact(flat)]
-        return [label, number(Decimal(row["quantity"])), " + ".join(price), amount]
+        return [label, number(_readable(Decimal(row["quantity"]))), " + ".join(price), amount]
 
     def _counted(self, quantity: Decimal) -> str:
-        return self.language.counted(_short(quantity), self.unit)
+        return self.language.counted(_readable(quantity), self.unit)
 
     def _unit_price(self, amount: Decimal) -> str:
         return self.language.percent(amount) if self.is_rate else self._exact(amount)
@@ -140,6 +151,11 @@ class _LineWords:
         if self.in_units:
             return f"{self.language.number(_short(amount))} {self.language.say('credits_unit')}"
         return self.language.exact_money(_short(amount), self.currency)
+
+
+def _readable(value: Decimal) -> Decimal:
+    """What was counted or computed, to six digits after the point where that leaves something of it to see."""
+    return _short(value) if abs(value) < _SMALL else value.quantize(_READABLE, context=EXACT)
 
 
 def _short(value: Decimal) -> Decimal:
