@@ -221,6 +221,7 @@ def test_what_is_prorated_discounted_and_paid_by_credit_is_explained(seller: Clo
     [text] = pages(content)
     for part in [
         "21/31 of the full period",
+        "€49.00",
         "Discount \u2212€3.32",
         "€29.87",
         "€5.68",
