@@ -55,7 +55,7 @@ def _announce(name: str, invoice: Invoice, now: datetime, fields: Mapping[str, A
 
 def _mail(kind: str, invoice: Invoice, key: str, now: datetime, fields: Mapping[str, Any] | None = None) -> None:
     address = invoice.customer.email
-    if not is_address(address):
+    if invoice.customer.test_clock_id is not None or not is_address(address):
         return
     context = {**letter_context(invoice), **(fields or {})}
     queue_mail(organization_id=invoice.organization_id, kind=kind, to=[address], context=context, key=key, at=now)
