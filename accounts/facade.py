@@ -33,6 +33,7 @@ from accounts.services.members import (
 )
 from accounts.services.organizations import OrganizationExists, create_organization, create_user
 from accounts.services.passwords import change_password, request_password_reset, reset_password, user_of_reset
+from accounts.services.portal_access import ASKED_FOR as PORTAL_LINK_LIFETIME
 from accounts.services.portal_access import create_portal_link, open_portal, revoke_portal_access
 from accounts.services.throttles import TooManyTries, forget_tries, take_try
 from accounts.services.two_factor import (
@@ -48,6 +49,7 @@ from accounts.services.two_factor import (
 )
 
 __all__ = [
+    "PORTAL_LINK_LIFETIME",
     "ApiKey",
     "AuditEntry",
     "Invitation",

@@ -23,5 +23,6 @@ urlpatterns = [
     path("api/docs/", SpectacularSwaggerView.as_view(url_name="schema"), name="docs"),
     path("v1/", include("metering.otlp.urls")),
     path("v1/", include("inference.urls")),
+    path("portal/", include("console.portal.urls")),
     path("", include("console.urls")),
 ]

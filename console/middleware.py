@@ -48,6 +48,6 @@ class ContentSecurityPolicy:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         response = self.get_response(request)
         match = request.resolver_match
-        if match is None or match.namespace == "console":
+        if match is None or match.namespace in {"console", "portal"}:
             response.headers.setdefault("Content-Security-Policy", POLICY)
         return response

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from decimal import Decimal
 
 from django.db import connection
@@ -25,7 +26,7 @@ from billing.queries.late_usage import OpenLateUsage
 from billing.queries.parts import Part, Settlement, fees_in_advance, parts_of
 from billing.queries.priced import Billed, PricedInvoice, PricedLine, Unpriceable
 from billing.queries.reductions import Reductions, rate_prepaid, total_up
-from billing.queries.usage import UsageRead, read_usage
+from billing.queries.usage import UsageRead, foreseen, read_usage
 from billing.queries.wallets import Wallets
 from kernel.errors import TaximeterError
 from kernel.period import Month, Period
@@ -45,12 +46,13 @@ def price_bills(
     *,
     pinned: Mapping[BillKey, Mapping[str, MeterVersion]] | None = None,
     wallets: Wallets | None = None,
+    foreseen_at: datetime | None = None,
 ) -> list[PricedInvoice | Unpriceable]:
     """Each bill priced, in their order, which is that of time for each subscription. All are of one organization.
 
     Usage is read with one statement per meter, period and filter, however many customers share it; by the present
     version of each meter, or the one `pinned` for a bill (by meter id). What customers have in advance is what their
-    grants hold, unless `wallets` are given.
+    grants hold, unless `wallets` are given. With `foreseen_at`, usage is what it will be if it goes on as up to then.
     For figures that belong together, call this in a transaction of isolation REPEATABLE READ.
     """
     if not bills:
@@ -68,7 +70,10 @@ def price_bills(
         except TaximeterError as error:
             parts.append(error)
     asking = [part for of_one in parts if isinstance(of_one, list) for part in of_one if isinstance(part, Part)]
-    usage = read_usage(asking, {v.pk: v for some in (current, *pinned.values()) for v in some.values()})
+    by_id = {v.pk: v for some in (current, *pinned.values()) for v in some.values()}
+    usage = read_usage(asking, by_id)
+    if foreseen_at is not None:
+        usage = foreseen(usage, by_id, foreseen_at)
     found: dict[int, PricedInvoice | Unpriceable] = {}
     # What falls due first draws first on what a customer has in advance.
     for index in sorted(range(len(bills)), key=lambda index: bills[index].due_at):

@@ -8,11 +8,13 @@ from billing.queries.customers import subscriptions_of
 from billing.queries.rating import PricedInvoice, Unpriceable, price_bills
 
 
-def upcoming_invoices(*, customer: Customer, now: datetime) -> list[PricedInvoice | Unpriceable]:
+def upcoming_invoices(
+    *, customer: Customer, now: datetime, foreseen: bool = False
+) -> list[PricedInvoice | Unpriceable]:
     """What the billing period that is open at `now` comes to so far, by subscription.
 
     The same function as issues the invoices; fees are those of the whole period, and those in advance
-    for the next one are among them.
+    for the next one are among them. With `foreseen`, usage goes on to the period's end as it did up to `now`.
     """
     subscriptions = subscriptions_of(customer.organization_id).filter(customer=customer)
     found = [bill for subscription in subscriptions if (bill := open_bill(subscription, now)) is not None]
@@ -22,4 +24,5 @@ def upcoming_invoices(*, customer: Customer, now: datetime) -> list[PricedInvoic
     bills = [
         one for bill in found if bill.key in still for one in (before.get(id(bill)), bill) if one and one.key in still
     ]
-    return [answer for bill, answer in zip(bills, price_bills(bills), strict=True) if bill in found]
+    priced = price_bills(bills, foreseen_at=now if foreseen else None)
+    return [answer for bill, answer in zip(bills, priced, strict=True) if bill in found]

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from decimal import Decimal
 
 from billing.queries.parts import Part, UsageKey
 from kernel.errors import TaximeterError
-from metering.facade import MeterVersion, UsageQuestion, UsageRow, usage_of_version
+from kernel.money import EXACT
+from kernel.period import Period
+from metering.facade import MeterVersion, UsageQuestion, UsageRow, definition_of, usage_of_version
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +28,36 @@ class UsageRead:
         if part.usage in self.failures:
             raise self.failures[part.usage]
         return self.rows.get((part.usage, part.subscription.customer.key), [])
+
+
+_ADDED_UP = frozenset({"sum", "count"})
+_PLACES = Decimal("0.000001")
+
+
+def foreseen(read: UsageRead, versions: Mapping[int, MeterVersion], now: datetime) -> UsageRead:
+    """What periods that are under way come to if they go on as up to `now`: a straight line.
+
+    Only of meters that add up. A highest, latest, average or distinct count stays what it is.
+    """
+    rows = {
+        key: [_grown(row, key[0].period, now) for row in found]
+        if definition_of(versions[key[0].meter_version_id]).aggregation in _ADDED_UP
+        else found
+        for key, found in read.rows.items()
+    }
+    return UsageRead(rows, read.failures)
+
+
+def _grown(row: UsageRow, period: Period, now: datetime) -> UsageRow:
+    if not period.start < now < period.end:
+        return row
+    factor = EXACT.divide(_seconds(period.end - period.start), _seconds(now - period.start))
+    quantity = EXACT.multiply(row.quantity, factor).quantize(_PLACES, context=EXACT)
+    return replace(row, quantity=quantity, events=int(row.events * factor))
+
+
+def _seconds(span: timedelta) -> Decimal:
+    return Decimal(span // timedelta(seconds=1)) or Decimal(1)
 
 
 def read_usage(parts: Sequence[Part], versions: Mapping[int, MeterVersion]) -> UsageRead:
