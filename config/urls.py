@@ -11,6 +11,7 @@ urlpatterns = [
     path("healthz", health.healthz),
     path("readyz", health.readyz),
     path("admin/", admin.site.urls),
+    path("api/v1/", include("accounts.urls")),
     path("api/v1/", include("metering.urls")),
     path("api/v1/", include("billing.urls")),
     path("api/v1/", include("notifications.urls")),

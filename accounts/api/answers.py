@@ -1,0 +1,90 @@
+"""What the API answers about members, keys and the audit trail."""
+
+from __future__ import annotations
+
+from rest_framework import serializers
+
+from accounts.models import ApiKey, AuditEntry, Invitation, Membership, Role
+from rest.permissions import SCOPES
+from rest.serializers import AnyField, InstantField, KeyField, StrictSerializer
+
+
+class MemberAnswer(serializers.Serializer):  # type: ignore[type-arg]
+    id = serializers.CharField()
+    email = serializers.CharField()
+    name = serializers.CharField()
+    role = serializers.ChoiceField(Role.choices)
+
+
+class InvitationAnswer(serializers.Serializer):  # type: ignore[type-arg]
+    """`link` is only there when it is made."""
+
+    id = serializers.CharField()
+    email = serializers.CharField()
+    role = serializers.ChoiceField(Role.choices)
+    invited_by = serializers.CharField()
+    created_at = InstantField()
+    expires_at = InstantField()
+    link = serializers.CharField(required=False)
+
+
+class ApiKeyAnswer(serializers.Serializer):  # type: ignore[type-arg]
+    """`secret` is only there when it is made. `last_used_at` is exact to ten minutes."""
+
+    id = serializers.CharField()
+    name = serializers.CharField()
+    hint = serializers.CharField()
+    scopes = serializers.ListField(child=serializers.ChoiceField(SCOPES))
+    customer = serializers.CharField(allow_null=True)
+    created_at = InstantField()
+    created_by = serializers.CharField()
+    expires_at = InstantField(allow_null=True)
+    last_used_at = InstantField(allow_null=True)
+    revoked_at = InstantField(allow_null=True)
+    secret = serializers.CharField(required=False)
+
+
+class AuditEntryAnswer(serializers.Serializer):  # type: ignore[type-arg]
+    """`detail` has `before` and `after` where something changed."""
+
+    id = serializers.CharField()
+    at = InstantField()
+    actor = serializers.CharField()
+    action = serializers.CharField()
+    target = serializers.CharField()
+    detail = AnyField()
+
+
+class InvitationInput(StrictSerializer):
+    email = serializers.CharField(max_length=254)
+    role = serializers.CharField(max_length=20)
+
+
+class RoleInput(StrictSerializer):
+    role = serializers.CharField(max_length=20)
+
+
+class ApiKeyInput(StrictSerializer):
+    name = serializers.CharField(max_length=200, allow_blank=True, default="")
+    scopes = serializers.ListField(child=serializers.CharField(max_length=20), max_length=10)
+    customer = KeyField(allow_null=True, default=None)
+    expires_at = InstantField(allow_null=True, default=None)
+
+
+def present_member(member: Membership) -> dict[str, object]:
+    name = member.user.get_full_name()
+    return {"id": str(member.pk), "email": member.user.email, "name": name, "role": member.role}
+
+
+def present_invitation(one: Invitation) -> dict[str, object]:
+    names = ("id", "email", "role", "invited_by", "created_at", "expires_at")
+    return {name: getattr(one, name) for name in names}
+
+
+def present_api_key(key: ApiKey) -> dict[str, object]:
+    names = ("id", "name", "hint", "scopes", "customer", "created_at", "created_by", "expires_at", "last_used_at")
+    return {name: getattr(key, name) for name in names} | {"revoked_at": key.revoked_at}
+
+
+def present_audit_entry(entry: AuditEntry) -> dict[str, object]:
+    return {name: getattr(entry, name) for name in ("id", "at", "actor", "action", "target", "detail")}
