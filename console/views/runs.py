@@ -5,7 +5,6 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from django.contrib import messages
-from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.http import HttpResponseBase
 from django.shortcuts import redirect, render
@@ -13,14 +12,14 @@ from django.shortcuts import redirect, render
 from accounts.facade import record_audit
 from billing.facade import runs_of, start_billing_run
 from billing.tasks import work_run
-from console.access import page
+from console.access import MONEY_ROLES, page
 from console.queries.invoices import read_month
 from console.queries.pages import page_of
 from kernel.clock import system_clock
 from kernel.period import Month
 
 
-@page(methods=("GET", "HEAD", "POST"))
+@page(methods=("GET", "HEAD", "POST"), post=MONEY_ROLES)
 def runs(request: Any) -> HttpResponseBase:
     """The billing runs, and the form that starts one."""
     if request.method == "POST":
@@ -45,8 +44,6 @@ def _runs(request: Any) -> dict[str, Any]:
 
 
 def _close_month(request: Any) -> HttpResponseBase:
-    if not request.access.may_move_money:
-        raise PermissionDenied("Your role in this organization does not allow this.")
     organization = request.access.organization
     month = read_month(request.POST.get("month", ""))
     with transaction.atomic():

@@ -164,13 +164,13 @@ def _reset_link(request: HttpRequest) -> Any:
 
 @never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
-def new_password(request: HttpRequest, uid: str, token: str) -> HttpResponseBase:
+def new_password(request: HttpRequest, uid: str, reset: str) -> HttpResponseBase:
     """Sets a new password by the link of a mail."""
     error = ""
     try:
-        user_of_reset(uid=uid, token=token)
+        user_of_reset(uid=uid, token=reset)
         if request.method == "POST":
-            user = reset_password(uid=uid, token=token, password=request.POST.get("password", ""))
+            user = reset_password(uid=uid, token=reset, password=request.POST.get("password", ""))
             if has_two_factor(user):
                 messages.success(request, "Your password is set. Sign in with it.")
                 return redirect("console:sign_in")

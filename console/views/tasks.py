@@ -3,7 +3,6 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import messages
-from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpResponseBase
 from django.shortcuts import redirect, render, resolve_url
 from django.utils.http import urlencode
@@ -19,7 +18,7 @@ from agents.facade import (
     task_trace,
     transactions_of,
 )
-from console.access import page
+from console.access import MONEY_ROLES, page
 from console.queries.pages import PAGE
 from console.queries.tasks import task_row
 from console.views.events import midnight_of
@@ -61,7 +60,7 @@ def tasks(request: Any) -> HttpResponseBase:
     return render(request, "console/_task_rows.html" if partial else "console/tasks.html", context)
 
 
-@page(methods=("GET", "HEAD", "POST"))
+@page(methods=("GET", "HEAD", "POST"), post=MONEY_ROLES)
 def task(request: Any) -> HttpResponseBase:
     """One task, named by `?id=`: its tree with time and money, and how it ended, which a person may say here."""
     organization_id, task_id = request.access.organization.pk, request.GET.get("id", "")
@@ -84,8 +83,6 @@ def task(request: Any) -> HttpResponseBase:
 
 
 def _say_outcome(request: Any, organization_id: int, task_id: str) -> HttpResponseBase:
-    if not request.access.may_move_money:
-        raise PermissionDenied("Your role in this organization does not allow this.")
     reason, outcome = request.POST.get("reason", "").strip()[:1000], request.POST.get("outcome", "")
     if not reason or "\x00" in reason:
         raise InvalidError("Say why", code="reason_missing")
