@@ -1,12 +1,12 @@
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
 from django.db import IntegrityError, transaction
 
-from accounts.facade import Organization
+from accounts.facade import Organization, record_audit
 from billing.domain.price_terms import PriceInvalid, parse_terms
 from billing.domain.pricing import Flat, Matrix
 from billing.domain.rating import PriceTerms
@@ -54,6 +54,7 @@ def create_plan(
         with transaction.atomic():
             plan = Plan.objects.create(organization=organization, key=key, name=name or key, add_on=add_on)
             _store_version(plan, 1, currency, terms, built)
+            record_audit(organization_id=organization.pk, action="plan.create", target=key, prices=len(built))
     except IntegrityError:
         raise KeyTaken(f"There is a plan {key!r} already") from None
     return plan
@@ -78,7 +79,19 @@ def create_plan_version(
         terms: dict[str, Any] = {name: getattr(last, name) for name in ("interval", "interval_count", "trial_days")}
         terms["invoice_threshold"] = invoice_threshold
         terms["settlement_hours"] = last.settlement_hours if settlement_hours is None else settlement_hours
-        return _store_version(plan, last.number + 1, currency or last.currency, terms, built)
+        made = _store_version(plan, last.number + 1, currency or last.currency, terms, built)
+        record_audit(
+            organization_id=plan.organization_id,
+            action="plan.create_version",
+            target=plan.key,
+            before={"version": last.number, "prices": _written(last.prices.all())},
+            after={"version": made.number, "prices": _written(built)},
+        )
+        return made
+
+
+def _written(prices: Iterable[Price]) -> dict[str, Any]:
+    return {price.key: price.model for price in prices}
 
 
 def _store_version(

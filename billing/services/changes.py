@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.db import transaction
 from django.db.models import Q
 
+from accounts.facade import record_audit
 from billing.announcing import tell
 from billing.models import PlanChange, PlanVersion, SeatChange, Subscription, SubscriptionAddOn, SubscriptionPause
 from billing.queries.bills import period_end
@@ -32,7 +34,9 @@ def change_seats(*, subscription: Subscription, seats: int, when: str, now: date
         starts_at = now if when == "now" else period_end(locked, now)
         require_seats(version_at(locked, starts_at), seats)
         locked.seat_changes.filter(starts_at__gte=starts_at).delete()
+        before = seats_at(locked, starts_at)
         change = SeatChange.objects.create(subscription=locked, seats=seats, starts_at=starts_at)
+        _record(locked, "change_seats", before={"seats": before}, after={"seats": seats}, starts_at=starts_at)
         tell("subscription.changed", [locked], at=now)
         return change
 
@@ -66,7 +70,15 @@ def change_plan(
         if seats is not None:
             locked.seat_changes.filter(starts_at__gte=starts_at).delete()
             SeatChange.objects.create(subscription=locked, seats=seats, starts_at=starts_at)
+        left = version_at(locked, starts_at)
         change = PlanChange.objects.create(subscription=locked, plan_version=version, starts_at=starts_at)
+        _record(
+            locked,
+            "change_plan",
+            before={"plan": left.plan.key, "version": left.number},
+            after={"plan": version.plan.key, "version": version.number},
+            starts_at=starts_at,
+        )
         tell("subscription.changed", [locked], at=now)
         return change
 
@@ -79,6 +91,7 @@ def pause_subscription(*, subscription: Subscription, now: datetime) -> Subscrip
         if found is None:
             found = SubscriptionPause.objects.create(subscription=locked, starts_at=now)
             tell("subscription.paused", [locked], at=now)
+            _record(locked, "pause", starts_at=now)
         return found
 
 
@@ -92,6 +105,7 @@ def resume_subscription(*, subscription: Subscription, now: datetime) -> Subscri
         found.ends_at = max(now, found.starts_at)
         found.save(update_fields=["ends_at"])
         tell("subscription.resumed", [locked], at=now)
+        _record(locked, "resume", ends_at=found.ends_at)
         return found
 
 
@@ -110,6 +124,7 @@ def cancel_subscription(*, subscription: Subscription, ends_at: datetime, now: d
         subscription.ends_at = ends_at
         subscription.save(update_fields=["ends_at"])
         tell("subscription.cancelled", [subscription], at=now)
+        _record(subscription, "cancel", ends_at=ends_at)
     return subscription
 
 
@@ -133,6 +148,7 @@ def add_add_on(*, subscription: Subscription, version: PlanVersion, quantity: in
         added = SubscriptionAddOn.objects.create(
             subscription=locked, plan_version=version, quantity=quantity, starts_at=now
         )
+        _record(locked, "add_add_on", plan=version.plan.key, quantity=quantity)
         tell("subscription.changed", [locked], at=now)
         return added
 
@@ -146,7 +162,17 @@ def remove_add_on(*, subscription: Subscription, add_on: str, when: str, now: da
             raise NotFoundError(f"This subscription has no add-on {add_on!r}", code="add_on_not_found")
         running.ends_at = now if when == "now" else period_end(locked, now)
         running.save(update_fields=["ends_at"])
+        _record(locked, "remove_add_on", add_on=running.pk, ends_at=running.ends_at)
         tell("subscription.changed", [locked], at=now)
+
+
+def _record(subscription: Subscription, action: str, **detail: Any) -> None:
+    record_audit(
+        organization_id=subscription.organization_id,
+        action=f"subscription.{action}",
+        target=subscription.pk,
+        **detail,
+    )
 
 
 def _end_add_on(running: SubscriptionAddOn, subscription: Subscription, now: datetime) -> None:

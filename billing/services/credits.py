@@ -14,6 +14,7 @@ from typing import Any
 
 from django.db import connection, transaction
 
+from accounts.facade import record_audit
 from billing.models import CreditGrant, CreditMovement, Customer, Invoice, PricingUnit
 from billing.models.credits import GrantSource, MovementKind
 from billing.services.ledger import post_credit_movements
@@ -87,7 +88,16 @@ def grant_credit(
         now=now,
     )
     _check(grant)
-    store_grants([grant], [granted(grant, now, invoice)])
+    with transaction.atomic():
+        store_grants([grant], [granted(grant, now, invoice)])
+        record_audit(
+            organization_id=grant.organization_id,
+            action="credit_grant.create",
+            target=grant.pk,
+            customer=customer.key,
+            amount=amount,
+            source=source,
+        )
     return grant
 
 
@@ -138,6 +148,9 @@ def void_grant(*, grant: CreditGrant, now: datetime) -> CreditGrant:
         left = locked.balance
         locked.voided_at = locked.voided_at or now
         locked.save(update_fields=["voided_at"])
+        record_audit(
+            organization_id=locked.organization_id, action="credit_grant.void", target=locked.pk, taken_back=left
+        )
         if left:
             record_movements([CreditMovement(grant=locked, kind=MovementKind.VOIDED, amount=-left, occurred_at=now)])
     return locked

@@ -5,7 +5,7 @@ from typing import Any
 
 from django.db import IntegrityError, transaction
 
-from accounts.facade import Organization
+from accounts.facade import Organization, record_audit, record_change
 from billing.announcing import tell
 from billing.errors import CurrencyMismatch, KeyTaken
 from billing.models import Customer, Plan, PlanVersion, Subscription
@@ -25,6 +25,13 @@ def create_customer(*, organization: Organization, key: str, name: str = "", **f
         with transaction.atomic():
             customer = Customer.objects.create(organization=organization, key=key, name=name or key, **fields)
             tell("customer.created", [customer], at=customer.created_at)
+            record_audit(
+                organization_id=organization.pk,
+                action="customer.create",
+                target=customer.pk,
+                key=key,
+                name=customer.name,
+            )
             return customer
     except IntegrityError:
         raise KeyTaken(f"There is a customer {key!r} already") from None
@@ -42,11 +49,19 @@ def update_customer(*, customer: Customer, now: datetime, **fields: Any) -> Cust
         )
     if fields.get("timezone", customer.timezone) != customer.timezone and customer.subscriptions.exists():
         raise ConflictError("The time zone of a customer with subscriptions is settled", code="timezone_settled")
+    before = {name: getattr(customer, name) for name in fields}
     for name, value in fields.items():
         setattr(customer, name, value)
     with transaction.atomic():
         customer.save(update_fields=list(fields))
         tell("customer.updated", [customer], at=now)
+        record_change(
+            organization_id=customer.organization_id,
+            action="customer.update",
+            target=customer.pk,
+            before=before,
+            after=fields,
+        )
     return customer
 
 
@@ -88,6 +103,16 @@ def subscribe(
             seats=seats,
         )
         tell("subscription.created", [subscription], at=subscription.created_at)
+        record_audit(
+            organization_id=customer.organization_id,
+            action="subscription.create",
+            target=subscription.pk,
+            customer=customer.key,
+            plan=plan.key,
+            version=version.number,
+            seats=seats,
+            starts_at=starts_at,
+        )
     return subscription
 
 

@@ -8,7 +8,7 @@ from django.contrib import messages
 from django.http import Http404, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
 
-from accounts.facade import api_keys_of, create_api_key, get_api_key, record_change, revoke_api_key
+from accounts.facade import api_keys_of, create_api_key, get_api_key, revoke_api_key
 from agents.facade import TaskQuestion, charges_of, list_tasks, projected_to, transactions_of
 from billing.facade import (
     credit_notes_of,
@@ -240,17 +240,9 @@ def details(request: Any) -> HttpResponseBase:
         if not is_address(email):
             messages.error(request, "This is not an e-mail address.")
             return redirect("portal:details")
-        before = {"email": customer.email, "address": customer.address}
         rest = {name: value for name, value in (customer.address or {}).items() if name not in _ADDRESS}
         new = {**rest, **{name: value for name, value in address.items() if value}}
         update_customer(customer=customer, now=request.portal.now, email=email, address=new)
-        record_change(
-            organization_id=customer.organization_id,
-            action="customer.update_details",
-            target=customer.pk,
-            before=before,
-            after={"email": email, "address": new},
-        )
         messages.success(request, "Saved. It counts for invoices from now on.")
         return redirect("portal:details")
     fields = [(name, name.replace("_", " ").capitalize(), (customer.address or {}).get(name, "")) for name in _ADDRESS]

@@ -6,6 +6,7 @@ from typing import Any
 
 from django.db import IntegrityError, transaction
 
+from accounts.facade import record_change
 from kernel.errors import ConflictError
 from metering.domain.meters import parse_meter
 from metering.models import Meter, MeterVersion
@@ -46,6 +47,13 @@ def create_meter_version(*, meter: Meter, definition: Mapping[str, Any]) -> Mete
         assert newest is not None
         if newest.definition == parsed:
             return newest
+        record_change(
+            organization_id=meter.organization_id,
+            action="meter.create_version",
+            target=meter.key,
+            before=newest.definition,
+            after=parsed,
+        )
         return _create_version(meter, number=newest.number + 1, definition=parsed)
 
 
