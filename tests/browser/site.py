@@ -9,15 +9,18 @@ from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from urllib.parse import urlparse
 
+from django.contrib.auth.tokens import default_token_generator
 from django.db import connection
+from django.utils.http import urlsafe_base64_encode
 
+from accounts.facade import create_user, invite_member
 from billing.facade import credit_notes_of, issue_credit_note
 from kernel.clock import system_clock
 from launcher.services import Services
 from metering.facade import EventQuestion, list_events
 from notifications.facade import create_endpoint, deliveries_of, mails_of
 from notifications.services.distributing import distribute_events
-from tests.console.conftest import Vendor, activity_plan, hybrid_plan, make_vendor, task_events, turns
+from tests.console.conftest import PASSWORD, Vendor, activity_plan, hybrid_plan, make_vendor, task_events, turns
 from tests.system import System, system_on
 
 
@@ -58,6 +61,7 @@ class Site:
             "chart": "usage_by_day",
             "credit_note": credit_notes_of(self.vendor.organization.pk).latest("pk").pk,
             **_sent_examples(self.vendor),
+            **_people_examples(self.vendor),
         }
 
     #: What is put behind an address whose page is about something that its query names.
@@ -87,6 +91,23 @@ def _vendor() -> Vendor:
     issue_credit_note(invoice=made.invoice_of("acme"), now=system_clock(), reason="Goodwill")
     distribute_events(now=system_clock())
     return made
+
+
+def _people_examples(vendor: Vendor) -> dict[str, str]:
+    """Links of mails to people, which are pages by themselves; what only a POST names is never found."""
+    tokens: list[str] = []
+    invite_member(
+        organization=vendor.organization,
+        email="new@example.com",
+        role="viewer",
+        by=None,
+        now=system_clock(),
+        link_of=lambda token: tokens.append(token) or token,  # type: ignore[func-returns-value]
+    )
+    user = create_user(email="forgetful@example.com", password=PASSWORD)  # who signs in uses such a link up
+    uid = urlsafe_base64_encode(str(user.pk).encode())
+    found = {"token": tokens[0], "uid": uid, "reset": default_token_generator.make_token(user)}
+    return found | dict.fromkeys(("invitation", "member", "api_key"), "x")
 
 
 def _sent_examples(vendor: Vendor) -> dict[str, str]:
