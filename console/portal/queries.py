@@ -18,6 +18,7 @@ from console.queries import figure_charts
 from console.queries.figures import Figures
 from console.queries.lines import LineView, lines_of_invoice, lines_of_upcoming
 from console.selection import read_selection
+from console.wording import plural, unit_of
 from kernel.errors import NotFoundError
 
 #: Invoices that customers were sent; a draft may still change, and a skipped one was never sent.
@@ -83,8 +84,7 @@ def _included(priced: PricedInvoice) -> Iterator[Included]:
     for line in priced.lines:
         price = line.price
         if price and price.kind == "usage" and price.included:
-            unit = price.meter.unit if price.meter else ""
-            yield Included(price.name, unit, line.rated.quantity, price.included)
+            yield Included(price.name, plural(unit_of(price)), line.rated.quantity, price.included)
 
 
 def usage_chart(
