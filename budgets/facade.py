@@ -1,18 +1,33 @@
 """What other rooms may use of budgets."""
 
+from budgets.contracts import Ask, Reserved, Verdict
 from budgets.models import Budget, Crossing
 from budgets.queries.budgets import BudgetState, budget_state, budgets_of, crossings_of, get_budget
+from budgets.queries.costs import CostAnswer, register_cost_reader
 from budgets.services.budgets import create_budget, remove_budget, update_budget
+from budgets.services.checking import check_entitlement
+from budgets.services.evaluation import evaluate_budgets
+from budgets.services.reservations import commit_reservation, expire_reservations, release_reservation
 
 __all__ = [
+    "Ask",
     "Budget",
     "BudgetState",
+    "CostAnswer",
     "Crossing",
+    "Reserved",
+    "Verdict",
     "budget_state",
     "budgets_of",
+    "check_entitlement",
+    "commit_reservation",
     "create_budget",
     "crossings_of",
+    "evaluate_budgets",
+    "expire_reservations",
     "get_budget",
+    "register_cost_reader",
+    "release_reservation",
     "remove_budget",
     "update_budget",
 ]

@@ -151,7 +151,8 @@ class RunningTotal(models.Model):
 
     `used` is what the log said when it was last evaluated; `held` the sum of its unsettled holds. Used and held
     together never fall short of the usage of work that was reserved. `stop_at` refuses what would go beyond it.
-    `revision` counts evaluations: one that was overtaken writes nothing. `is_due` asks for one.
+    `revision` counts evaluations: one that was overtaken writes nothing. `is_due` asks for one. `period_found_at` is
+    when the period was last worked out; without one, the customer has no subscription that has periods.
     """
 
     organization = models.ForeignKey("accounts.Organization", on_delete=models.CASCADE)
@@ -161,6 +162,7 @@ class RunningTotal(models.Model):
     period_kind = models.CharField(max_length=14, choices=PeriodKind.choices)
     period_start = models.DateTimeField(null=True)
     period_end = models.DateTimeField(null=True)
+    period_found_at = models.DateTimeField(null=True)
     used = NumericField(default=Decimal(0))
     held = NumericField(default=Decimal(0))
     stop_at = NumericField(null=True)

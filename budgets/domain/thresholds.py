@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -60,10 +61,8 @@ def _read(value: object, pointer: str, problems: list[FieldError]) -> Threshold:
     if not isinstance(value, Mapping) or set(value) - {"percent", "actions", "recipients"}:
         problems.append(FieldError(pointer, "threshold_invalid", "A threshold has percent, actions and recipients"))
     percent = Decimal(0)
-    try:
+    with suppress(TypeError, ValueError):
         percent = decimal_from(fields.get("percent"))
-    except (TypeError, ValueError):
-        pass
     if not 0 < percent <= _MOST_PERCENT or int(percent.as_tuple().exponent) < -6:
         detail = f"percent is a decimal as text, above 0 and at most {_MOST_PERCENT}"
         problems.append(FieldError(f"{pointer}/percent", "percent_invalid", detail))

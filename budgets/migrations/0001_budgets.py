@@ -124,6 +124,7 @@ class Migration(migrations.Migration):
                 ('period_kind', models.CharField(choices=[('day', 'Day'), ('week', 'Week'), ('month', 'Month'), ('billing_period', 'Billing Period'), ('total', 'Total')], max_length=14)),
                 ('period_start', models.DateTimeField(null=True)),
                 ('period_end', models.DateTimeField(null=True)),
+                ('period_found_at', models.DateTimeField(null=True)),
                 ('used', budgets.models.NumericField(decimal_places=200, default=Decimal('0'), max_digits=1000)),
                 ('held', budgets.models.NumericField(decimal_places=200, default=Decimal('0'), max_digits=1000)),
                 ('stop_at', budgets.models.NumericField(decimal_places=200, max_digits=1000, null=True)),

@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 from django.db import IntegrityError, transaction
+from django.db.models import F
 
 from accounts.facade import Organization
 from billing.facade import get_customer, get_plan
@@ -110,7 +111,10 @@ def update_budget(
         read = _thresholds(held.thresholds if thresholds is None else thresholds)
         held.thresholds = [one.to_json() for one in read]
         held.save(update_fields=["name", "amount", "thresholds"])
-        RunningTotal.objects.filter(budget=held).update(stop_at=stop_of(read, held.amount), is_due=True)
+        # An evaluation under way goes by what the budget was: it is overtaken.
+        RunningTotal.objects.filter(budget=held).update(
+            stop_at=stop_of(read, held.amount), is_due=True, revision=F("revision") + 1
+        )
     forget_rules(held.organization_id)
     return held
 
