@@ -62,6 +62,7 @@ from billing.services.payments import (
 from billing.services.recognition import recognize_revenue
 from billing.services.runs import close_month, start_billing_run
 from billing.services.sellers import change_logo, change_seller_profile
+from billing.services.versions import version_numbered
 from billing.watching import watch_invoices
 
 __all__ = [
@@ -151,6 +152,7 @@ __all__ = [
     "upcoming_invoices",
     "update_customer",
     "version_at",
+    "version_numbered",
     "void_invoice",
     "watch_invoices",
     "write_off_invoice",

@@ -12,6 +12,8 @@ from kernel.errors import ConflictError, InvalidError, NotFoundError
 #: How long a reservation lasts unless it says otherwise, and at most.
 DEFAULT_LIFETIME = timedelta(minutes=5)
 LONGEST_LIFETIME = timedelta(days=1)
+#: How many events a commit may name.
+MOST_EVENTS = 1000
 
 
 class FeatureNotFound(NotFoundError):
@@ -42,6 +44,7 @@ class Ask:
 
     With neither, no budget that concerns the customer and the agent may be used up. `amount` is what the customer is
     charged for it at most, `cost` what it costs the vendor. `dimensions` are what is known of the usage to come.
+    Where it `is_customers_own` question, the answer tells of nothing but that customer's limits.
     """
 
     customer: str
@@ -54,6 +57,7 @@ class Ask:
     dimensions: Mapping[str, str] = field(default_factory=dict)
     reserve: bool = False
     lifetime: timedelta = DEFAULT_LIFETIME
+    is_customers_own: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from budgets.models import Budget, Crossing
 from budgets.queries.budgets import BudgetState, budget_state, budgets_of, crossings_of, get_budget
 from budgets.queries.costs import CostAnswer, register_cost_reader
 from budgets.services.budgets import create_budget, remove_budget, update_budget
-from budgets.services.checking import check_entitlement
+from budgets.services.checking import check_entitlement, check_work
 from budgets.services.evaluation import evaluate_budgets
 from budgets.services.reservations import commit_reservation, expire_reservations, release_reservation
 
@@ -20,6 +20,7 @@ __all__ = [
     "budget_state",
     "budgets_of",
     "check_entitlement",
+    "check_work",
     "commit_reservation",
     "create_budget",
     "crossings_of",

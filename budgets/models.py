@@ -252,12 +252,17 @@ class Reservation(models.Model):
 
 
 class Hold(models.Model):
-    """What a reservation holds of one running total, until it is settled."""
+    """What a reservation holds of one running total, until it is settled.
+
+    `log_end` is kept where the log has its usage and costs are not worked out that far yet: the transaction before
+    which all of it came.
+    """
 
     reservation = models.ForeignKey(Reservation, on_delete=models.CASCADE, related_name="holds", db_constraint=False)
     total = models.ForeignKey(RunningTotal, on_delete=models.CASCADE, related_name="holds", db_constraint=False)
     amount = NumericField()
     is_settled = models.BooleanField(default=False, db_default=False)
+    log_end = models.BigIntegerField(null=True)
 
     class Meta:
         ordering = ["id"]

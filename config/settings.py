@@ -205,6 +205,8 @@ CELERY_BEAT_SCHEDULE = {
     "send mail": {"task": "notifications.send_mail", "schedule": 2.0, "options": {"expires": 2.0}},
     "prune notifications": {"task": "notifications.prune", "schedule": crontab(hour=1, minute=50)},
     "record kept calls": {"task": "inference.record_kept_calls", "schedule": 5.0, "options": {"expires": 5.0}},
+    "evaluate budgets": {"task": "budgets.evaluate", "schedule": 1.0, "options": {"expires": 2.0}},
+    "forget reservations": {"task": "budgets.forget_reservations", "schedule": crontab(hour=2, minute=10)},
     "look for exports": {"task": "exports.look", "schedule": 5.0, "options": {"expires": 5.0}},
     "resume billing runs": {"task": "billing.resume_billing_runs", "schedule": 5.0, "options": {"expires": 5.0}},
 }

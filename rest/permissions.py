@@ -21,7 +21,7 @@ def allows(scopes: list[str], needed: str) -> bool:
 
 
 class HasScope(BasePermission):
-    """Reads `required_scope` of the view, a scope or a mapping from method to scope.
+    """Reads `required_scope` of the view, a scope, several of which one is needed, or a mapping from method to these.
 
     Without one, reading needs `read` and everything else needs `write`. A key bound to a customer opens what says
     `takes_customer_keys`, which sees to it that it does nothing for another one.
@@ -35,8 +35,10 @@ class HasScope(BasePermission):
             required = required.get(request.method)
         if required is None:
             required = READ if request.method in {"GET", "HEAD", "OPTIONS"} else WRITE
-        if not allows(request.auth.scopes, required):
-            raise ForbiddenError(f"This needs an API key with the scope '{required}'", code="scope_missing")
+        accepted = (required,) if isinstance(required, str) else required
+        if not any(allows(request.auth.scopes, one) for one in accepted):
+            named = " or ".join(f"'{one}'" for one in accepted)
+            raise ForbiddenError(f"This needs an API key with the scope {named}", code="scope_missing")
         if request.auth.customer is not None and not getattr(view, "takes_customer_keys", False):
             raise ForbiddenError("A customer's API key sends events and does nothing else", code="customer_key_refused")
         return True

@@ -70,11 +70,12 @@ class Step:
 @dataclass(slots=True)
 class TaskResult:
     """What became of a task. `compute_seconds` and `cost` are sums over its inference calls; `limit` is the one it
-    ended at, where it did: `turns`, `seconds` or `cost`."""
+    ended at, where it did: `turns`, `seconds` or `cost`. `refusal` says why it was blocked."""
 
     task_id: str
     outcome: str = "failed"
     limit: str | None = None
+    refusal: str | None = None
     cost: Decimal = Decimal(0)
     steps: list[Step] = field(default_factory=list)
 
@@ -99,11 +100,13 @@ def work_task(
     costs: Costs | None = None,
     check: Callable[[], bool] | None = None,
     on_step: Callable[[Step], None] | None = None,
+    refused: Callable[[], str | None] | None = None,
 ) -> TaskResult:
     """Works the task to its end and records it; times are those of the meter's clock.
 
     A tool that raises is recorded with its error and the task goes on. At the limit of turns or cost the task is
-    failed, at that of seconds timed out. Where the agent says that it succeeded, `check` has the last word. Raises
+    failed, at that of seconds timed out. `refused` is asked before each turn: where it says why not, the task ends and
+    is blocked. Where the agent says that it succeeded, `check` has the last word. Raises
     `ModelUnavailable` without an outcome: the task can be worked again, as another attempt where the meter's
     transport has events one by one.
     """
@@ -114,6 +117,10 @@ def work_task(
                 result.limit = _limit(agent, task, result, meter.clock)
                 if result.limit is not None:
                     task.end("timed_out" if result.limit == "seconds" else "failed")
+                    break
+                result.refusal = refused() if refused else None
+                if result.refusal is not None:
+                    task.block()
                     break
                 number = len(result.steps) + 1
                 with task.turn(initiator="agent" if number > 1 else "schedule") as turn:

@@ -26,6 +26,7 @@ from agents.runtime.errors import ModelRefused
 from agents.runtime.model import Completion, ModelClient
 from agents.runtime.registry import ENDINGS, TaskContext
 from agents.runtime.work import AgentDefinition, Step, TaskResult, work_task
+from budgets.facade import check_work
 from kernel.clock import Clock
 from metering.facade import ingest
 
@@ -109,6 +110,12 @@ def _attempt(task: Task, attempt: TaskAttempt, definition: Definition, models: M
             **measured,
         )
 
+    def refused() -> str | None:
+        verdict = check_work(
+            organization_id=task.organization_id, customer=task.customer, agent=version.agent.key, now=clock()
+        )
+        return None if verdict.allowed else f"{verdict.reason}: {verdict.detail}"
+
     return work_task(
         agent=AgentDefinition(
             key=version.agent.key,
@@ -134,6 +141,7 @@ def _attempt(task: Task, attempt: TaskAttempt, definition: Definition, models: M
         costs=costs,
         check=registry.check_named(definition.check, context) if definition.check else None,
         on_step=recorder.keep,
+        refused=refused,
     )
 
 
@@ -147,7 +155,7 @@ def _finish(task: Task, attempt: TaskAttempt, result: TaskResult, now: datetime)
             return
         _write(task, attempt.events, now)
         held.state, held.outcome, held.ended_at = TaskState.ENDED, result.outcome, now
-        held.problem = f"the limit of {result.limit} was reached" if result.limit else ""
+        held.problem = f"the limit of {result.limit} was reached" if result.limit else (result.refusal or "")[:200]
         held.save()
         attempt.state, attempt.ended_at = AttemptState.FINISHED, now
         attempt.save()

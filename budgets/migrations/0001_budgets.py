@@ -146,6 +146,7 @@ class Migration(migrations.Migration):
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('amount', budgets.models.NumericField(decimal_places=200, max_digits=1000)),
                 ('is_settled', models.BooleanField(db_default=False, default=False)),
+                ('log_end', models.BigIntegerField(null=True)),
                 ('reservation', models.ForeignKey(db_constraint=False, on_delete=django.db.models.deletion.CASCADE, related_name='holds', to='budgets.reservation')),
                 ('total', models.ForeignKey(db_constraint=False, on_delete=django.db.models.deletion.CASCADE, related_name='holds', to='budgets.runningtotal')),
             ],

@@ -1,3 +1,5 @@
+"""Budgets, how far they have come, and the thresholds they have reached."""
+
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -6,6 +8,7 @@ from decimal import Decimal
 
 from django.db.models import QuerySet
 
+from billing.facade import get_customer, get_plan
 from budgets.domain.thresholds import Threshold, read_thresholds
 from budgets.models import Budget, Crossing
 from kernel.money import EXACT
@@ -14,13 +17,28 @@ from rest.lookup import find
 _HUNDRED = Decimal(100)
 
 
-def budgets_of(organization_id: int) -> QuerySet[Budget]:
-    """The organization's budgets that are not removed, with what they are of and how far they have come."""
-    return (
-        Budget.objects.filter(organization_id=organization_id, removed_at=None)
-        .select_related("customer__test_clock", "plan", "meter", "total")
-        .order_by("id")
-    )
+def budgets_of(
+    organization_id: int,
+    *,
+    scope: str | None = None,
+    customer: str | None = None,
+    agent: str | None = None,
+    plan: str | None = None,
+) -> QuerySet[Budget]:
+    """The organization's budgets that are not removed, with what they are of and how far they have come.
+
+    `customer` and `plan` are keys or ids; `scope` and these leave out the others.
+    """
+    rows = Budget.objects.filter(organization_id=organization_id, removed_at=None)
+    if scope is not None:
+        rows = rows.filter(scope=scope)
+    if customer is not None:
+        rows = rows.filter(customer__pk=get_customer(organization_id=organization_id, customer=customer).pk)
+    if agent is not None:
+        rows = rows.filter(agent=agent.replace("\x00", ""))
+    if plan is not None:
+        rows = rows.filter(plan__pk=get_plan(organization_id=organization_id, plan=plan).pk)
+    return rows.select_related("customer__test_clock", "plan", "meter", "total").order_by("id")
 
 
 def get_budget(*, organization_id: int, budget: str) -> Budget:
@@ -30,7 +48,8 @@ def get_budget(*, organization_id: int, budget: str) -> Budget:
 
 def crossings_of(budget: Budget) -> QuerySet[Crossing]:
     """Every threshold that was reached, the newest first."""
-    return Crossing.objects.filter(budget=budget).order_by("-id")
+    rows = Crossing.objects.filter(budget=budget).select_related("budget__customer", "budget__meter")
+    return rows.order_by("-id")
 
 
 @dataclass(frozen=True, slots=True)

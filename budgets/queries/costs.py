@@ -14,11 +14,11 @@ from kernel.period import Period
 class CostAnswer:
     """Costs by what they were asked by (the customer's key or the agent's; None for all together).
 
-    `is_complete` says that all is in it that the present transaction sees in the log.
+    All that transactions before `complete_before` wrote to the log is in it; None: all that can be seen.
     """
 
     amounts: Mapping[str | None, Decimal]
-    is_complete: bool
+    complete_before: int | None = None
 
 
 class CostReader(Protocol):
@@ -41,5 +41,5 @@ def register_cost_reader(reader: CostReader) -> None:
 def read_costs(*, organization_id: int, period: Period, by: str | None, currency: str) -> CostAnswer:
     """As `CostReader`; without one, nothing ever cost anything."""
     if _reader is None:
-        return CostAnswer({}, is_complete=True)
+        return CostAnswer({})
     return _reader(organization_id=organization_id, period=period, by=by, currency=currency)

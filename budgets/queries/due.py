@@ -51,11 +51,13 @@ def due_by_subjects(subjects: Collection[str]) -> Q:
 
 @dataclass(frozen=True, slots=True)
 class ReadyHold:
-    """A hold whose usage is in the log, as far as the present transaction sees."""
+    """A hold whose usage is in the log, as far as the present transaction sees; before the transaction `end`, where an
+    earlier one found that out."""
 
     pk: int
     total_id: int
     reservation_id: str
+    end: int | None
 
 
 def ready_holds(organization_id: int) -> list[ReadyHold]:
@@ -63,11 +65,11 @@ def ready_holds(organization_id: int) -> list[ReadyHold]:
     rows = list(
         Hold.objects.filter(
             is_settled=False, reservation__state=ReservationState.COMMITTED, total__organization=organization_id
-        ).values_list("pk", "total_id", "reservation_id", "reservation__events")
+        ).values_list("pk", "total_id", "reservation_id", "log_end", "reservation__events")
     )
-    named = {UUID(event) for row in rows for event in row[3]}
+    named = {UUID(event) for row in rows for event in row[4]}
     known = known_events(named)
-    return [ReadyHold(*row[:3]) for row in rows if all(UUID(event) in known for event in row[3])]
+    return [ReadyHold(*row[:4]) for row in rows if all(UUID(event) in known for event in row[4])]
 
 
 def organizations_due(now: datetime) -> list[int]:
@@ -87,3 +89,8 @@ def organizations_due(now: datetime) -> list[int]:
 def written(position: tuple[int, ...]) -> str:
     """A position of the log as a mark keeps it."""
     return ",".join(map(str, position))
+
+
+def end_of(position: tuple[int, ...]) -> int:
+    """The transaction before which all came that is in the log: the next after its last event and correction."""
+    return max(position[:2]) + 1

@@ -73,6 +73,21 @@ def facts_of(*, organization_id: int, customer: str, now: datetime) -> Facts:
     return facts if facts.clock is not None else _kept.keep((organization_id, customer), facts)
 
 
+def facts_of_nobody(customer: str) -> Facts:
+    """Those of a customer that does not exist (yet)."""
+    return Facts(
+        customer_id="",
+        key=customer,
+        currency="",
+        clock=None,
+        is_suspended=False,
+        is_subscribed=False,
+        plans=frozenset(),
+        grants={},
+        prices=(),
+    )
+
+
 def forget_facts(*, organization_id: int, customer: str) -> None:
     """To be called where a customer's plans have changed and that is to be seen at once."""
     _kept.forget((organization_id, customer))

@@ -4,8 +4,9 @@ from dataclasses import dataclass
 
 from django.db.models import QuerySet
 
+from billing.facade import PlanVersion
 from budgets.contracts import FeatureNotFound
-from budgets.models import Feature
+from budgets.models import Entitlement, Feature
 from metering.facade import Kept, get_meter_version
 from rest.lookup import find
 
@@ -13,6 +14,12 @@ from rest.lookup import find
 def features_of(organization_id: int) -> QuerySet[Feature]:
     """The organization's features."""
     return Feature.objects.filter(organization_id=organization_id).select_related("meter").order_by("id")
+
+
+def entitlements_in(plan_version: PlanVersion) -> list[Entitlement]:
+    """The features that a plan version has of its own, by key."""
+    rows = Entitlement.objects.filter(plan_version=plan_version).select_related("feature__meter")
+    return list(rows.order_by("feature__key"))
 
 
 def get_feature(*, organization_id: int, feature: str) -> Feature:
@@ -31,6 +38,11 @@ class Used:
 
 
 _kept: Kept[Used] = Kept(seconds=3.0)
+
+
+def forget_features() -> None:
+    """To be called when features have changed."""
+    _kept.forget_all()
 
 
 def used_by(*, organization_id: int, feature: str | None, meter: str | None) -> Used:

@@ -24,11 +24,15 @@ ZERO = Decimal(0)
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What a total has used in its present period; `is_complete` as of the present transaction."""
+    """What a total has used in its present period. `complete_before` as in `CostAnswer`."""
 
     period: Period | None
     used: Decimal
-    is_complete: bool = True
+    complete_before: int | None = None
+
+    def counts(self, end: int | None) -> bool:
+        """Whether all is in it that came before the transaction `end`; what has no end known is not."""
+        return self.complete_before is None or (end is not None and self.complete_before >= end)
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,9 +133,9 @@ def _costs(
         amount = sum(
             (answer.amounts.get(key, ZERO) for key in _customers_on(organization_id, question.plan_id, now)), ZERO
         )
-        return {total.pk: Reading(question.period, amount, answer.is_complete) for total in totals}
+        return {total.pk: Reading(question.period, amount, answer.complete_before) for total in totals}
     return {
-        total.pk: Reading(question.period, answer.amounts.get(_subject(total), ZERO), answer.is_complete)
+        total.pk: Reading(question.period, answer.amounts.get(_subject(total), ZERO), answer.complete_before)
         for total in totals
     }
 

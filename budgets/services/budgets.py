@@ -10,17 +10,15 @@ from typing import Any
 from django.db import IntegrityError, transaction
 from django.db.models import F
 
-from accounts.facade import Organization
+from accounts.facade import Organization, record_audit, record_change
 from billing.facade import get_customer, get_plan
 from budgets.domain.thresholds import Threshold, ThresholdsInvalid, read_thresholds, stop_of
 from budgets.models import Budget, Measure, PeriodKind, RunningTotal, Scope
 from budgets.queries.rules import forget_rules
+from budgets.services.features import ADDITIVE
 from kernel.errors import ConflictError, InvalidError
 from metering.facade import definition_of, get_meter_version
 from notifications.facade import is_address
-
-#: What adds up, so that a hold can be added to it.
-_ADDITIVE = frozenset({"count", "sum", "unique_count"})
 
 
 class BudgetInvalid(InvalidError):
@@ -80,6 +78,7 @@ def create_budget(
             RunningTotal.objects.create(
                 organization=organization, budget=budget, period_kind=period, stop_at=stop_of(read, amount)
             )
+            record_audit(organization_id=organization.pk, action="budget.create", target=key, **_written(budget))
     except IntegrityError as error:
         if "budget_key_unique" not in str(error):
             raise
@@ -106,6 +105,7 @@ def update_budget(
             raise BudgetInvalid("This budget was removed", code="budget_removed")
         if amount is not None and amount <= 0:
             raise BudgetInvalid("A budget is of more than nothing", code="amount_invalid")
+        before = _written(held)
         held.name = name or held.name
         held.amount = held.amount if amount is None else amount
         read = _thresholds(held.thresholds if thresholds is None else thresholds)
@@ -115,16 +115,30 @@ def update_budget(
         RunningTotal.objects.filter(budget=held).update(
             stop_at=stop_of(read, held.amount), is_due=True, revision=F("revision") + 1
         )
+        record_change(
+            organization_id=held.organization_id,
+            action="budget.update",
+            target=held.key,
+            before=before,
+            after=_written(held),
+        )
     forget_rules(held.organization_id)
     return held
 
 
 def remove_budget(*, budget: Budget, now: datetime) -> Budget:
     """Ends a budget: it alerts and stops nothing any more. Removing it again changes nothing."""
-    Budget.objects.filter(pk=budget.pk, removed_at=None).update(removed_at=now)
+    with transaction.atomic():
+        if Budget.objects.filter(pk=budget.pk, removed_at=None).update(removed_at=now):
+            record_audit(organization_id=budget.organization_id, action="budget.remove", target=budget.key)
     forget_rules(budget.organization_id)
     budget.refresh_from_db()
     return budget
+
+
+def _written(budget: Budget) -> dict[str, Any]:
+    """What the audit trail says of a budget."""
+    return {"name": budget.name, "amount": budget.amount, "thresholds": budget.thresholds}
 
 
 def _check_which(scope: str, **which: str | None) -> None:
@@ -173,8 +187,8 @@ def _measured(
         raise BudgetInvalid("A budget on a meter has no currency", code="currency_not_allowed")
     version = get_meter_version(organization_id=organization_id, meter=measure["meter"])
     definition, where = definition_of(version), measure.get("filter") or {}
-    if definition.aggregation not in _ADDITIVE:
-        detail = f"A budget needs a meter that adds up ({', '.join(sorted(_ADDITIVE))}), not {definition.aggregation}"
+    if definition.aggregation not in ADDITIVE:
+        detail = f"A budget needs a meter that adds up ({', '.join(sorted(ADDITIVE))}), not {definition.aggregation}"
         raise BudgetInvalid(detail, code="meter_unsuitable")
     if not isinstance(where, Mapping) or not all(isinstance(one, str) and "\x00" not in one for one in where.values()):
         raise BudgetInvalid("filter gives dimensions of the meter their values", code="filter_invalid")

@@ -16,11 +16,12 @@ from django.db import IntegrityError, transaction
 
 from budgets.contracts import Ask, EstimateMissing, Reserved, Verdict
 from budgets.models import Measure, RunningTotal
-from budgets.queries.facts import Facts, Grant, facts_of
+from budgets.queries.facts import Facts, Grant, facts_of, facts_of_nobody
 from budgets.queries.features import Used, used_by
 from budgets.queries.rules import Rule, rules_for
 from budgets.services.evaluation import evaluate_totals
 from budgets.services.reservations import expire_reservations
+from kernel.errors import NotFoundError
 from kernel.ids import new_id
 from kernel.money import EXACT
 from metering.facade import Kept
@@ -68,6 +69,20 @@ def check_entitlement(*, organization_id: int, ask: Ask, now: datetime) -> Verdi
     machine's; periods of a customer on a test clock are that one's.
     """
     facts = facts_of(organization_id=organization_id, customer=ask.customer, now=now)
+    return _verdict(organization_id, ask, facts, now)
+
+
+def check_work(*, organization_id: int, customer: str, agent: str, now: datetime) -> Verdict:
+    """Whether an agent may begin, or go on with, some work for a customer: no budget that stops and concerns them is
+    used up. A customer that does not exist yet is stopped by what is the organization's or the agent's."""
+    try:
+        facts = facts_of(organization_id=organization_id, customer=customer, now=now)
+    except NotFoundError:
+        facts = facts_of_nobody(customer)
+    return _verdict(organization_id, Ask(customer=customer, agent=agent), facts, now)
+
+
+def _verdict(organization_id: int, ask: Ask, facts: Facts, now: datetime) -> Verdict:
     used = used_by(organization_id=organization_id, feature=ask.feature, meter=ask.meter)
     if facts.is_suspended:
         return Verdict(False, "customer_suspended", "This customer has not paid and is suspended")
@@ -77,6 +92,8 @@ def check_entitlement(*, organization_id: int, ask: Ask, now: datetime) -> Verdi
         if used.feature_id not in facts.grants:
             return Verdict(False, "feature_not_in_plan", f"No plan of this customer has {used.feature}")
     demands = [*_of_budgets(organization_id, ask, used, facts, now), *_of_plans(organization_id, ask, used, facts, now)]
+    if not demands and not ask.reserve:
+        return Verdict(True)
     demands.sort(key=lambda one: one.total_id)
     return _Attempt(organization_id, ask, used, facts, demands, now).verdict()
 
@@ -96,6 +113,15 @@ class _Demand:
     @property
     def is_money(self) -> bool:
         return self.rule is not None and self.rule.measure != Measure.METER
+
+    @property
+    def is_the_customers(self) -> bool:
+        """Whether it is the customer's to know: not what others share, nor what its work costs the vendor."""
+        return self.rule is None or _is_the_customers(self.rule)
+
+
+def _is_the_customers(rule: Rule) -> bool:
+    return rule.customer_id is not None and rule.measure != Measure.COST
 
 
 def _of_budgets(organization_id: int, ask: Ask, used: Used, facts: Facts, now: datetime) -> list[_Demand]:
@@ -126,7 +152,8 @@ def _added(rule: Rule, ask: Ask, used: Used, facts: Facts) -> Decimal:
         return estimate
     if ask.reserve and (used.meter_id is not None or used.feature_id is not None):
         name = "amount" if rule.measure == Measure.SPEND else "cost"
-        raise EstimateMissing(f"The budget {rule.key} is in money: say with {name} what this comes to at most")
+        which = "A budget" if ask.is_customers_own and not _is_the_customers(rule) else f"The budget {rule.key}"
+        raise EstimateMissing(f"{which} is in money: say with {name} what this comes to at most")
     return ZERO
 
 
@@ -232,6 +259,8 @@ class _Attempt:
             state = states[one.total_id]
             if state.taken + one.amount <= state.most and (one.amount or state.taken < state.most):
                 continue
+            if self.ask.is_customers_own and not one.is_the_customers:
+                return self._answer(states, Verdict(False, "limit_reached", "There is no more room for this work"))
             if one.rule is None:
                 detail = f"The plan's limit of {state.most:f} is reached"
                 return self._answer(states, Verdict(False, "limit_reached", detail))
@@ -248,6 +277,8 @@ class _Attempt:
         left: dict[bool, Decimal] = {}
         warnings: tuple[str, ...] = ()
         for one in self.demands:
+            if self.ask.is_customers_own and not one.is_the_customers:
+                continue
             state = states[one.total_id]
             most = state.most if one.soft_limit is None else one.soft_limit
             after = EXACT.add(state.taken, one.amount if taken else ZERO)

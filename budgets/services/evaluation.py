@@ -26,6 +26,7 @@ from budgets.queries.due import (
     active_totals,
     due_by_subjects,
     due_by_time,
+    end_of,
     organizations_due,
     ready_holds,
     written,
@@ -74,16 +75,17 @@ def evaluate_organization(*, organization_id: int, now: datetime) -> int:
             return 0
         with _one_snapshot():
             mark = EvaluationMark.objects.filter(organization=organization_id).first()
-            position, snapshot = written(log_positions([organization_id])[organization_id]), log_snapshot()
+            position, snapshot = log_positions([organization_id])[organization_id], log_snapshot()
             holds = ready_holds(organization_id)
             asked = due_by_time(now) | Q(pk__in={one.total_id for one in holds})
-            if mark is None or mark.position != position:
+            if mark is None or mark.position != written(position):
                 asked |= _changed(organization_id, mark.snapshot if mark else None)
-            work = _read(organization_id, active_totals().filter(asked, organization=organization_id), holds, now)
+            totals = active_totals().filter(asked, organization=organization_id)
+            work = _read(organization_id, totals, holds, end_of(position), now)
         count = _write(work, now)
         EvaluationMark.objects.update_or_create(
             organization_id=organization_id,
-            defaults={"position": position, "snapshot": snapshot, "evaluated_at": now},
+            defaults={"position": written(position), "snapshot": snapshot, "evaluated_at": now},
         )
         return count
 
@@ -92,18 +94,23 @@ def evaluate_totals(*, organization_id: int, ids: Sequence[int], now: datetime) 
     """Evaluate these totals, whatever has changed: those that are new, and those whose period is over."""
     with _one_snapshot():
         holds = [one for one in ready_holds(organization_id) if one.total_id in ids]
-        work = _read(organization_id, active_totals().filter(pk__in=ids, organization=organization_id), holds, now)
+        end = end_of(log_positions([organization_id])[organization_id])
+        totals = active_totals().filter(pk__in=ids, organization=organization_id)
+        work = _read(organization_id, totals, holds, end, now)
     _write(work, now)
 
 
 @dataclass(frozen=True, slots=True)
 class _Work:
-    """A total as it was read, what it has used, and the holds that this stands for now. `period_found_at` is when its
+    """A total as it was read, what it has used, and the holds that this stands for now; `later` are those it does not
+    stand for yet. `log_end` is the transaction before which all came that is in the log. `period_found_at` is when its
     period was found."""
 
     total: RunningTotal
     reading: Reading
     holds: tuple[ReadyHold, ...]
+    later: tuple[ReadyHold, ...]
+    log_end: int
     period_found_at: datetime | None
 
 
@@ -116,7 +123,9 @@ def _changed(organization_id: int, since: str | None) -> Q:
     return due_by_subjects({one.subject for one in changed})
 
 
-def _read(organization_id: int, rows: QuerySet[RunningTotal], holds: Sequence[ReadyHold], now: datetime) -> list[_Work]:
+def _read(
+    organization_id: int, rows: QuerySet[RunningTotal], holds: Sequence[ReadyHold], log_end: int, now: datetime
+) -> list[_Work]:
     totals = list(rows)
     # A period that a customer's subscriptions say is found anew only where there is reason to.
     known: dict[int, Period | None] = {
@@ -132,12 +141,18 @@ def _read(organization_id: int, rows: QuerySet[RunningTotal], holds: Sequence[Re
         _Work(
             one,
             readings[one.pk],
-            tuple(ready[one.pk]) if readings[one.pk].is_complete else (),
+            tuple(hold for hold in ready[one.pk] if _counts(readings[one.pk], hold, log_end)),
+            tuple(hold for hold in ready[one.pk] if not _counts(readings[one.pk], hold, log_end)),
+            log_end,
             one.period_found_at if one.pk in known else now,
         )
         for one in totals
         if one.pk in readings
     ]
+
+
+def _counts(reading: Reading, hold: ReadyHold, log_end: int) -> bool:
+    return reading.counts(log_end if hold.end is None else hold.end)
 
 
 def _still_in_period(total: RunningTotal, now: datetime) -> bool:
@@ -163,6 +178,7 @@ def _write_chunk(work: Sequence[_Work], now: datetime) -> int:
             RunningTotal.objects.filter(pk__in=overtaken).update(is_due=True)
         if current:
             _update(current, _settle(current), now)
+            _note_ends(current)
             _end_reservations(reservations, now)
             record_crossings([(one.total.budget, one.reading) for one in current if one.total.budget], now=now)
         return len(current)
@@ -185,6 +201,14 @@ def _settle(work: Sequence[_Work]) -> Mapping[int, Decimal]:
     return settled
 
 
+def _note_ends(work: Sequence[_Work]) -> None:
+    """Write down how far costs have to be worked out for the holds that are not counted yet."""
+    for one in work:
+        fresh = [hold.pk for hold in one.later if hold.end is None]
+        if fresh:
+            Hold.objects.filter(pk__in=fresh, log_end=None).update(log_end=one.log_end)
+
+
 def _update(work: Sequence[_Work], settled: Mapping[int, Decimal], now: datetime) -> None:
     periods = [one.reading.period for one in work]
     with connection.cursor() as cursor:
@@ -197,7 +221,7 @@ def _update(work: Sequence[_Work], settled: Mapping[int, Decimal], now: datetime
                 "settled": [settled.get(one.total.pk, Decimal(0)) for one in work],
                 "starts": [period.start if period else None for period in periods],
                 "ends": [period.end if period else None for period in periods],
-                "due": [not one.reading.is_complete for one in work],
+                "due": [not one.reading.counts(one.log_end) for one in work],
                 "found": [one.period_found_at for one in work],
             },
         )

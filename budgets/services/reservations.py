@@ -12,7 +12,7 @@ from decimal import Decimal
 
 from django.db import connection, transaction
 
-from budgets.contracts import ReservationCommitted, ReservationEnded
+from budgets.contracts import MOST_EVENTS, ReservationCommitted, ReservationEnded
 from budgets.models import Hold, Measure, Reservation, ReservationState, RunningTotal
 from kernel.errors import InvalidError
 from kernel.money import EXACT
@@ -21,8 +21,6 @@ from rest.lookup import find
 
 #: How long a commit waits for the events it named; then they are taken to have been lost.
 PATIENCE = timedelta(hours=24)
-#: How many may be named.
-MOST_EVENTS = 1000
 #: How long an ended reservation can be looked at.
 KEPT = timedelta(days=7)
 
@@ -36,7 +34,8 @@ class CommitInvalid(InvalidError):
 
 def get_reservation(*, organization_id: int, reservation: str) -> Reservation:
     """The reservation with this id; `NotFoundError` with code `reservation_not_found`."""
-    return find(Reservation.objects.filter(organization_id=organization_id), reservation, what="reservation")
+    rows = Reservation.objects.filter(organization_id=organization_id).select_related("customer")
+    return find(rows, reservation, what="reservation")
 
 
 def commit_reservation(

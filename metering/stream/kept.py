@@ -32,3 +32,7 @@ class Kept(Generic[V]):
     def forget(self, key: Hashable) -> None:
         with self._lock:
             self._values.pop(key, None)
+
+    def forget_all(self) -> None:
+        with self._lock:
+            self._values.clear()

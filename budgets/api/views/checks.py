@@ -1,0 +1,101 @@
+"""What agents ask before they act, and what becomes of what was reserved."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from drf_spectacular.utils import extend_schema
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from budgets.api import answers, present
+from budgets.api.inputs import CheckInput, CommitInput
+from budgets.contracts import Ask
+from budgets.models import Reservation
+from budgets.services.checking import check_entitlement
+from budgets.services.reservations import commit_reservation, get_reservation, release_reservation
+from kernel.clock import system_clock
+from kernel.errors import ForbiddenError, InvalidError, NotFoundError
+from rest.idempotency import idempotent
+
+#: Agents' keys send events; who writes may ask too.
+_SCOPES = ("ingest", "write")
+
+
+class CheckView(APIView):
+    """Whether an agent may do this now. With `reserve`, what it will use is held for it until it commits, releases or
+    lets it expire."""
+
+    answers = {"POST": answers.VerdictAnswer}
+    required_scope = _SCOPES
+    takes_customer_keys = True
+
+    @extend_schema(request=CheckInput)
+    @idempotent
+    def post(self, request: Any) -> Response:
+        body = CheckInput(data=request.data)
+        body.is_valid(raise_exception=True)
+        fields = dict(body.validated_data)
+        if fields.get("feature") is not None and fields.get("meter") is not None:
+            raise InvalidError("A check is of a feature or of a meter, not of both", code="feature_or_meter")
+        own = request.auth.customer
+        if own is not None and fields.setdefault("customer", own) != own:
+            raise ForbiddenError("A customer's API key asks for that customer", code="customer_key_refused")
+        if "customer" not in fields:
+            raise InvalidError("Say which customer it is for", code="customer_missing")
+        lifetime = timedelta(seconds=fields.pop("lifetime_seconds"))
+        ask = Ask(**fields, lifetime=lifetime, is_customers_own=own is not None)
+        verdict = check_entitlement(organization_id=request.auth.organization_id, ask=ask, now=system_clock())
+        return Response(present.verdict(verdict))
+
+
+class ReservationView(APIView):
+    """Can be looked at for a week after it has ended."""
+
+    answers = {"GET": answers.ReservationAnswer}
+    required_scope = ("ingest", "read")
+    takes_customer_keys = True
+
+    def get(self, request: Any, reservation: str) -> Response:
+        return Response(present.reservation(_own(request, reservation)))
+
+
+class CommitView(APIView):
+    """The work is done: its usage counts from now on instead of what was held. Twice is once."""
+
+    answers = {"POST": answers.ReservationAnswer}
+    required_scope = _SCOPES
+    takes_customer_keys = True
+
+    @extend_schema(request=CommitInput)
+    def post(self, request: Any, reservation: str) -> Response:
+        body = CommitInput(data=request.data)
+        body.is_valid(raise_exception=True)
+        found = _own(request, reservation)
+        commit_reservation(
+            organization_id=found.organization_id, reservation=found.pk, now=system_clock(), **body.validated_data
+        )
+        return Response(present.reservation(_own(request, reservation)))
+
+
+class ReleaseView(APIView):
+    """The work is not done: what was held is free again. Twice is once."""
+
+    answers = {"POST": answers.ReservationAnswer}
+    required_scope = _SCOPES
+    takes_customer_keys = True
+
+    @extend_schema(request=None)
+    def post(self, request: Any, reservation: str) -> Response:
+        found = _own(request, reservation)
+        release_reservation(organization_id=found.organization_id, reservation=found.pk, now=system_clock())
+        return Response(present.reservation(_own(request, reservation)))
+
+
+def _own(request: Any, reservation: str) -> Reservation:
+    """The reservation, which for a customer's key is one of that customer."""
+    found = get_reservation(organization_id=request.auth.organization_id, reservation=reservation)
+    if request.auth.customer not in (None, found.customer.key):
+        raise NotFoundError(f"There is no reservation {reservation!r}", code="reservation_not_found")
+    return found
