@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from functools import cached_property
 from urllib.parse import urlparse
 
@@ -14,7 +15,16 @@ from django.db import connection
 from django.utils.http import urlsafe_base64_encode
 
 from accounts.facade import create_user, invite_member
-from billing.facade import credit_notes_of, issue_credit_note
+from billing.contracts import start_plan_migration
+from billing.facade import (
+    create_plan_version,
+    credit_notes_of,
+    get_plan,
+    issue_credit_note,
+    newest_version,
+    pay_invoice,
+    payments_of,
+)
 from kernel.clock import system_clock
 from launcher.services import Services
 from metering.facade import EventQuestion, list_events
@@ -60,17 +70,25 @@ class Site:
             "identity": str(event.identity),
             "chart": "usage_by_day",
             "credit_note": credit_notes_of(self.vendor.organization.pk).latest("pk").pk,
+            "payment": payments_of(self.vendor.organization.pk).latest("pk").pk,
+            "plan": "hybrid",
             **_sent_examples(self.vendor),
             **_people_examples(self.vendor),
         }
 
-    #: What is put behind an address whose page is about something that its query names.
-    queries = {
-        "overview": "?from=2026-10-01&to=2026-10-31",
-        "agents": "?from=2026-10-01&to=2026-10-31",
-        "agent": "?agent=support&from=2026-10-01&to=2026-10-31",
-        "task": "?id=task-birch",
-    }
+    @cached_property
+    def queries(self) -> dict[str, str]:
+        """What is put behind an address whose page is about something that its query names."""
+        plan = get_plan(organization_id=self.vendor.organization.pk, plan="hybrid")
+        versions = "?" + "&".join(f"version={one.pk}" for one in plan.versions.order_by("number"))
+        return {
+            "overview": "?from=2026-10-01&to=2026-10-31",
+            "agents": "?from=2026-10-01&to=2026-10-31",
+            "agent": "?agent=support&from=2026-10-01&to=2026-10-31",
+            "task": "?id=task-birch",
+            "compare_plans": versions,
+            "curves_csv": versions,
+        }
 
 
 def _vendor() -> Vendor:
@@ -89,8 +107,22 @@ def _vendor() -> Vendor:
     create_endpoint(organization_id=made.organization.pk, url="https://erp.invalid/hooks", now=system_clock())
     made.close_october()
     issue_credit_note(invoice=made.invoice_of("acme"), now=system_clock(), reason="Goodwill")
+    pay_invoice(invoice=made.invoice_of("birch"), now=system_clock(), amount=Decimal(10))
+    _second_version(made)
     distribute_events(now=system_clock())
     return made
+
+
+def _second_version(vendor: Vendor) -> None:
+    """A dearer version of the hybrid plan, to which its customers move at the end of their periods."""
+    plan = get_plan(organization_id=vendor.organization.pk, plan="hybrid")
+    prices = [
+        {"key": "base", "name": "Base fee", "kind": "fixed", "model": {"type": "flat", "amount": "59"}},
+        {"key": "turns", "kind": "usage", "meter": "turns", "model": {"type": "per_unit", "unit_amount": "0.05"}},
+    ]
+    create_plan_version(plan=plan, prices=prices)
+    plan = get_plan(organization_id=vendor.organization.pk, plan="hybrid")
+    start_plan_migration(plan=plan, to=newest_version(plan), when="period_end", now=system_clock(), actor="ops")
 
 
 def _people_examples(vendor: Vendor) -> dict[str, str]:

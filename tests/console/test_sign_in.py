@@ -5,9 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 
 from accounts.facade import add_member, create_user
+from billing.facade import payments_of
 from tests.console.conftest import PASSWORD, Vendor, make_vendor, signed_in
 
 
@@ -85,9 +88,21 @@ def test_a_superuser_sees_every_organization_and_the_administration(vendor: Vend
     assert b'href="/admin/"' not in vendor.client.get("/").content
 
 
-@pytest.mark.parametrize("path", ["/organization", "/invoices/x/pay", "/invoices/x/void"])
-def test_changes_need_a_post(vendor: Vendor, path: str) -> None:
+@pytest.mark.parametrize("path", ["/organization", "/invoices/x/refresh", "/mail/x/retry"])
+def test_what_is_no_page_of_its_own_needs_a_post(vendor: Vendor, path: str) -> None:
     assert vendor.client.get(path).status_code == 405
+
+
+@pytest.mark.parametrize("action", ["pay", "void", "write-off", "credit"])
+def test_looking_at_the_form_of_a_change_changes_nothing(vendor: Vendor, action: str) -> None:
+    invoice = vendor.invoice_of("birch")
+    filled_in = {"amount": "10", "reason": "asked for", "form_token": "x", "confirm": "on"}
+    with CaptureQueriesContext(connection) as asked:
+        assert vendor.client.get(f"/invoices/{invoice.pk}/{action}", filled_in).status_code == 200
+    changing = [one["sql"] for one in asked if one["sql"].startswith(("INSERT", "UPDATE", "DELETE"))]
+    assert changing == []
+    assert vendor.invoice_of("birch").status == "finalized"
+    assert not payments_of(vendor.organization.pk).exists()
 
 
 def test_a_form_without_its_token_changes_nothing(vendor: Vendor) -> None:
