@@ -32,6 +32,8 @@ import django  # noqa: E402 - needs the environment above
 
 django.setup()  # now, so that pytest-django finds Django configured and other conftests may import models
 
+from django.db import connection  # noqa: E402
+
 from tests.api import Api, make_api  # noqa: E402 - models can be imported from here on
 
 # Deadlines measure how busy the machine is, not what the code does.
@@ -57,9 +59,10 @@ def services() -> Services:
 
 @pytest.fixture(scope="session")
 def django_db_modify_db_settings(request: pytest.FixtureRequest) -> None:
-    """Whatever uses the database, by pytest-django's marker or fixtures, has it running."""
+    """What uses the database, by pytest-django's marker or fixtures, has it running, as a copy of the template."""
     if _is_embedded:
-        request.getfixturevalue("services")
+        template = request.getfixturevalue("_system_template")
+        connection.settings_dict["TEST"]["TEMPLATE"] = template
 
 
 @pytest.fixture(scope="session")
@@ -74,8 +77,8 @@ def redis_url(django_db_modify_db_settings: None) -> str:
 
 
 @pytest.fixture(scope="session")
-def _system_template(services: Services) -> None:
-    migrate_template(services)
+def _system_template(services: Services) -> str:
+    return migrate_template(services)
 
 
 @pytest.fixture

@@ -25,7 +25,9 @@ from pathlib import Path
 
 from launcher import process, programs
 from launcher.paths import ROOT
+from launcher.postgres import DATABASE
 from launcher.services import Services
+from tests.migrated import create_migrated_database
 
 _BIN = Path(sys.executable).parent
 _TEMPLATE = "taximeter_template"
@@ -148,10 +150,10 @@ class System:
         }[name]
 
 
-def migrate_template(shared: Services) -> None:
-    """Make a migrated database in `shared`, from which `system_on` copies."""
-    shared.cluster.create_database(_TEMPLATE)
-    System(shared, shared.cluster.url(_TEMPLATE)).manage("migrate", "--verbosity", "0")
+def migrate_template(shared: Services) -> str:
+    """Make a migrated database in `shared`, from which `system_on` and Django's test database are copied; its name."""
+    create_migrated_database(shared, _TEMPLATE)
+    return _TEMPLATE
 
 
 @contextmanager
@@ -178,7 +180,7 @@ def system_alone() -> Iterator[System]:
     system = System(services := Services.temporary(durable=True), services.postgres_url)
     try:
         services.start()
-        system.manage("migrate", "--verbosity", "0")
+        create_migrated_database(services, DATABASE)
         yield system
     finally:
         system.stop()
