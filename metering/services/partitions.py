@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
@@ -16,8 +17,8 @@ from rest.statements import run
 #: client can make up any month from 1970 to 2999, stays together in the default partition.
 MONTHS_BEFORE, MONTHS_AFTER = 36, 2
 
-# The months this process need not ask about again: they have a partition, or have to do without one.
-_known: set[tuple[int, int]] = set()
+# The months of a database that this process need not ask about again: they have a partition, or have to do without one.
+_known: defaultdict[str, set[tuple[int, int]]] = defaultdict(set)
 
 
 def make_partitions(times: Sequence[datetime], *, now: datetime) -> None:
@@ -30,14 +31,15 @@ def make_partitions(times: Sequence[datetime], *, now: datetime) -> None:
         return
     first, last = min(times).astimezone(UTC), max(times).astimezone(UTC)
     months = {(first.year, first.month), (last.year, last.month)}
-    if months <= _known:
+    known = _known[connection.settings_dict["NAME"]]
+    if months <= known:
         if len(months) == 1:
             return
         months = {(time.year, time.month) for time in (instant.astimezone(UTC) for instant in times)}
-    for year, month in sorted(months - _known):
+    for year, month in sorted(months - known):
         if _is_near(year, month, now):
             make_partition(Month(year, month))
-        _known.add((year, month))
+        known.add((year, month))
 
 
 def make_coming_partitions(*, now: datetime) -> None:
@@ -92,5 +94,5 @@ def drop_partition_if_empty(month: Month) -> bool:
             cursor.execute(sql.SQL("DROP TABLE {}").format(sql.Identifier(name)).as_string(cursor.connection))
     except OperationalError:
         return False
-    _known.discard((month.year, month.month))
+    _known[connection.settings_dict["NAME"]].discard((month.year, month.month))
     return True

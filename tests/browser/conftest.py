@@ -33,16 +33,17 @@ def _chromium() -> str:
     pytest.skip(reason)
 
 
-@pytest.fixture(scope="session")
+# As long as these tests, not the session: Playwright's loop runs in this thread, where other tests could start none.
+@pytest.fixture(scope="package")
 def _playwright() -> Iterator[Playwright]:
-    # Playwright's loop runs in this thread, in which Django would then refuse to work.
+    # Django would refuse to work in a thread with a loop.
     os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
     with sync_playwright() as playwright:
         yield playwright
     del os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def browser(request: pytest.FixtureRequest) -> Iterator[Browser]:
     path = _chromium()
     playwright: Playwright = request.getfixturevalue("_playwright")
@@ -51,7 +52,7 @@ def browser(request: pytest.FixtureRequest) -> Iterator[Browser]:
     browser.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def _running(
     browser: Browser, services: Services, _system_template: None, django_db_blocker: DjangoDbBlocker
 ) -> Iterator[Site]:

@@ -123,7 +123,8 @@ def test_a_server_slower_than_the_timeout_stores_each_event_once(receiver, tmp_p
     receiver.script = [slowly(0.6)]
     assert record(transport, "a", "b").flush(10)
     assert receiver.ids() == ["a", "b"]
-    assert transport.stats().duplicates == 2
+    # The first request had both, or only the first of them where the sender was quicker than the recording.
+    assert transport.stats().duplicates in {1, 2}
     transport.close()
 
 
