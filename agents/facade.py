@@ -10,6 +10,7 @@ from agents.queries.costs import CostQuestion, CostRow, costs
 from agents.queries.rates import rate_table
 from agents.queries.tasks import TaskQuestion, TaskView, list_tasks, projected_to
 from agents.queries.traces import TaskTrace, task_trace
+from agents.queries.work import WorkQuestion, WorkRow, work
 from agents.recording import InProcessTransport, call_cost, costs_of, meter_for
 from agents.services.agents import register_agent
 from agents.services.outcomes import dispute_outcome, set_outcome
@@ -36,6 +37,8 @@ __all__ = [
     "TaskQuestion",
     "TaskTrace",
     "TaskView",
+    "WorkQuestion",
+    "WorkRow",
     "advance_task_summaries",
     "call_cost",
     "charges_of",
@@ -52,4 +55,5 @@ __all__ = [
     "set_up_organization",
     "task_trace",
     "transactions_of",
+    "work",
 ]

@@ -39,6 +39,7 @@ class CallReading:
     compute_seconds: Decimal
     cost: Decimal | None
     cost_currency: str | None
+    region: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +133,7 @@ def _call(data: Mapping[str, Any]) -> CallReading:
         compute_seconds=number_of(data, "compute_seconds"),
         cost=number_of(data, "cost") if is_reported else None,
         cost_currency=currency if is_reported else None,
+        region=text_of(data, "region") or "",
     )
 
 

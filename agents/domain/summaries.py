@@ -147,7 +147,8 @@ def _fold_end(totals: TaskTotals, change: Change) -> None:
 class CallTotals:
     """What calls of one kind used in one hour; the fields are those of `agents.models.CallUsage`.
 
-    `group_key` is None where groups were put together.
+    `group_key` is None where groups were put together. `is_first` marks, of a task's rows of one group, that of the
+    first hour with calls: by it a task is counted once.
     """
 
     group_key: UUID | None
@@ -159,6 +160,33 @@ class CallTotals:
     model: str
     hardware: str
     cost_currency: str | None
+    region: str = ""
+    is_first: bool = False
+    calls: int = 0
+    input_tokens: Decimal = Decimal(0)
+    cached_input_tokens: Decimal = Decimal(0)
+    cache_write_tokens: Decimal = Decimal(0)
+    output_tokens: Decimal = Decimal(0)
+    compute_seconds: Decimal = Decimal(0)
+    cost: Decimal = Decimal(0)
+
+
+@dataclass(slots=True)
+class HourTotals:
+    """What calls of one kind used in one hour, whatever the customer and the task; as `agents.models.CallHour`.
+
+    `tasks` are those whose first call of this kind was in this hour.
+    """
+
+    kind_key: UUID
+    hour: datetime
+    agent: str | None
+    provider: str
+    model: str
+    hardware: str
+    region: str
+    cost_currency: str | None
+    tasks: int = 0
     calls: int = 0
     input_tokens: Decimal = Decimal(0)
     cached_input_tokens: Decimal = Decimal(0)
@@ -176,8 +204,10 @@ def call_group(reading: Reading) -> CallTotals:
     """The empty totals that a call's event adds to."""
     call = _call_of(reading)
     parts = (reading.task_id, reading.customer, reading.agent, call.provider, call.model, call.hardware)
+    # Groups without a region keep the key that they had before there were regions.
+    where = (call.region,) if call.region else ()
     return CallTotals(
-        group_key=key_of(*parts, call.cost_currency),
+        group_key=key_of(*parts, call.cost_currency, *where),
         hour=reading.time.astimezone(UTC).replace(minute=0, second=0, microsecond=0),
         task_key=key_of(reading.task_id) if reading.task_id else None,
         customer=reading.customer,
@@ -186,10 +216,17 @@ def call_group(reading: Reading) -> CallTotals:
         model=call.model,
         hardware=call.hardware,
         cost_currency=call.cost_currency,
+        region=call.region,
     )
 
 
-def fold_call(totals: CallTotals, change: Change) -> None:
+def hour_of(group: CallTotals, hour: datetime) -> HourTotals:
+    """The empty totals of the kind that a group's calls are of."""
+    named = (group.agent, group.provider, group.model, group.hardware, group.region, group.cost_currency)
+    return HourTotals(key_of(*named), hour, *named)
+
+
+def fold_call(totals: CallTotals | HourTotals, change: Change) -> None:
     """Add a call to its group's totals, or take it off."""
     call = _call_of(change.reading)
     totals.calls += change.sign

@@ -75,7 +75,7 @@ class CallUsage(models.Model):
 
     What they cost is worked out when it is asked for, from the rates in force in that hour. Calls whose cost was
     reported with them stand in rows of their own, which have `cost_currency`. `group_key` is the hash of all that
-    is told apart but the hour.
+    is told apart but the hour. `is_first` marks the first hour with calls of a task's group: tasks are counted by it.
     """
 
     organization = models.ForeignKey("accounts.Organization", related_name="+", **_ORGANIZATION)
@@ -87,7 +87,9 @@ class CallUsage(models.Model):
     provider = models.TextField()
     model = models.TextField()
     hardware = models.TextField()
+    region = models.TextField(default="", db_default="")
     cost_currency = models.TextField(null=True)
+    is_first = models.BooleanField(default=False, db_default=False)
     calls = models.BigIntegerField(default=0)
     input_tokens = ExactField(default=0)
     cached_input_tokens = ExactField(default=0)
@@ -104,6 +106,42 @@ class CallUsage(models.Model):
         indexes = [
             models.Index(fields=["organization", "task_key"], name="calls_of_task"),
             models.Index(fields=["organization", "hour"], name="calls_by_hour"),
+            models.Index(fields=["organization", "customer", "hour"], name="calls_by_customer"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.model} {self.hour:%Y-%m-%d %H}:00"
+
+
+class CallHour(models.Model):
+    """What calls of one kind used in one hour (UTC): `CallUsage` summed over customers and tasks.
+
+    Dashboards read it: it does not grow with the number of tasks. `tasks` are those whose first call of this kind was
+    in this hour. `kind_key` is the hash of all that is told apart but the hour.
+    """
+
+    organization = models.ForeignKey("accounts.Organization", related_name="+", **_ORGANIZATION)
+    kind_key = models.UUIDField()
+    hour = models.DateTimeField()
+    agent = models.TextField(null=True)
+    provider = models.TextField()
+    model = models.TextField()
+    hardware = models.TextField()
+    region = models.TextField()
+    cost_currency = models.TextField(null=True)
+    tasks = models.BigIntegerField(default=0)
+    calls = models.BigIntegerField(default=0)
+    input_tokens = ExactField(default=0)
+    cached_input_tokens = ExactField(default=0)
+    cache_write_tokens = ExactField(default=0)
+    output_tokens = ExactField(default=0)
+    compute_seconds = ExactField(default=0)
+    cost = ExactField(default=0)
+
+    class Meta:
+        verbose_name_plural = "hours of calls"
+        constraints = [
+            models.UniqueConstraint(fields=["organization", "hour", "kind_key"], name="one_row_per_hour_and_kind")
         ]
 
     def __str__(self) -> str:

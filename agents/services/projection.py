@@ -2,28 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import fields
-from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from django.db import connection, transaction
 
 from agents.domain.readings import TYPES, key_of
-from agents.domain.summaries import CallTotals, Change, TaskTotals, call_group, fold_call, fold_task
-from agents.models import CallUsage, TaskProjection, TaskSummary
+from agents.domain.summaries import Change, TaskTotals, fold_task
+from agents.models import CallHour, CallUsage, TaskProjection, TaskSummary
 from agents.queries.changes import change_of
+from agents.services.calls import take_in_calls
 from metering.facade import LogPosition, changes_in_log, organizations_behind
 
 #: Changes taken in by one transaction.
 STEP = 5_000
 
 _TOTALS = [field.name for field in fields(TaskTotals)]
-_CALLS = [field.name for field in fields(CallTotals)]
 _SHOWN = ("customer", "agent", "agent_version", "goal", "outcome", "outcome_source", "ended_at")
 _TASK_UPDATES = sorted({*_TOTALS, *_SHOWN} - {"task_id"})
-_CALL_UPDATES = sorted(set(_CALLS) - {"group_key", "hour"})
 
 # A projection for each organization that has none yet; whoever is second waits for the first and adds nothing.
 _ENTER = """
@@ -66,7 +63,7 @@ def advance(*, organization_id: int, step: int = STEP) -> bool:
         )
         changes = [change_of(one) for one in found]
         _take_in_tasks(organization_id, [change for change in changes if change.reading.task_id is not None])
-        _take_in_calls(organization_id, [change for change in changes if change.reading.call is not None])
+        take_in_calls(organization_id, [change for change in changes if change.reading.call is not None])
         projection.xid, projection.identity = position.xid, UUID(position.identity)
         projection.is_correction = position.is_correction
         projection.save()
@@ -79,6 +76,7 @@ def rebuild(*, organization_id: int) -> None:
         TaskProjection.objects.select_for_update().filter(organization_id=organization_id).first()
         TaskSummary.objects.filter(organization_id=organization_id).delete()
         CallUsage.objects.filter(organization_id=organization_id).delete()
+        CallHour.objects.filter(organization_id=organization_id).delete()
         TaskProjection.objects.filter(organization_id=organization_id).update(
             xid=0, identity=UUID(int=0), is_correction=False
         )
@@ -109,33 +107,3 @@ def _take_in_tasks(organization_id: int, changes: list[Change]) -> None:
 def _summary(organization_id: int, totals: TaskTotals, key: UUID) -> TaskSummary:
     values: dict[str, Any] = {name: getattr(totals, name) for name in (*_TOTALS, *_SHOWN)}
     return TaskSummary(organization_id=organization_id, task_key=key, **values)
-
-
-def _take_in_calls(organization_id: int, changes: Iterable[Change]) -> None:
-    groups: dict[tuple[UUID, datetime], list[Change]] = {}
-    empty: dict[tuple[UUID, datetime], CallTotals] = {}
-    for change in changes:
-        group = call_group(change.reading)
-        assert group.group_key is not None
-        key = group.group_key, group.hour
-        empty.setdefault(key, group)
-        groups.setdefault(key, []).append(change)
-    stored = CallUsage.objects.filter(
-        organization_id=organization_id,
-        group_key__in={key for key, _ in groups},
-        hour__in={hour for _, hour in groups},
-    )
-    empty |= {(row.group_key, row.hour): CallTotals(**{name: getattr(row, name) for name in _CALLS}) for row in stored}
-    for key, ones in groups.items():
-        for change in ones:
-            fold_call(empty[key], change)
-    CallUsage.objects.bulk_create(
-        [
-            CallUsage(organization_id=organization_id, **{name: getattr(empty[key], name) for name in _CALLS})
-            for key in groups
-        ],
-        update_conflicts=True,
-        unique_fields=["organization", "group_key", "hour"],
-        update_fields=_CALL_UPDATES,
-        batch_size=1_000,
-    )

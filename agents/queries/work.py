@@ -1,0 +1,149 @@
+"""What calls of models used and cost over a period, for dashboards: few rows, however many tasks there were.
+
+Costs are kept by the hour (UTC), and an hour belongs to the period and the window that it begins in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from django.db import connection
+from django.db.models import Q
+from psycopg import sql
+
+from agents.domain.costs import Costs, RateTable, cost_of_calls
+from agents.domain.summaries import QUANTITIES, CallTotals
+from agents.models import CallHour, CallUsage, CostRate
+from agents.queries.rates import rate_table
+from kernel.money import EXACT
+from kernel.period import Period
+
+#: What calls can be told apart by. Only by customer does it take longer the more tasks there were.
+WORK_GROUPS = ("customer", "agent", "provider", "model", "hardware", "region")
+
+_PRICED_BY = ("provider", "model", "hardware", "cost_currency")
+_SUMMED = ("calls", *QUANTITIES, "cost")
+
+_SELECT = """
+SELECT {window} AS start, {groups}, {span}, {tasks}, {sums}
+FROM {table} WHERE organization_id = {organization} AND hour >= {first} AND hour < {end} AND {extra}
+GROUP BY {places}
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class WorkQuestion:
+    """Calls that began in hours of `period`, by `group_by` (of `WORK_GROUPS`) and by `window` (day or month of `zone`,
+    or total). `customers` are those with these keys, None for all; "" is what calls say that name nothing."""
+
+    organization_id: int
+    period: Period
+    group_by: tuple[str, ...] = ()
+    window: str = "total"
+    zone: ZoneInfo = field(default_factory=lambda: ZoneInfo("UTC"))
+    customers: Collection[str] | None = None
+    agent: str | None = None
+    model: str | None = None
+    hardware: str | None = None
+    region: str | None = None
+
+
+@dataclass(slots=True)
+class WorkRow:
+    """What calls of one group used and cost. `start` is when its window begins, None for the whole period.
+
+    `tasks` are those whose first call of one kind (agent, model, hardware and region) was in it.
+    """
+
+    start: datetime | None
+    group: dict[str, str]
+    tasks: int = 0
+    calls: int = 0
+    quantities: dict[str, Decimal] = field(default_factory=lambda: dict.fromkeys(QUANTITIES, Decimal(0)))
+    costs: Costs = field(default_factory=Costs)
+
+
+def work(question: WorkQuestion) -> list[WorkRow]:
+    """The rows that answer a question, in no order. Three queries, two where nothing was called."""
+    changes = _rate_changes(question)
+    with connection.cursor() as cursor:
+        cursor.execute(_statement(question, changes))
+        found = cursor.fetchall()
+    if not found:
+        return []
+    names = [*question.group_by, *_PRICED_BY]
+    parts = [dict(zip(["start", *names, "span", "tasks", *_SUMMED], row, strict=True)) for row in found]
+    table = rate_table(organization_id=question.organization_id, models={part["model"] for part in parts})
+    begins = [question.period.start, *changes]
+    rows: dict[Any, WorkRow] = {}
+    for part in parts:
+        group = {name: part[name] or "" for name in question.group_by}
+        key = part["start"], *group.values()
+        if key not in rows:
+            rows[key] = WorkRow(part["start"], group)
+        _add(rows[key], part, begins[part["span"]], table)
+    return list(rows.values())
+
+
+def _add(row: WorkRow, part: dict[str, Any], at: datetime, table: RateTable) -> None:
+    used = CallTotals(None, at, None, None, None, **{name: part[name] for name in _PRICED_BY})
+    for name in _SUMMED:
+        setattr(used, name, part[name])
+    row.tasks += int(part["tasks"])
+    row.calls += int(used.calls)
+    row.costs.add(cost_of_calls(used, table))
+    for name in QUANTITIES:
+        row.quantities[name] = EXACT.add(row.quantities[name], getattr(used, name))
+
+
+def _rate_changes(question: WorkQuestion) -> list[datetime]:
+    """When in the period any rate changes: between two of them a kind of call has one rate."""
+    found = CostRate.objects.filter(
+        Q(organization_id=question.organization_id) | Q(organization=None),
+        effective_from__gt=question.period.start,
+        effective_from__lt=question.period.end,
+    )
+    return list(found.order_by("effective_from").values_list("effective_from", flat=True).distinct())
+
+
+def _statement(question: WorkQuestion, changes: list[datetime]) -> sql.Composed:
+    by_customer = question.customers is not None or "customer" in question.group_by
+    names = list(dict.fromkeys([*question.group_by, *_PRICED_BY]))
+    columns = [*question.group_by, *_PRICED_BY]
+    return sql.SQL(_SELECT).format(
+        window=_window(question),
+        groups=sql.SQL(", ").join(map(sql.Identifier, columns)),
+        span=sql.SQL("width_bucket(hour, {}::timestamptz[])").format(sql.Literal(changes)) if changes else sql.SQL("0"),
+        tasks=sql.SQL("count(*) FILTER (WHERE is_first)") if by_customer else sql.SQL("sum(tasks)"),
+        sums=sql.SQL(", ").join(sql.SQL("sum({})").format(sql.Identifier(name)) for name in _SUMMED),
+        table=sql.Identifier((CallUsage if by_customer else CallHour)._meta.db_table),
+        organization=sql.Literal(question.organization_id),
+        first=sql.Literal(question.period.start),
+        end=sql.Literal(question.period.end),
+        extra=_filters(question),
+        places=sql.SQL(", ").join([sql.SQL("1"), *map(sql.Identifier, names), sql.SQL(str(len(columns) + 2))]),
+    )
+
+
+def _window(question: WorkQuestion) -> sql.Composable:
+    if question.window == "total":
+        return sql.SQL("NULL::timestamptz")
+    return sql.SQL("greatest(date_trunc({}, hour, {}), {})").format(
+        sql.Literal(question.window), sql.Literal(question.zone.key), sql.Literal(question.period.start)
+    )
+
+
+def _filters(question: WorkQuestion) -> sql.Composable:
+    tests: list[sql.Composable] = [sql.SQL("TRUE")]
+    if question.customers is not None:
+        tests.append(sql.SQL("customer = ANY({})").format(sql.Literal(list(question.customers))))
+    for name in ("agent", "model", "hardware", "region"):
+        value = getattr(question, name)
+        if value is not None:
+            tests.append(sql.SQL("coalesce({}, '') = {}").format(sql.Identifier(name), sql.Literal(value)))
+    return sql.SQL(" AND ").join(tests)

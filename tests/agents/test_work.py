@@ -1,0 +1,130 @@
+"""What calls used and cost by model, hardware and region: summed over tasks, and the same however it is asked."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from agents.facade import CostQuestion, WorkQuestion, costs, work
+from agents.models import CallHour, CallUsage, CostRate
+from agents.services import projection
+from kernel.period import Period
+from metering.facade import ingest, void_event
+from tests.api import make_api
+
+NOON = datetime(2026, 10, 31, 12, tzinfo=UTC)
+OCTOBER = Period(datetime(2026, 10, 1, tzinfo=UTC), datetime(2026, 11, 1, tzinfo=UTC))
+
+
+@pytest.fixture
+def organization_id(transactional_db: None) -> int:
+    return int(make_api("vendor").organization.pk)
+
+
+def call(id: str, hours: int = 0, *, task: str = "t-1", customer: str = "acme", **data: Any) -> dict[str, Any]:
+    used = {
+        "provider": "p",
+        "model": "m",
+        "hardware": "cpu",
+        "region": "eu",
+        "input_tokens": 1000,
+        "compute_seconds": "2",
+    }
+    return {
+        "specversion": "1.0", "id": id, "source": "desk", "type": "inference.call", "subject": customer,
+        "time": (NOON + timedelta(hours=hours)).isoformat(),
+        "data": {"task_id": task, "agent": "support", **used, **data},
+    }  # fmt: skip
+
+
+def put(organization_id: int, *events: dict[str, Any]) -> None:
+    assert not ingest(organization_id=organization_id, events=list(events), received_at=NOON).rejected
+    projection.advance_task_summaries()
+
+
+def rate(organization_id: int, price: str, since: datetime) -> None:
+    CostRate.objects.create(
+        organization_id=organization_id, provider="p", model="m", input_per_million=Decimal(price), effective_from=since
+    )
+
+
+def asked(
+    organization_id: int, *group_by: str, **fields: Any
+) -> dict[tuple[str, ...], tuple[int, int, Decimal, Decimal]]:
+    """Tasks, calls, compute seconds and US dollars by group."""
+    question = WorkQuestion(organization_id, **{"period": OCTOBER} | fields, group_by=group_by)
+    return {
+        tuple(row.group.values()): (row.tasks, row.calls, row.quantities["compute_seconds"], row.costs.amount)
+        for row in work(question)
+    }
+
+
+def test_calls_are_told_apart_by_model_hardware_and_region(organization_id: int) -> None:
+    rate(organization_id, "10", datetime(2026, 1, 1, tzinfo=UTC))
+    put(
+        organization_id,
+        call("1"),
+        call("2", task="t-2", region="us", hardware="l4"),
+        call("3", task="t-3", customer="birch", region=""),
+    )
+    one = (1, 1, Decimal(2), Decimal("0.01"))
+    assert asked(organization_id, "region") == {("eu",): one, ("us",): one, ("",): one}
+    assert asked(organization_id, "hardware", region="us") == {("l4",): one}
+    assert asked(organization_id, "customer", "model") == {
+        ("acme", "m"): (2, 2, Decimal(4), Decimal("0.02")),
+        ("birch", "m"): one,
+    }
+    assert asked(organization_id, customers=("birch",)) == {(): one}
+    assert asked(organization_id, model="other") == {}
+
+
+def test_each_hour_is_priced_by_its_own_rate_as_costs_are(organization_id: int) -> None:
+    rate(organization_id, "10", datetime(2026, 1, 1, tzinfo=UTC))
+    rate(organization_id, "30", NOON + timedelta(hours=1))
+    put(organization_id, call("1"), call("2", hours=1), call("3", hours=2))
+    # A thousand tokens: one cent, then three.
+    [whole] = asked(organization_id).values()
+    assert whole[3] == Decimal("0.07")
+    [same] = costs(CostQuestion(organization_id, OCTOBER.start, OCTOBER.end))
+    assert same.costs.amounts == {"USD": Decimal("0.07")}
+    [of_customer] = asked(organization_id, customers=("acme",)).values()
+    assert of_customer == whole
+
+
+def test_days_are_those_of_the_zone(organization_id: int) -> None:
+    put(organization_id, call("1"), call("2", hours=11))  # 12:00 and 23:00 UTC: the second is November in Berlin
+    zone = ZoneInfo("Europe/Berlin")
+    days = Period(datetime(2026, 10, 31, tzinfo=zone), datetime(2026, 11, 2, tzinfo=zone))
+    rows = work(WorkQuestion(organization_id, days, window="day", zone=zone))
+    assert sorted((row.start.astimezone(zone).day, row.calls) for row in rows if row.start) == [(1, 1), (31, 1)]
+
+
+def test_a_task_counts_once_where_its_first_call_was_whatever_is_taken_back(organization_id: int) -> None:
+    put(organization_id, call("1"), call("2", hours=1), call("3", hours=13))
+    first = Period(NOON, NOON + timedelta(hours=1))
+    later = Period(NOON + timedelta(hours=1), OCTOBER.end)
+    assert asked(organization_id)[()][:2] == (1, 2)
+    assert [asked(organization_id, period=part)[()][0] for part in (first, later)] == [1, 0]
+    void_event(organization_id=organization_id, source="desk", event_id="1", reason="test", at=NOON)
+    projection.advance_task_summaries()
+    assert asked(organization_id, period=later)[()][:2] == (1, 1)
+    assert asked(organization_id, period=later, customers=("acme",))[()][:2] == (1, 1)
+    assert sum(CallHour.objects.values_list("tasks", flat=True)) == CallUsage.objects.filter(is_first=True).count() == 1
+
+
+def test_the_sums_are_made_anew_from_the_log(organization_id: int) -> None:
+    put(organization_id, call("1"), call("2", hours=1), call("3", task="t-2"))
+
+    def rows() -> list[Any]:
+        names = ("kind_key", "hour", "tasks", "calls", "input_tokens", "region")
+        return list(CallHour.objects.order_by("hour").values_list(*names))
+
+    before = rows()
+    projection.rebuild(organization_id=organization_id)
+    assert rows() == []
+    projection.advance_task_summaries()
+    assert rows() == before
