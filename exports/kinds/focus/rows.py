@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 from billing.facade import CreditNote, CreditNoteLine, Invoice, InvoiceLine, InvoiceStatus
 from exports.columns import Row
 from exports.kinds.focus.charges import ADJUSTMENT, CREDIT, TAX, USAGE, Charge, Share, category_of, charges_of_line
-from exports.kinds.focus.units import service_subcategory, sku_of, token_direction, unit_name
+from exports.kinds.focus.units import SERVICE_CATEGORY, SERVICE_SUBCATEGORY, sku_of, token_direction, unit_name
 from exports.tables import Selection
 from kernel.money import EXACT
 from kernel.period import Period
@@ -130,8 +130,8 @@ def _cost_row(
         whole_seconds(line.period_end), whole_seconds(line.period_start), charge.consumed,
         unit if charge.consumed is not None else None, cost, charge.unit_price, charge.billed, common.issuer, detail,
         head.invoice, common.issuer, cost, charge.unit_price, "Standard" if sku else None, charge.priced, unit,
-        "AI and Machine Learning", head.plan.name if head.plan else common.issuer, common.issuer,
-        service_subcategory(line), sku.sku if sku else None, sku.meter if sku else None, sku.details if sku else None,
+        SERVICE_CATEGORY, head.plan.name if head.plan else common.issuer, common.issuer,
+        SERVICE_SUBCATEGORY, sku.sku if sku else None, sku.meter if sku else None, sku.details if sku else None,
         sku.price if sku else None, head.subscription, head.plan.name if head.plan else None,
         charge.agent, head.status, line.role, meter.key if meter else None, charge.model, token_direction(line),
     )  # fmt: skip
@@ -143,8 +143,8 @@ def _credit_row(common: Common, head: _Head, invoice: Invoice) -> Row:
         amount, head.customer.key, head.customer.name, head.currency, common.period.end, common.period.start,
         CREDIT, None, "Credits applied", "One-Time", whole_seconds(invoice.period_end),
         whole_seconds(invoice.period_start), None, None, amount, None, amount, common.issuer, f"{invoice.pk}-credits",
-        head.invoice, common.issuer, amount, None, None, None, None, "AI and Machine Learning",
-        head.plan.name if head.plan else common.issuer, common.issuer, "AI Platforms", None, None, None, None,
+        head.invoice, common.issuer, amount, None, None, None, None, SERVICE_CATEGORY,
+        head.plan.name if head.plan else common.issuer, common.issuer, SERVICE_SUBCATEGORY, None, None, None, None,
         head.subscription, head.plan.name if head.plan else None, None, head.status, "credit", None, None, None,
     )  # fmt: skip
 

@@ -16,7 +16,9 @@ _DIRECTIONS = {
     "reasoning_tokens": "output",
 }
 _UNITS = {"s": "Seconds", "ms": "Milliseconds", "h": "Hours"}
-_GENERATIVE = ("inference.call",)
+
+#: FOCUS asks for one subcategory of each service, and a service here is a plan: agents, whatever it prices them by.
+SERVICE_CATEGORY, SERVICE_SUBCATEGORY = "AI and Machine Learning", "AI Platforms"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,10 +52,6 @@ def token_direction(line: InvoiceLine) -> str | None:
     """`input`, `cached` or `output`, by the value that the line's meter sums up."""
     path = _definition(line).get("value") or ""
     return _DIRECTIONS.get(path.removeprefix("data."))
-
-
-def service_subcategory(line: InvoiceLine) -> str:
-    return "Generative AI" if _definition(line).get("event_type") in _GENERATIVE else "AI Platforms"
 
 
 def _definition(line: InvoiceLine) -> dict[str, Any]:
