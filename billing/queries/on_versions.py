@@ -14,8 +14,9 @@ def subscriptions_on(organization_id: int, now: datetime) -> QuerySet[Subscripti
     """Subscriptions that run at `now`; `version_now` is the id of the plan version each is on."""
     changes = PlanChange.objects.filter(subscription=OuterRef("pk"), starts_at__lte=now).order_by("-starts_at", "-id")
     running = Subscription.objects.filter(organization_id=organization_id, starts_at__lte=now)
+    changed_to = Subquery(changes.values("plan_version_id")[:1])
     return running.filter(Q(ends_at=None) | Q(ends_at__gte=now)).annotate(
-        version_now=Coalesce(Subquery(changes.values("plan_version_id")[:1]), F("plan_version_id"), output_field=CharField())
+        version_now=Coalesce(changed_to, F("plan_version_id"), output_field=CharField())
     )
 
 
