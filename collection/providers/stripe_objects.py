@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 import stripe
@@ -66,6 +67,21 @@ class StripeObjects:
         """Stripe keeps events for 30 days."""
         with stripe_errors():
             yield from _each(self._client.v1.events.list({**_since(since), "types": types}))
+
+    def meters(self) -> dict[str, str]:
+        """The ids of the active Billing Meters, by the names of their events."""
+        with stripe_errors():
+            found = _all(self._client.v1.billing.meters.list({"status": "active", "limit": 100}))
+        return {one["event_name"]: one["id"] for one in found}
+
+    def metered(self, meter: str, customer: str, start: datetime, end: datetime) -> Decimal:
+        """What a meter has counted for a customer in a period of whole minutes."""
+        if start >= end:
+            return Decimal(0)
+        asked: Any = {"customer": customer, "start_time": int(start.timestamp()), "end_time": int(end.timestamp())}
+        with stripe_errors():
+            found = _all(self._client.v1.billing.meters.event_summaries.list(meter, asked))
+        return sum((Decimal(str(one["aggregated_value"])) for one in found), Decimal(0))
 
     def setup_page(self, *, customer: str, success_url: str, cancel_url: str, currency: str) -> str:
         """The address of a page on which a customer gives a payment method for charges to come."""

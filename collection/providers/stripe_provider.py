@@ -77,7 +77,7 @@ class Stripe:
         if call.provider_id and call.kind == CallKind.CHARGE:
             with stripe_errors():  # it is under way: how is it?
                 return _of_intent(plain(self._client.v1.payment_intents.retrieve(call.provider_id)))
-        options: Any = {"idempotency_key": call.idempotency_key}
+        options: Any = {"idempotency_key": self._key(call)}
         request: Any = call.request
         try:
             with stripe_errors():
@@ -89,7 +89,17 @@ class Stripe:
                     return _done(plain(self._client.v1.customers.create(request, options)))
                 return _of_usage(plain(self._client.v1.billing.meter_events.create(request, options)))
         except Refused as error:
+            if call.kind == CallKind.USAGE and "already exists with identifier" in error.detail:
+                return Answer(DONE, call.pk)  # an answer was lost: it counts already
             return Answer(REFUSED, error.provider_id, error.code, error.detail)
+
+    @staticmethod
+    def _key(call: ProviderCall) -> str:
+        """The key of a call. Usage that was answered with an error, which the key would bring back, goes under another
+        one: its identifier sees to it that it counts once."""
+        if call.kind == CallKind.USAGE and call.error_code.startswith("http_5"):
+            return f"{call.idempotency_key}-{call.tries}"
+        return call.idempotency_key
 
     def look_up(self, call: ProviderCall) -> Answer | None:
         assert call.first_sent_at is not None, "only what was sent can be there"

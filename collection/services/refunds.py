@@ -11,9 +11,7 @@ from billing.facade import Payment
 from collection.models import ProviderCall, ProviderDispute, ProviderPayment, ProviderRefund
 from collection.models.calls import OPEN_STATES, CallKind, CallState, provider_call_id
 from collection.providers.directory import stripe_of
-
-#: The provider's words for a refund that gave nothing back.
-NOT_GIVEN = ("failed", "canceled")
+from collection.queries.comparison import NOT_GIVEN
 
 
 def refund_by_provider(*, payment: Payment, now: datetime) -> list[ProviderCall]:
