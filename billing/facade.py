@@ -29,6 +29,7 @@ from billing.queries.invoices import events_behind, get_invoice, get_line, invoi
 from billing.queries.late_changes import Change, unbilled_changes
 from billing.queries.late_usage import SETTLED
 from billing.queries.ledger import TrialBalanceRow, transactions_of, trial_balance
+from billing.queries.open_revenue import OpenAmount, OpenAmounts, open_amounts
 from billing.queries.payments import credit_notes_of, get_payment, payments_of
 from billing.queries.rating import PricedInvoice, PricedLine, Unpriceable, price_month
 from billing.queries.sellers import seller_profile_of
@@ -51,6 +52,7 @@ from billing.services.customers import create_customer, subscribe, update_custom
 from billing.services.drafts import finalize_invoice, refresh_draft
 from billing.services.isolation import read_one_snapshot, retried
 from billing.services.letters import letter_context
+from billing.services.open_revenue import open_months, refresh_open_revenue
 from billing.services.payments import (
     lock_invoice,
     paid_for,
@@ -80,6 +82,8 @@ __all__ = [
     "InvoiceStatus",
     "Language",
     "LedgerEntry",
+    "OpenAmount",
+    "OpenAmounts",
     "OpenSpend",
     "Payment",
     "Plan",
@@ -124,6 +128,8 @@ __all__ = [
     "letter_context",
     "lock_invoice",
     "newest_version",
+    "open_amounts",
+    "open_months",
     "open_spend",
     "paid_for",
     "pause_subscription",
@@ -134,6 +140,7 @@ __all__ = [
     "read_one_snapshot",
     "recognize_revenue",
     "refresh_draft",
+    "refresh_open_revenue",
     "refund_payment",
     "remove_add_on",
     "resume_subscription",

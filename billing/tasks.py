@@ -12,6 +12,7 @@ from billing.services.credit_expiry import expire_credits
 from billing.services.drafts import finalize_due_drafts
 from billing.services.due import issue_due, organizations_to_invoice
 from billing.services.late_usage import find_late_usage, invoice_left_late_usage
+from billing.services.open_revenue import refresh_open_revenue
 from billing.services.plan_moves import migrations_to_resume, work_plan_migration
 from billing.services.recognition import recognize_revenue
 from billing.services.runs import batches_waiting, plan_billing_run, runs_to_resume, work_billing_run
@@ -90,6 +91,12 @@ def invoice_passed_thresholds() -> int:
 def expire_due_credits() -> int:
     """Expire, or roll over, what is left of grants whose time is over."""
     return expire_credits(now=system_clock())
+
+
+@shared_task(name="billing.refresh_open_revenue")
+def refresh_kept_open_revenue() -> int:
+    """Price again what has changed of open months, where there are too many to price while somebody waits."""
+    return refresh_open_revenue(now=system_clock())
 
 
 @shared_task(name="billing.recognize_revenue")

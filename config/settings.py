@@ -200,6 +200,7 @@ CELERY_BEAT_SCHEDULE = {
     "issue what is due": {"task": "billing.issue_due", "schedule": 300.0, "options": {"expires": 300.0}},
     "find late usage": {"task": "billing.find_late_usage", "schedule": 3600.0, "options": {"expires": 3600.0}},
     "invoice thresholds": {"task": "billing.invoice_thresholds", "schedule": 30.0, "options": {"expires": 30.0}},
+    "refresh open revenue": {"task": "billing.refresh_open_revenue", "schedule": 60.0, "options": {"expires": 60.0}},
     "expire credits": {"task": "billing.expire_credits", "schedule": 60.0, "options": {"expires": 60.0}},
     "send webhooks": {"task": "notifications.send_webhooks", "schedule": 1.0, "options": {"expires": 1.0}},
     "send mail": {"task": "notifications.send_mail", "schedule": 2.0, "options": {"expires": 2.0}},

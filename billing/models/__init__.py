@@ -17,6 +17,7 @@ from billing.models.invoices import BillingRun, BillingRunBatch, Invoice, Invoic
 from billing.models.late import LateUsage, LateUsageMark
 from billing.models.ledger import DeferredRevenue, LedgerEntry, LedgerTransaction
 from billing.models.migrations_of_plans import PlanMigration
+from billing.models.open_revenue import OpenRevenue, OpenRevenueReader
 from billing.models.payments import CreditNote, CreditNoteCounter, CreditNoteLine, Payment
 from billing.models.policy import BillingPolicy
 from billing.models.sellers import InvoiceIdentity, SellerLogo, SellerProfile
@@ -44,6 +45,8 @@ __all__ = [
     "LedgerEntry",
     "LedgerTransaction",
     "OneOffCharge",
+    "OpenRevenue",
+    "OpenRevenueReader",
     "Payment",
     "Plan",
     "PlanChange",

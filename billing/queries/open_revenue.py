@@ -1,0 +1,122 @@
+"""What months without an invoice come to so far, of few subscriptions or of all of a large organization."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from django.db.models import Q, QuerySet
+
+from billing.models import Invoice, OpenRevenue, Subscription
+from billing.queries.customers import with_terms
+from billing.queries.rating import PricedInvoice, price_month
+from kernel.period import Month
+
+#: So many are priced while somebody waits. Of more, what was kept of them answers.
+PRICED_AT_ONCE = 50
+
+
+@dataclass(frozen=True, slots=True)
+class OpenAmount:
+    """What one subscription's bills of a month come to: after discounts and before tax, and the tax on that.
+
+    `problem` says why it cannot be priced; the amounts are nothing then.
+    """
+
+    subscription_id: str
+    customer_id: str
+    customer: str
+    customer_name: str
+    plan: str
+    month: str
+    currency: str
+    net: Decimal
+    tax: Decimal
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class OpenAmounts:
+    """`as_of` is when the oldest of the amounts was worked out; None where all were just now. `missing` subscriptions
+    have not been priced yet, so that their amounts are not among them."""
+
+    rows: tuple[OpenAmount, ...]
+    as_of: datetime | None = None
+    missing: int = 0
+
+
+def open_amounts(subscriptions: QuerySet[Subscription], months: Sequence[Month]) -> OpenAmounts:
+    """What bills of `months` without an invoice come to so far. All `subscriptions` are of one organization.
+
+    Up to `PRICED_AT_ONCE` subscriptions are priced by the function that issues the invoices. Of more, the answer is
+    what `billing.services.open_revenue` kept of that, seconds to minutes ago.
+    """
+    if not months:
+        return OpenAmounts(())
+    few = list(subscriptions.order_by("id").values_list("pk", flat=True)[: PRICED_AT_ONCE + 1])
+    if len(few) <= PRICED_AT_ONCE:
+        found = list(with_terms(Subscription.objects.filter(pk__in=few)))
+        return OpenAmounts(tuple(amount for month in months for amount in price_amounts(found, month)))
+    return _kept(subscriptions, [str(month) for month in months])
+
+
+def price_amounts(subscriptions: Sequence[Subscription], month: Month) -> list[OpenAmount]:
+    """The amount of each bill of `month` that has no invoice."""
+    return [_amount(one, month) for one in price_month(subscriptions, month)]
+
+
+def _amount(one: Any, month: Month) -> OpenAmount:
+    subscription = one.subscription
+    named = (
+        subscription.pk,
+        subscription.customer_id,
+        subscription.customer.key,
+        subscription.customer.name,
+        subscription.plan_version.plan.key,
+        str(month),
+    )
+    if isinstance(one, PricedInvoice):
+        return OpenAmount(*named, one.currency, one.subtotal - one.discount, one.tax)
+    return OpenAmount(*named, subscription.plan_version.currency, Decimal(0), Decimal(0), one.error.detail)
+
+
+def _kept(subscriptions: QuerySet[Subscription], months: list[str]) -> OpenAmounts:
+    ids = subscriptions.order_by().values("pk")
+    kept = OpenRevenue.objects.filter(subscription__in=ids).values_list(
+        "subscription_id",
+        "subscription__customer_id",
+        "subscription__customer__key",
+        "subscription__customer__name",
+        "subscription__plan_version__plan__key",
+        "currency",
+        "months",
+        "priced_at",
+    )
+    invoiced = _invoiced_since(ids, months)
+    rows, times = [], []
+    for *named, currency, amounts, priced_at in kept:
+        times.append(priced_at)
+        for month in months:
+            if month in amounts and invoiced.get((named[0], month), priced_at) <= priced_at:
+                rows.append(_read(named, month, currency, amounts[month]))
+    return OpenAmounts(tuple(rows), min(times, default=None), max(0, subscriptions.count() - len(times)))
+
+
+def _read(named: Sequence[str], month: str, currency: str, amount: dict[str, str]) -> OpenAmount:
+    problem = amount.get("problem", "")
+    net, tax = (Decimal(amount.get(name, "0")) for name in ("net", "tax"))
+    return OpenAmount(*named, month, currency, net, tax, problem)
+
+
+def _invoiced_since(ids: Any, months: list[str]) -> dict[tuple[str, str], datetime]:
+    """When the newest invoice of a subscription and month was made: what was kept before it says nothing any more."""
+    rows = Invoice.objects.filter(subscription__in=ids, month__in=months).order_by("created_at")
+    return {
+        (subscription, month): created_at
+        for subscription, month, created_at in rows.filter(~Q(subscription=None)).values_list(
+            "subscription_id", "month", "created_at"
+        )
+    }
