@@ -61,15 +61,23 @@ class ReadyHold:
 
 
 def ready_holds(organization_id: int) -> list[ReadyHold]:
-    """Unsettled holds of committed reservations, those left out whose commit named events that have not come yet."""
+    """Unsettled holds of reservations that have ended, those left out whose commit named events that have not come."""
     rows = list(
-        Hold.objects.filter(
-            is_settled=False, reservation__state=ReservationState.COMMITTED, total__organization=organization_id
-        ).values_list("pk", "total_id", "reservation_id", "log_end", "reservation__events")
+        _settling()
+        .filter(total__organization=organization_id)
+        .values_list("pk", "total_id", "reservation_id", "log_end", "reservation__state", "reservation__events")
     )
-    named = {UUID(event) for row in rows for event in row[4]}
-    known = known_events(named)
-    return [ReadyHold(*row[:4]) for row in rows if all(UUID(event) in known for event in row[4])]
+    waiting = {row[0]: [UUID(event) for event in row[5]] for row in rows if row[4] == ReservationState.COMMITTED}
+    known = known_events({event for events in waiting.values() for event in events})
+    return [ReadyHold(*row[:4]) for row in rows if all(event in known for event in waiting.get(row[0], ()))]
+
+
+def _settling() -> QuerySet[Hold]:
+    """What goes with an evaluation: its usage takes its place, where it was committed, and frees what has expired."""
+    ended = Hold.objects.filter(
+        is_settled=False, reservation__state__in=[ReservationState.COMMITTED, ReservationState.EXPIRED]
+    )
+    return ended.filter(Q(total__budget=None) | Q(total__budget__removed_at=None)).order_by()
 
 
 def organizations_due(now: datetime) -> list[int]:
@@ -81,8 +89,7 @@ def organizations_due(now: datetime) -> list[int]:
     positions = log_positions(organizations)
     moved = {one for one in organizations if marks.get(one) != written(positions[one])}
     due = active_totals().order_by().filter(due_by_time(now)).values_list("organization_id", flat=True).distinct()
-    committed = Hold.objects.filter(is_settled=False, reservation__state=ReservationState.COMMITTED)
-    settling = committed.order_by().values_list("total__organization_id", flat=True).distinct()
+    settling = _settling().values_list("total__organization_id", flat=True).distinct()
     return sorted(moved | set(due) | set(settling))
 
 

@@ -221,15 +221,17 @@ class _Attempt:
         for _ in range(3):
             reservation_id = new_id("rsv")
             rows = self._put(reservation_id)
+            ids = [one.total_id for one in self.demands]
             stale = [row[0] for row in rows if row[4]]
             if stale:
                 evaluate_totals(organization_id=self.organization_id, ids=stale, now=self.now)
             elif rows[0][5]:
                 return self._allowed(self._states(rows), reservation_id)
-            elif has_expired or not expire_reservations(now=self.now, totals=[one.total_id for one in self.demands]):
+            elif has_expired or not expire_reservations(now=self.now, totals=ids):
                 return self._refused(self._states(rows))
             else:
                 has_expired = True
+                evaluate_totals(organization_id=self.organization_id, ids=ids, now=self.now)
         return Verdict(False, "limit_unknown", "What was used cannot be worked out at present")
 
     def _put(self, reservation_id: str) -> list[tuple[Any, ...]]:

@@ -81,15 +81,16 @@ def release_reservation(*, organization_id: int, reservation: str, now: datetime
         if held.state in (ReservationState.COMMITTED, ReservationState.SETTLED):
             raise ReservationCommitted("This reservation was committed")
         if held.state == ReservationState.HELD:
-            _let_go([held.pk])
+            _let_go(held)
             held.state, held.ended_at = ReservationState.RELEASED, now
             held.save(update_fields=["state", "ended_at"])
         return held
 
 
 def expire_reservations(*, now: datetime, totals: Collection[int] | None = None) -> int:
-    """End what has expired (of these totals, or all): reservations, and commits whose events never came. Answers how
-    many; what another process is at is left to it."""
+    """End what has expired (of these totals, or all): reservations, and commits whose events never came. What they held
+    is free with the next evaluation, which counts what they have used after all. Answers how many; what another
+    process is at is left to it."""
     count = 0
     while True:
         with transaction.atomic():
@@ -99,7 +100,6 @@ def expire_reservations(*, now: datetime, totals: Collection[int] | None = None)
             locked = due.select_for_update(skip_locked=True, of=("self",)).order_by("pk")[:_AT_ONCE]
             found = [one.pk for one in locked]
             if found:
-                _let_go(found)
                 Reservation.objects.filter(pk__in=found).update(state=ReservationState.EXPIRED, ended_at=now)
         count += len(found)
         if len(found) < _AT_ONCE:
@@ -123,16 +123,16 @@ def _locked(organization_id: int, reservation: str) -> Reservation:
     return Reservation.objects.select_for_update().get(pk=found.pk)
 
 
-def _let_go(reservations: Sequence[str]) -> None:
-    """Settle all that these (locked) reservations hold."""
-    holds = Hold.objects.filter(reservation__in=reservations, is_settled=False)
+def _let_go(held: Reservation) -> None:
+    """Settle all that this (locked) reservation holds."""
+    holds = Hold.objects.filter(reservation=held, is_settled=False)
     _lock_totals(holds.values_list("total_id", flat=True))
     freed: dict[int, Decimal] = defaultdict(Decimal)
     with connection.cursor() as cursor:
         cursor.execute(
-            "UPDATE budgets_hold SET is_settled = TRUE WHERE reservation_id = ANY(%s) AND NOT is_settled"
+            "UPDATE budgets_hold SET is_settled = TRUE WHERE reservation_id = %s AND NOT is_settled"
             " RETURNING total_id, amount",
-            [list(reservations)],
+            [held.pk],
         )
         for total_id, amount in cursor.fetchall():
             freed[total_id] -= amount
