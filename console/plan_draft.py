@@ -48,6 +48,9 @@ _ALL_MODEL_FIELDS = tuple(dict.fromkeys(name for names in MODEL_FIELDS.values() 
 _TIER_FIELDS = ("up_to", "unit_amount", "rate", "flat_amount")
 _CELL_FIELDS = ("where", "unit_amount")
 
+#: The name of a field in what is said of one that is missing.
+_MISSING = re.compile(r"^[a-z_]+(?= is missing$)")
+
 MOST_PRICES, MOST_ROWS = 100, 200
 _LONGEST = 2000
 
@@ -163,7 +166,9 @@ def empty_draft(currency: str = "USD") -> PlanDraft:
     base = PriceDraft(
         {"key": "base", "name": "Base fee", "kind": "fixed", "type": "flat", "prorate": "on", "bill": "in_advance"}
     )
-    return PlanDraft(fields, [base, new_price("usage")])
+    usage = new_price("usage")
+    usage.is_new = False  # where one begins is the plan's name
+    return PlanDraft(fields, [base, usage])
 
 
 def read_draft(sent: Mapping[str, str]) -> PlanDraft:
@@ -222,6 +227,26 @@ def fault_names(faults: Iterable[FieldError]) -> dict[str, list[str]]:
     for fault in faults:
         found.setdefault(_name(fault.pointer), []).append(fault.detail)
     return found
+
+
+def faults_in_words(draft: PlanDraft, faults: Iterable[FieldError]) -> str:
+    """What is wrong, each fault with the name of the price that it is in."""
+    found: dict[str, list[str]] = {}
+    for fault in faults:
+        parts = fault.pointer.strip("/").split("/")
+        found.setdefault(_whose(draft, parts), []).append(_MISSING.sub(_spaced, fault.detail))
+    return " ".join(f"{whose}{', '.join(details)}." for whose, details in found.items())
+
+
+def _whose(draft: PlanDraft, parts: list[str]) -> str:
+    if len(parts) < 2 or parts[0] != "prices" or not parts[1].isdigit() or int(parts[1]) >= len(draft.prices):
+        return ""
+    fields = draft.prices[int(parts[1])].fields
+    return f"{fields.get('name') or fields.get('key') or f'Price {int(parts[1]) + 1}'}: "
+
+
+def _spaced(found: re.Match[str]) -> str:
+    return found[0].replace("_", " ")
 
 
 def _name(pointer: str) -> str:

@@ -31,6 +31,7 @@ from console.plan_draft import (
     draft_of,
     empty_draft,
     fault_names,
+    faults_in_words,
     read_draft,
 )
 from console.queries.curves import Curved, draw, meters_of_all
@@ -131,7 +132,7 @@ def _preview(request: Any, draft: PlanDraft, plan: Plan | None) -> dict[str, Any
             return context | {"without_usage": True}
         curves = draw(found, view, currency=currency)
     except TaximeterError as error:
-        return context | {"curve_refused": error}
+        return context | {"curve_refused": faults_in_words(draft, error.errors) or error.detail}
     return context | {
         "curves": curves,
         "curve_meters": meters_of_all(found),

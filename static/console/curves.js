@@ -4,9 +4,10 @@
 
   const style = () => getComputedStyle(document.documentElement);
   const colour = (name) => style().getPropertyValue(`--${name}`).trim();
-  const compact = new Intl.NumberFormat(undefined, { notation: "compact", maximumFractionDigits: 2 });
-  const cents = new Intl.NumberFormat(undefined, { minimumFractionDigits: 2, maximumFractionDigits: 2 });
-  const plain = new Intl.NumberFormat(undefined, { maximumFractionDigits: 2 });
+  const locale = document.documentElement.dataset.locale || "en-US";
+  const compact = new Intl.NumberFormat(locale, { notation: "compact", maximumFractionDigits: 2 });
+  const cents = new Intl.NumberFormat(locale, { minimumFractionDigits: 2, maximumFractionDigits: 2 });
+  const plain = new Intl.NumberFormat(locale, { maximumFractionDigits: 2 });
 
   function draw(plot) {
     const drawn = JSON.parse(document.getElementById(plot.dataset.curve).textContent);

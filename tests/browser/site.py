@@ -25,6 +25,7 @@ from billing.facade import (
     pay_invoice,
     payments_of,
 )
+from billing.tasks import work_migration
 from kernel.clock import system_clock
 from launcher.services import Services
 from metering.facade import EventQuestion, list_events
@@ -122,7 +123,9 @@ def _second_version(vendor: Vendor) -> None:
     ]
     create_plan_version(plan=plan, prices=prices)
     plan = get_plan(organization_id=vendor.organization.pk, plan="hybrid")
-    start_plan_migration(plan=plan, to=newest_version(plan), when="period_end", now=system_clock(), actor="ops")
+    now, to = system_clock(), newest_version(plan)
+    started = start_plan_migration(plan=plan, to=to, when="period_end", now=now, actor="ops@example.com")
+    work_migration(migration_id=started.pk)
 
 
 def _people_examples(vendor: Vendor) -> dict[str, str]:

@@ -165,3 +165,10 @@ def test_those_without_a_role_for_money_look_and_change_nothing(vendor: Vendor, 
     for address in ("/plans/new", "/plan/hybrid/version", "/plan/hybrid/migrate", "/plan/hybrid/archive"):
         assert member.get(address).status_code == 403, address
         assert member.post(address, SENT).status_code == 403, address
+
+
+def test_what_the_curve_still_needs_is_said_in_the_words_of_the_form(empty: Vendor) -> None:
+    page = text(empty.client.get("/plans/new").content)
+    assert "Base fee: amount is missing." in page
+    assert "usage: unit amount is missing." in page
+    assert "/prices/" not in page
