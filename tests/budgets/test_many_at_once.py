@@ -138,9 +138,10 @@ def test_an_evaluation_that_dies_anywhere_is_made_by_the_next(
         real(*args, **fields)
         raise Killed
 
-    with monkeypatch.context() as patched, pytest.raises(Killed):
+    with monkeypatch.context() as patched:
         patched.setattr(evaluation, step, dies)
-        evaluate()
+        with pytest.raises(Killed):
+            evaluate()
     assert budget_total(one).used + budget_total(one).held == 8
     evaluate()
     total = budget_total(one)
