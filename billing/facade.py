@@ -21,6 +21,7 @@ from billing.models import (
 )
 from billing.models.fields import ExactDecimalField
 from billing.models.invoices import InvoiceStatus
+from billing.paying import offer_payment_links
 from billing.queries.bills import billing_period_at
 from billing.queries.catalogue import get_plan, newest_version, plans_of
 from billing.queries.clocks import clock_of
@@ -32,7 +33,7 @@ from billing.queries.ledger import TrialBalanceRow, transactions_of, trial_balan
 from billing.queries.open_revenue import OpenAmount, OpenAmounts, open_amounts
 from billing.queries.payments import credit_notes_of, get_payment, payments_of
 from billing.queries.rating import PricedInvoice, PricedLine, Unpriceable, price_month
-from billing.queries.sellers import seller_profile_of
+from billing.queries.sellers import payment_link, seller_profile_of
 from billing.queries.settlement import settlement_window
 from billing.queries.spend import OpenSpend, open_spend
 from billing.queries.timeline import seats_at, status_at, version_at
@@ -130,10 +131,12 @@ __all__ = [
     "newest_version",
     "open_amounts",
     "open_months",
+    "offer_payment_links",
     "open_spend",
     "paid_for",
     "pause_subscription",
     "pay_invoice",
+    "payment_link",
     "payments_of",
     "plans_of",
     "price_month",

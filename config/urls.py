@@ -25,5 +25,7 @@ urlpatterns = [
     path("v1/", include("metering.otlp.urls")),
     path("v1/", include("inference.urls")),
     path("portal/", include("console.portal.urls")),
+    path("", include("collection.webhook_urls")),
+    path("pay/", include("console.paying.urls")),
     path("", include("console.urls")),
 ]

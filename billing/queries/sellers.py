@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from accounts.facade import Organization
 from billing.models import Invoice, SellerProfile
+from billing.paying import offered_link
 
 
 def seller_profile_of(organization_id: int) -> SellerProfile:
@@ -14,7 +15,10 @@ def seller_profile_of(organization_id: int) -> SellerProfile:
 
 
 def payment_link(seller: SellerProfile, invoice: Invoice) -> str:
-    """Where this invoice can be paid, as the seller says; empty for a draft, or where the seller says nothing."""
+    """Where this invoice can be paid: as the seller says, else by the page that collecting offers; empty for a draft,
+    or where there is neither."""
     if not invoice.number:
         return ""
+    if not seller.payment_url:
+        return offered_link(invoice)
     return seller.payment_url.replace("{invoice}", invoice.pk).replace("{number}", invoice.number)

@@ -9,16 +9,22 @@ from django.db import transaction
 
 from accounts.facade import record_audit
 from billing.facade import invoices_of
-from collection.models import CollectionPolicy, InvoiceCollection, StripeAccount
+from collection.models import CollectionPolicy, InvoiceCollection, PayingCustomer, ProviderCall, StripeAccount
+from collection.models.calls import OPEN_STATES
 from collection.providers.contract import ProviderUnavailable, TryAgain
 from collection.providers.stripe_client import Refused
 from collection.providers.stripe_objects import check_key
-from collection.queries.accounts import policy_of, terms_of
+from collection.queries.accounts import policy_of, stripe_account_of, terms_of
 from collection.services.dunning import open_collections, restep
-from collection.services.secrets import encrypt_secret
-from kernel.errors import InvalidError
+from collection.services.links import forget_whether_pages_are_offered
+from collection.services.secrets import decrypt_secret, encrypt_secret
+from kernel.errors import ConflictError, InvalidError
 
 _BATCH = 500
+
+
+class CallsOpen(ConflictError):
+    code = "provider_calls_open"
 
 
 class StripeKeyInvalid(InvalidError):
@@ -36,6 +42,7 @@ def change_policy(*, organization_id: int, now: datetime, actor: str = "system",
         if policy.is_active:
             for row in InvoiceCollection.objects.filter(organization_id=organization_id, closed_at=None):
                 restep(invoice_id=row.pk, terms=terms_of(policy))
+    forget_whether_pages_are_offered(organization_id)
     if policy.is_active:
         collect_open_invoices(policy=policy, now=now)
     return policy
@@ -63,14 +70,7 @@ def connect_stripe(
     """
     if not api_key.startswith(("sk_test_", "rk_test_", "sk_live_", "rk_live_")):
         raise StripeKeyInvalid("A secret key of Stripe begins with sk_test_, rk_test_, sk_live_ or rk_live_")
-    try:
-        check_key(api_key)
-    except Refused as error:
-        raise StripeKeyInvalid(f"Stripe does not take this key: {error.detail}") from None
-    except TryAgain as error:
-        if error.code == "key_refused":
-            raise StripeKeyInvalid(f"Stripe does not take this key: {error.detail}") from None
-        raise ProviderUnavailable(f"Stripe did not answer: {error.detail}") from None
+    _check(api_key)
     fields: dict[str, Any] = {
         "api_key": encrypt_secret(api_key),
         "key_hint": f"{api_key[:8]}…{api_key[-4:]}",
@@ -81,6 +81,25 @@ def connect_stripe(
     return _store(organization_id, fields, now, actor)
 
 
+def check_stripe(*, organization_id: int) -> None:
+    """Whether Stripe still takes the organization's key. Outside of a transaction.
+
+    Raises `StripeAccountMissing`, `StripeKeyInvalid`, `ProviderUnavailable`, `SecretUnreadable`.
+    """
+    _check(decrypt_secret(stripe_account_of(organization_id).api_key))
+
+
+def _check(api_key: str) -> None:
+    try:
+        check_key(api_key)
+    except Refused as error:
+        raise StripeKeyInvalid(f"Stripe does not take this key: {error.detail}") from None
+    except TryAgain as error:
+        if error.code == "key_refused":
+            raise StripeKeyInvalid(f"Stripe does not take this key: {error.detail}") from None
+        raise ProviderUnavailable(f"Stripe did not answer: {error.detail}") from None
+
+
 def set_webhook_secret(*, organization_id: int, webhook_secret: str, now: datetime, actor: str) -> StripeAccount:
     """What Stripe shows once the endpoint is made there; the account is there before."""
     return _store(organization_id, {"webhook_secret": encrypt_secret(webhook_secret)}, now, actor)
@@ -88,6 +107,9 @@ def set_webhook_secret(*, organization_id: int, webhook_secret: str, now: dateti
 
 def _store(organization_id: int, fields: dict[str, Any], now: datetime, actor: str) -> StripeAccount:
     with transaction.atomic():
+        before = StripeAccount.objects.select_for_update().filter(organization_id=organization_id).first()
+        if before is not None and fields.get("is_live", before.is_live) != before.is_live:
+            _leave_mode(organization_id)
         account, _ = StripeAccount.objects.update_or_create(
             organization_id=organization_id, defaults=fields, create_defaults={**fields, "created_at": now}
         )
@@ -98,7 +120,16 @@ def _store(organization_id: int, fields: dict[str, Any], now: datetime, actor: s
             target=account.key_hint,
             changed=sorted(fields),
         )
+    forget_whether_pages_are_offered(organization_id)
     return account
+
+
+def _leave_mode(organization_id: int) -> None:
+    """Customers and cards of Stripe's test mode are not in its live mode, nor the other way round."""
+    if ProviderCall.objects.filter(organization_id=organization_id, state__in=OPEN_STATES).exists():
+        raise CallsOpen("Calls to Stripe are under way: change between test and live once they have an end")
+    known = PayingCustomer.objects.filter(organization_id=organization_id)
+    known.update(stripe_customer="", payment_method="", payment_method_hint="", deleted_at_provider=None)
 
 
 def disconnect_stripe(*, organization_id: int, actor: str = "system") -> None:
@@ -106,3 +137,4 @@ def disconnect_stripe(*, organization_id: int, actor: str = "system") -> None:
     with transaction.atomic():
         StripeAccount.objects.filter(organization_id=organization_id).delete()
         record_audit(organization_id=organization_id, actor=actor, action="stripe_account.remove", target="")
+    forget_whether_pages_are_offered(organization_id)

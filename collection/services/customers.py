@@ -17,7 +17,7 @@ from collection.providers.contract import ProviderUnavailable
 from collection.providers.directory import stripe_of
 from collection.providers.stripe_client import Refused
 from collection.providers.stripe_objects import StripeObjects
-from collection.queries.accounts import paying_customer, stripe_account_of
+from collection.queries.accounts import may_charge, paying_customer, stripe_account_of
 from collection.services.dunning import plan_charges
 from collection.services.outbox import make_call
 from kernel.errors import ConflictError
@@ -25,6 +25,10 @@ from kernel.errors import ConflictError
 
 class NothingDue(ConflictError):
     code = "nothing_due"
+
+
+class TestClockAtLiveStripe(ConflictError):
+    code = "test_clock_at_live_stripe"
 
 
 def change_customer(*, customer: Customer, actor: str = "system", **fields: Any) -> PayingCustomer:
@@ -92,6 +96,8 @@ def payment_page(*, invoice: Invoice, now: datetime, return_url: str = "") -> st
     if invoice.status not in {"finalized", "uncollectible"} or invoice.amount_due <= 0:
         raise NothingDue("Nothing is due of this invoice")
     account = stripe_account_of(invoice.organization_id)
+    if not may_charge(invoice.customer, account):
+        raise TestClockAtLiveStripe("Who lives by a test clock pays with a test key only")
     return StripeObjects(account).payment_page(
         customer=customer_at_stripe(customer=invoice.customer, now=now),
         number=invoice.number or "",

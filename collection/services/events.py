@@ -74,14 +74,15 @@ def store_event(*, organization_id: int, event: Mapping[str, Any], now: datetime
     """The row of an event that is new and of a type that is handled."""
     if event.get("type") not in HANDLED_TYPES:
         return None
-    found: Mapping[str, Any] = event["data"]["object"]
+    if not (object_id := _asked_for(event)):
+        return None
     made = ProviderEvent.objects.bulk_create(
         [
             ProviderEvent(
                 organization_id=organization_id,
                 event_id=event["id"],
                 type=event["type"],
-                object_id=_asked_for(str(event["type"]), found),
+                object_id=object_id,
                 created_at=datetime.fromtimestamp(event["created"], UTC),
                 received_at=now,
                 next_try_at=now,
@@ -93,11 +94,14 @@ def store_event(*, organization_id: int, event: Mapping[str, Any], now: datetime
     return rows.first() if made else None
 
 
-def _asked_for(name: str, found: Mapping[str, Any]) -> str:
-    """The id of what is asked for anew when the event is handled."""
+def _asked_for(event: Mapping[str, Any]) -> str:
+    """The id of what is asked for anew when the event is handled; empty where there is nothing to ask for."""
+    name, found = str(event["type"]), event["data"]["object"]
+    if name == "payment_method.detached":  # it says whose it was, and is nobody's now
+        return reference(event["data"].get("previous_attributes") or {}, "customer")
     if name.startswith(("payment_method.", "setup_intent.")):
         return reference(found, "customer")
-    return str(found["id"])
+    return str(found.get("id") or "")
 
 
 def handle_due_events(*, now: datetime, limit: int = 200, organization_id: int | None = None) -> int:

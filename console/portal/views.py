@@ -15,6 +15,7 @@ from billing.facade import (
     events_behind,
     get_line,
     invoice_pdf,
+    payment_link,
     payments_of,
     update_customer,
 )
@@ -72,7 +73,7 @@ def invoices(request: Any) -> HttpResponseBase:
 def invoice(request: Any, invoice: str) -> HttpResponseBase:
     found = own_invoice(request.portal, invoice)
     seller = request.portal.seller
-    link = seller.payment_url.replace("{invoice}", found.pk).replace("{number}", found.number or "")
+    link = payment_link(seller, found)
     context = {
         "invoice": found,
         "lines": own_lines(found),

@@ -274,6 +274,16 @@ def test_asked_to_charge_twice_it_is_charged_once(vendor: Vendor) -> None:
     assert vendor.fake.received(invoice.pk) == 10000
 
 
+def test_a_card_that_was_taken_away_is_charged_no_more(vendor: Vendor) -> None:
+    customer = vendor.customer()
+    [card] = vendor.fake.tables["payment_method"]
+    vendor.fake.detach(card)
+    vendor.hear()
+    vendor.invoice(customer)
+    vendor.work()
+    assert vendor.states() == []
+
+
 def test_a_customer_deleted_at_stripe_is_charged_no_more(vendor: Vendor) -> None:
     customer = vendor.customer()
     [at_stripe] = vendor.fake.tables["customer"]

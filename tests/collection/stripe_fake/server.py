@@ -114,7 +114,8 @@ class StripeFake(State):
             if name in form:
                 rows = [one for one in rows if one.get(name) == form[name]]
         if "types" in form:
-            rows = [one for one in rows if one["type"] in form["types"]]
+            types = set(form["types"].values())
+            rows = [one for one in rows if one["type"] in types]
         if since := form.get("created", {}).get("gte"):
             rows = [one for one in rows if one["created"] >= int(since)]
         if after := form.get("starting_after"):

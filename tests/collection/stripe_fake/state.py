@@ -42,8 +42,9 @@ class State:
         except KeyError:
             raise missing(table, pk) from None
 
-    def tell(self, kind: str, found: dict[str, Any]) -> None:
+    def tell(self, kind: str, found: dict[str, Any], before: dict[str, Any] | None = None) -> None:
         data = {"object": {name: value for name, value in found.items() if not name.startswith("_")}}
+        data |= {"previous_attributes": before} if before else {}
         pk = f"evt_{next(self._numbers):06d}"
         event = {
             "id": pk,
@@ -204,6 +205,11 @@ class State:
         )
         self.tell("payment_method.attached", method)
         return method
+
+    def detach(self, pk: str) -> None:
+        method = self.get("payment_method", pk)
+        before, method["customer"] = {"customer": method["customer"]}, None
+        self.tell("payment_method.detached", method, before)
 
     def delete_customer(self, pk: str) -> None:
         customer = self.get("customer", pk)

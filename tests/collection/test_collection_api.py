@@ -1,0 +1,368 @@
+"""Collecting over the API: choices, the account, links, bank transfers, differences."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+
+from accounts.facade import create_api_key
+from billing.facade import invoices_of
+from collection.models import BankTransfer, ProviderEvent, StripeAccount
+from collection.services.bank_transfers import record_bank_transfer
+from collection.tasks import reconcile_one
+from tests.api import Api, make_api
+from tests.collection.stripe_fake import Fault, StripeFake
+from tests.collection.stripe_fake.server import KEY, SECRET
+from tests.collection.stripe_fake.state import POOR
+from tests.collection.vendor import Vendor
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def api(vendor: Vendor) -> Api:
+    """Of the vendor's organization."""
+    _, secret = create_api_key(organization=vendor.organization, scopes=["admin"])
+    return Api(vendor.organization, Client(headers={"authorization": f"Bearer {secret}"}))
+
+
+def put(api: Api, path: str, body: dict[str, Any]) -> Any:
+    return api.client.put(f"/api/v1/{path}", data=body, content_type="application/json")
+
+
+def test_the_policy_has_defaults_and_changes_in_part(db: None) -> None:
+    api = make_api("New")
+    assert api.get("collection_policy").json() == {
+        "is_active": False,
+        "provider": "manual",
+        "charge_at": "finalized",
+        "reminder_days": [-3, 1, 7, 14],
+        "retry_days": [1, 3, 7],
+        "suspend_after_days": None,
+        "give_up_after_days": None,
+        "writes_off": False,
+        "lost_dispute": "reopen",
+    }
+    changed = api.patch("collection_policy", {"suspend_after_days": 21, "reminder_days": [7, 1, 7]})
+    assert changed.status_code == 200
+    assert (changed.json()["suspend_after_days"], changed.json()["reminder_days"]) == (21, [1, 7])
+    for wrong in ({"retry_days": [0]}, {"provider": "paypal"}, {"reminder_days": ["x"]}, {"unknown": 1}):
+        assert api.patch("collection_policy", wrong).status_code == 422
+
+
+def test_secrets_go_in_and_never_come_out(fake: StripeFake, db: None) -> None:
+    api = make_api("New")
+    assert api.get("stripe_account").status_code == 404
+    made = put(api, "stripe_account", {"api_key": KEY, "webhook_secret": SECRET})
+    assert made.status_code == 200
+    found = StripeAccount.objects.get()
+    assert KEY.encode() not in bytes(found.api_key)
+    assert SECRET.encode() not in bytes(found.webhook_secret)
+    for answer in (made, api.get("stripe_account")):
+        assert answer.json()["key_hint"] == "sk_test_…0001"
+        assert answer.json()["has_webhook_secret"] is True
+        assert KEY.encode() not in answer.content
+        assert SECRET.encode() not in answer.content
+    assert api.post("stripe_account/test", {}).json() == {"status": "ok"}
+    assert api.client.delete("/api/v1/stripe_account").status_code == 204
+    assert api.get("stripe_account").status_code == 404
+
+
+@pytest.mark.parametrize("key", ["sk_test_of_nobody", "pk_test_1", ""])
+def test_a_key_that_stripe_does_not_take_is_refused(fake: StripeFake, db: None, key: str) -> None:
+    api = make_api("New")
+    answer = put(api, "stripe_account", {"api_key": key})
+    assert answer.status_code == 422
+    assert not StripeAccount.objects.exists()
+
+
+def test_stripe_that_does_not_answer_is_said_to_be_away(fake: StripeFake, db: None) -> None:
+    fake.fail("GET /v1/payment_intents", Fault.CUT_BEFORE)
+    answer = put(make_api("New"), "stripe_account", {"api_key": KEY})
+    assert (answer.status_code, answer.json()["code"]) == (503, "provider_unavailable")
+
+
+def test_only_admins_change_how_money_is_taken(vendor: Vendor) -> None:
+    _, secret = create_api_key(organization=vendor.organization, scopes=["write"])
+    api = Api(vendor.organization, Client(headers={"authorization": f"Bearer {secret}"}))
+    assert api.get("stripe_account").status_code == 200
+    assert put(api, "stripe_account", {"api_key": KEY}).status_code == 403
+    assert api.patch("collection_policy", {"is_active": False}).status_code == 403
+
+
+def test_an_invoice_shows_how_collecting_it_stands_and_is_charged_by_hand(api: Api, vendor: Vendor) -> None:
+    customer = vendor.customer(does=POOR)
+    invoice = vendor.invoice(customer)
+    vendor.work()
+    found = api.get(f"invoices/{invoice.pk}/collection").json()
+    assert (found["state"], found["failed_charges"], found["last_error"]) == ("retrying", 1, "insufficient_funds")
+    [call] = api.get("provider_calls", invoice=invoice.pk, state="failed").json()["data"]
+    assert (call["kind"], call["amount"], call["error_code"]) == ("charge", "100.00", "insufficient_funds")
+    assert [one["invoice"] for one in api.get("invoice_collections", state="retrying").json()["data"]] == [invoice.pk]
+    vendor.fake.tables["payment_method"][next(iter(vendor.fake.tables["payment_method"]))]["_does"] = "visa"
+    asked = api.post(f"invoices/{invoice.pk}/charge", {})
+    assert (asked.status_code, asked.json()["state"]) == (202, "pending")
+    vendor.work()
+    assert api.get(f"invoices/{invoice.pk}").json()["status"] == "paid"
+    [payment] = api.get("provider_payments", customer="acme").json()["data"]
+    assert (payment["amount"], payment["surplus"], payment["refunds"]) == ("100.00", "0.00", [])
+    assert api.get(f"provider_payments/{payment['id']}").json() == payment
+    assert api.post(f"invoices/{invoice.pk}/charge", {}).json()["code"] == "nothing_due"
+
+
+def test_who_gave_nothing_to_charge_is_not_charged_by_hand(api: Api, vendor: Vendor) -> None:
+    invoice = vendor.invoice(vendor.customer(does=None))
+    answer = api.post(f"invoices/{invoice.pk}/charge", {})
+    assert (answer.status_code, answer.json()["code"]) == (409, "not_chargeable")
+
+
+def test_the_link_to_pay_leads_to_stripes_page_for_as_long_as_something_is_due(api: Api, vendor: Vendor) -> None:
+    invoice = vendor.invoice(vendor.customer(does=None))
+    links = api.post(f"invoices/{invoice.pk}/payment_link", {}).json()
+    assert links["page_url"].startswith("https://checkout.stripe.com/")
+    visitor, path = Client(), links["url"].removeprefix("http://127.0.0.1:8000")
+    assert "Pay $100.00" in visitor.get(path).content.decode()
+    led = visitor.post(path)
+    assert led.status_code == 302
+    vendor.fake.pay_page(led["Location"].rsplit("/", 1)[1])
+    vendor.hear()
+    assert "Nothing is due" in visitor.get(path).content.decode()
+    assert visitor.post(path).status_code == 200
+    assert invoices_of(vendor.organization.pk).get().status == "paid"
+    vendor.agrees()
+
+
+def test_a_link_that_was_not_made_here_leads_nowhere(db: None) -> None:
+    for token in ("x", "inv_x.abc", "."):
+        assert Client().get(f"/pay/{token}").status_code == 404
+
+
+def test_a_page_that_stripe_does_not_give_is_asked_for_again(api: Api, vendor: Vendor) -> None:
+    invoice = vendor.invoice(vendor.customer(does=None))
+    link = api.post(f"invoices/{invoice.pk}/payment_link", {}).json()["url"].removeprefix("http://127.0.0.1:8000")
+    vendor.fake.fail("POST /v1/checkout/sessions", Fault.CUT_BEFORE)
+    answer = Client().post(link)
+    assert answer.status_code == 503
+    assert "does not answer at the moment" in answer.content.decode()
+    assert Client().post(link).status_code == 302
+
+
+def test_how_a_customer_pays_is_shown_and_chosen(api: Api, vendor: Vendor) -> None:
+    vendor.customer()
+    found = api.get("customers/acme/payment_details").json()
+    assert (found["provider"], found["payment_method"], found["is_suspended"]) == (None, "visa 4242", False)
+    changed = api.patch("customers/acme/payment_details", {"provider": "manual"}).json()
+    assert changed["provider"] == "manual"
+    assert api.patch("customers/acme/payment_details", {"provider": None}).json()["provider"] is None
+    page = api.post("customers/acme/payment_setup_link", {}).json()["url"]
+    assert page.startswith("https://checkout.stripe.com/")
+
+
+def test_a_suspended_customer_is_reinstated(api: Api, vendor: Vendor) -> None:
+    api.patch("collection_policy", {"suspend_after_days": 5})
+    vendor.invoice(vendor.customer(does=None))
+    vendor.later(days=60)
+    vendor.work()
+    assert api.get("customers/acme/payment_details").json()["is_suspended"] is True
+    assert api.post("customers/acme/reinstate", {}).json()["is_suspended"] is False
+
+
+def test_a_transfer_pays_the_invoice_whose_number_stands_in_its_text(api: Api, vendor: Vendor) -> None:
+    invoice = vendor.invoice(vendor.customer(does=None))
+    body = {
+        "reference": "bank-1",
+        "amount": "60.00",
+        "currency": "USD",
+        "received_at": "2026-11-02T08:00:00Z",
+        "text": f"payment {(invoice.number or '').replace('-', ' ').lower()} thanks",
+    }
+    made = api.post("bank_transfers", body)
+    assert (made.status_code, made.json()["invoice"], made.json()["unmatched"]) == (201, invoice.pk, "0.00")
+    assert api.post("bank_transfers", body).json() == made.json(), "the same again changes nothing"
+    assert api.post("bank_transfers", {**body, "amount": "61.00"}).json()["code"] == "bank_transfer_conflict"
+    assert api.get(f"invoices/{invoice.pk}").json()["amount_due"] == "40.00"
+    lost = api.post("bank_transfers", {**body, "reference": "bank-2", "text": "thanks"}).json()
+    assert (lost["invoice"], lost["unmatched"]) == (None, "60.00")
+    [unmatched] = api.get("bank_transfers", unmatched="true").json()["data"]
+    matched = api.post(f"bank_transfers/{unmatched['id']}/match", {"invoice": invoice.pk}).json()
+    assert (matched["invoice"], matched["unmatched"]) == (invoice.pk, "20.00")
+    assert api.get(f"invoices/{invoice.pk}").json()["status"] == "paid"
+    assert api.post(f"bank_transfers/{unmatched['id']}/match", {"invoice": invoice.pk}).status_code == 409
+
+
+def test_differences_are_listed_until_they_are_resolved(api: Api, vendor: Vendor) -> None:
+    vendor.invoice(vendor.customer())
+    vendor.work()
+    [intent] = vendor.fake.tables["payment_intent"]
+    vendor.fake.create_refund({"payment_intent": intent, "amount": "2500"})
+    vendor.differences()
+    [found] = api.get("reconciliation_differences", open="true").json()["data"]
+    assert (found["kind"], found["here"], found["there"]) == ("refund_missing_here", "", "25 USD succeeded")
+    vendor.hear()
+    vendor.differences()
+    assert api.get("reconciliation_differences", open="true").json()["data"] == []
+    [resolved] = api.get("reconciliation_differences", open="false").json()["data"]
+    assert resolved["id"] == found["id"]
+    assert resolved["resolved_at"] is not None
+    runs = api.get("reconciliations").json()["data"]
+    assert [one["open_differences"] for one in runs] == [0, 1]
+
+
+def test_the_nightly_comparison_fetches_what_no_webhook_brought(vendor: Vendor) -> None:
+    vendor.invoice(vendor.customer())
+    vendor.work()
+    [intent] = vendor.fake.tables["payment_intent"]
+    vendor.fake.create_refund({"payment_intent": intent, "amount": "2500"})
+    assert reconcile_one(organization_id=vendor.organization.pk) == 0
+    assert invoices_of(vendor.organization.pk).get().status == "finalized"
+    vendor.agrees()
+
+
+def test_stripe_that_is_away_leaves_differences_as_they_are(vendor: Vendor) -> None:
+    vendor.invoice(vendor.customer())
+    vendor.work()
+    [intent] = vendor.fake.tables["payment_intent"]
+    vendor.fake.create_refund({"payment_intent": intent, "amount": "2500"})
+    before = vendor.differences()
+    vendor.fake.fail("GET /v1/refunds", Fault.CUT_BEFORE)
+    with pytest.raises(AssertionError):
+        vendor.differences()
+    assert vendor.differences() == before
+
+
+def test_meters_are_mapped_over_the_api(api: Api, vendor: Vendor) -> None:
+    api.meter("turns", event_type="agent.turn", aggregation="count")
+    made = api.post("stripe_meters", {"meter": "turns", "event_name": "agent_turns", "since": "2026-11-01T10:30:00Z"})
+    assert made.json() == {"meter": "turns", "event_name": "agent_turns", "since": "2026-11-01T10:00:00Z"}
+    assert api.get("stripe_meters").json()["data"] == [made.json()]
+    assert api.post("stripe_meters", {"meter": "none", "event_name": "x"}).status_code == 404
+    assert api.client.delete("/api/v1/stripe_meters/turns").status_code == 204
+    assert api.get("stripe_meters/turns").json()["code"] == "stripe_meter_not_found"
+
+
+def test_lists_ask_as_much_for_many_as_for_few(api: Api, vendor: Vendor) -> None:
+    customer = vendor.customer()
+    lists = ("provider_calls", "provider_payments", "invoice_collections", "bank_transfers", "reconciliations")
+    lists = (*lists, "reconciliation_differences", "stripe_meters")
+
+    def asked() -> dict[str, int]:
+        counts = {}
+        for path in lists:
+            with CaptureQueriesContext(
+                connection,
+            ) as found:
+                assert api.get(path).status_code == 200
+            counts[path] = len(found)
+        return counts
+
+    def one_more(number: int) -> None:
+        vendor.invoice(customer)
+        vendor.work()
+        vendor.differences()
+        record_bank_transfer(
+            organization_id=vendor.organization.pk,
+            reference=str(number),
+            amount=BankTransfer._meta.get_field("amount").to_python("1"),
+            currency="USD",
+            received_at=vendor.now,
+            now=vendor.now,
+        )
+
+    one_more(1)
+    few = asked()
+    for number in (2, 3):
+        one_more(number)
+    assert asked() == few
+    assert max(few.values()) <= 6, few
+
+
+def test_another_organization_sees_nothing_of_it(vendor: Vendor, another_api: Api) -> None:
+    invoice = vendor.invoice(vendor.customer())
+    vendor.work()
+    [call] = vendor.calls()
+    for path in (
+        f"invoices/{invoice.pk}/collection",
+        f"provider_calls/{call.pk}",
+        "customers/acme/payment_details",
+        "stripe_account",
+    ):
+        assert another_api.get(path).status_code == 404
+    for path in ("provider_calls", "provider_payments", "invoice_collections"):
+        assert another_api.get(path).json()["data"] == []
+
+
+class TestWebhooks:
+    """What Stripe's door takes."""
+
+    def send(self, vendor: Vendor, body: bytes, signature: str, token: str | None = None) -> Any:
+        token = token or StripeAccount.objects.get(organization=vendor.organization).webhook_token
+        return Client().post(
+            f"/webhooks/stripe/{token}",
+            data=body,
+            content_type="application/json",
+            headers={"stripe-signature": signature},
+        )
+
+    def event(self, vendor: Vendor) -> dict[str, Any]:
+        vendor.invoice(vendor.customer())
+        vendor.work()
+        return next(one for one in vendor.fake.events if one["type"] == "payment_intent.succeeded")
+
+    def test_a_signed_event_is_written_down_once(self, vendor: Vendor) -> None:
+        body, signature = vendor.fake.signed(self.event(vendor))
+        for _ in range(2):
+            answer = self.send(vendor, body, signature)
+            assert (answer.status_code, answer.json()) == (200, {"received": True})
+        assert ProviderEvent.objects.filter(type="payment_intent.succeeded").count() == 1
+
+    def test_what_is_not_signed_or_was_signed_long_ago_is_refused(self, vendor: Vendor) -> None:
+        event = self.event(vendor)
+        body, signature = vendor.fake.signed(event)
+        wrong = [
+            (body + b" ", signature),
+            (body, ""),
+            (body, "t=1,v1=00"),
+            vendor.fake.signed(event, secret="whsec_another"),
+            vendor.fake.signed(event, at=vendor.now.timestamp() - 3600),
+        ]
+        for sent, mark in wrong:
+            answer = self.send(vendor, sent, mark)
+            assert (answer.status_code, answer.json()["code"]) == (400, "signature_invalid")
+        assert not ProviderEvent.objects.exists()
+
+    def test_an_endpoint_that_nobody_has_takes_nothing(self, vendor: Vendor) -> None:
+        body, signature = vendor.fake.signed(self.event(vendor))
+        assert self.send(vendor, body, signature, token="nobody").status_code == 404
+
+    def test_another_organizations_endpoint_does_not_take_it(self, vendor: Vendor) -> None:
+        from tests.collection.vendor import make_vendor
+
+        other = make_vendor(vendor.fake, "Other")
+        StripeAccount.objects.filter(organization=other.organization).update(webhook_secret=b"")
+        body, signature = vendor.fake.signed(self.event(vendor))
+        assert self.send(other, body, signature).status_code == 400
+        empty = vendor.fake.signed(vendor.fake.events[0], secret="")
+        assert self.send(other, *empty).status_code == 400
+
+    def test_a_large_body_is_refused(self, vendor: Vendor) -> None:
+        assert self.send(vendor, b"x" * (512 * 1024 + 1), "t=1,v1=00").status_code == 413
+
+    @pytest.mark.parametrize(
+        "body", [b"", b"[]", b"null", b"{}", b'{"type": 3}', b"\xff", b'{"type": "refund.created"}']
+    )
+    def test_signed_nonsense_makes_nothing_fail(self, vendor: Vendor, body: bytes) -> None:
+        import hashlib
+        import hmac
+
+        seconds = int(vendor.now.timestamp())
+        mark = hmac.new(SECRET.encode(), f"{seconds}.".encode() + body, hashlib.sha256).hexdigest()
+        assert self.send(vendor, body, f"t={seconds},v1={mark}").status_code in {200, 400}
+
+    def test_events_of_other_types_are_answered_and_forgotten(self, vendor: Vendor) -> None:
+        event = {**self.event(vendor), "id": "evt_x", "type": "price.created"}
+        assert self.send(vendor, *vendor.fake.signed(event)).status_code == 200
+        assert not ProviderEvent.objects.exists()
