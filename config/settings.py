@@ -215,6 +215,7 @@ CELERY_BEAT_SCHEDULE = {
     "evaluate budgets": {"task": "budgets.evaluate", "schedule": 1.0, "options": {"expires": 2.0}},
     "forget reservations": {"task": "budgets.forget_reservations", "schedule": crontab(hour=2, minute=10)},
     "look for exports": {"task": "exports.look", "schedule": 5.0, "options": {"expires": 5.0}},
+    "leave a heartbeat": {"task": "console.leave_heartbeat", "schedule": 5.0, "options": {"expires": 5.0}},
     "resume billing runs": {"task": "billing.resume_billing_runs", "schedule": 5.0, "options": {"expires": 5.0}},
 }
 # Without a file of when it last fired: a killed beat could leave it broken, and nothing depends on it.

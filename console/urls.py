@@ -93,6 +93,7 @@ urlpatterns = [
     path("events/<uuid:identity>", events.event, name="event"),
     path("runs", runs.runs, name="runs"),
     path("runs/list", runs.run_list, name="run_list"),
+    path("runs/health", runs.health, name="run_health"),
     path("webhooks", webhooks.webhooks, name="webhooks"),
     path("webhooks/new", webhooks.create, name="create_webhook"),
     path("webhooks/<str:endpoint>", webhooks.webhook, name="webhook"),

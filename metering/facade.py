@@ -20,6 +20,7 @@ from metering.otlp.files import otlp_json_events
 from metering.otlp.views import otlp_refusal
 from metering.queries.changes import changed_periods
 from metering.queries.events import EventQuestion, LineQuestion, find_event, line_events, line_quantity, list_events
+from metering.queries.lag import projections_wait_since, waiting_since
 from metering.queries.log_changes import LogChange, LogPosition, changes_in_log, events_of_task, organizations_behind
 from metering.queries.meters import current_versions, definition_of, get_meter_version, meters_of
 from metering.queries.positions import known_events, log_positions, log_snapshot
@@ -86,10 +87,12 @@ __all__ = [
     "otlp_json_events",
     "otlp_refusal",
     "present_event",
+    "projections_wait_since",
     "refresh_statistics",
     "register_customer_directory",
     "usage",
     "usage_of_tasks",
     "usage_of_version",
     "void_event",
+    "waiting_since",
 ]

@@ -7,6 +7,7 @@ from notifications.domain.signing import OVERLAP_HOURS
 from notifications.event_types import EVENT_TYPES
 from notifications.mail_kinds import MAIL_KINDS
 from notifications.models import DeliveryStatus, MailSettings, MailStatus, WebhookDelivery, WebhookEndpoint
+from notifications.queries.backlog import Backlog, mail_backlog, webhook_backlog
 from notifications.queries.mail import get_mail, mail_settings_of, mails_of, sample_mail, written_mail
 from notifications.queries.webhooks import deliveries_of, endpoints_of, get_delivery, get_endpoint
 from notifications.services.announcing import announce, is_listened_to, listened_types
@@ -29,6 +30,7 @@ __all__ = [
     "AddressInvalid",
     "Announcement",
     "Attachment",
+    "Backlog",
     "Composed",
     "DeliveryStatus",
     "MailSettings",
@@ -49,6 +51,7 @@ __all__ = [
     "is_attachable",
     "is_listened_to",
     "listened_types",
+    "mail_backlog",
     "mail_settings_of",
     "mails_of",
     "queue_mail",
@@ -62,5 +65,6 @@ __all__ = [
     "sample_mail",
     "send_test",
     "update_endpoint",
+    "webhook_backlog",
     "written_mail",
 ]

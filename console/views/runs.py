@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -10,9 +11,10 @@ from django.http import HttpResponseBase
 from django.shortcuts import redirect, render
 
 from accounts.facade import record_audit
-from billing.facade import runs_of, start_billing_run
+from billing.facade import BillingRun, runs_of, start_billing_run
 from billing.tasks import work_run
 from console.access import MONEY_ROLES, page
+from console.queries.health import signs
 from console.queries.invoices import read_month
 from console.queries.pages import page_of
 from kernel.clock import system_clock
@@ -34,10 +36,31 @@ def run_list(request: Any) -> HttpResponseBase:
     return render(request, "console/_runs.html", _runs(request))
 
 
+@page()
+def health(request: Any) -> HttpResponseBase:
+    """What works in the background, and whether it does: a part of the page, which asks for itself again."""
+    found = signs(organization_id=request.access.organization.pk, now=system_clock())
+    return render(request, "console/_health.html", {"signs": found})
+
+
+@dataclass(frozen=True, slots=True)
+class _Met:
+    """A run with what it met: customers it could not price, and those whose period is not over."""
+
+    run: BillingRun
+    failed: list[dict[str, str]]
+    waiting: list[dict[str, str]]
+
+
+def _met(run: BillingRun) -> _Met:
+    waiting = [one for one in run.problems if one.get("code") == "period_not_over"]
+    return _Met(run, [one for one in run.problems if one not in waiting], waiting)
+
+
 def _runs(request: Any) -> dict[str, Any]:
     found = page_of(runs_of(request.access.organization.pk), request.GET.get("cursor"), newest_first=True)
     return {
-        "runs": found.rows,
+        "runs": [_met(run) for run in found.rows],
         "next_cursor": found.next_cursor,
         "is_active": any(run.status in {"queued", "running"} for run in found.rows),
     }

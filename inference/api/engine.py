@@ -87,9 +87,15 @@ recorded = _Recorded()
 
 
 def send(
-    method: str, path: str, body: bytes | None = None, *, request_id: str = "", call: Mapping[str, Any] | None = None
+    method: str,
+    path: str,
+    body: bytes | None = None,
+    *,
+    request_id: str = "",
+    call: Mapping[str, Any] | None = None,
+    seconds: float = _SECONDS,
 ) -> Answer:
-    """Sends a request to the engine; raises `EngineUnavailable`.
+    """Sends a request to the engine; raises `EngineUnavailable`, also after so many `seconds` without a word.
 
     `call` is what the call's event is to say besides what the engine measures: the engine keeps it with the
     account until it is told that the call is recorded.
@@ -97,7 +103,7 @@ def send(
     headers = {"Authorization": f"Bearer {settings.ENGINE_SECRET}", "X-Request-Id": request_id}
     if call is not None:
         headers |= {"X-Taximeter-Call": json.dumps(call), "X-Taximeter-Recorded": " ".join(recorded.take())}
-    connection = _Connection("engine", timeout=_SECONDS)
+    connection = _Connection("engine", timeout=seconds)
     try:
         connection.request(method, path, body, headers)
         return Answer(connection, connection.getresponse())
@@ -106,9 +112,9 @@ def send(
         raise _unavailable(error) from None
 
 
-def ask(method: str, path: str, content: Mapping[str, Any] | None = None) -> Any:
+def ask(method: str, path: str, content: Mapping[str, Any] | None = None, *, seconds: float = _SECONDS) -> Any:
     """The engine's JSON answer to a small question; raises `EngineUnavailable`, also where it refuses."""
-    answer = send(method, path, None if content is None else json.dumps(content).encode())
+    answer = send(method, path, None if content is None else json.dumps(content).encode(), seconds=seconds)
     body = answer.read()
     if answer.status != 200:
         raise EngineUnavailable(f"The engine refused: {body[:500].decode(errors='replace')}", code="engine_refused")
