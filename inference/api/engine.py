@@ -40,6 +40,11 @@ class Answer:
         self.status = response.status
         self.headers = response.headers
 
+    @property
+    def comes_in_pieces(self) -> bool:
+        """Whether it is made while it is sent: a stream, or a whole answer that takes long."""
+        return self._response.chunked is True
+
     def read(self) -> bytes:
         """The whole body; raises `EngineUnavailable` where it breaks off."""
         try:
@@ -103,6 +108,7 @@ def send(
     headers = {"Authorization": f"Bearer {settings.ENGINE_SECRET}", "X-Request-Id": request_id}
     if call is not None:
         headers |= {"X-Taximeter-Call": json.dumps(call), "X-Taximeter-Recorded": " ".join(recorded.take())}
+        headers |= {"X-Taximeter-Pulse": "1"}
     connection = _Connection("engine", timeout=seconds)
     try:
         connection.request(method, path, body, headers)

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import logging
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import nullcontext
 from typing import Any
 
 from django.http import HttpResponse, JsonResponse, StreamingHttpResponse
@@ -14,21 +12,15 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.views import APIView
 
 from inference.api import engine
-from inference.api.errors import EngineUnavailable, error_body, handle
+from inference.api.errors import handle
 from inference.api.metered_call import MeteredCall, call_of
+from inference.api.relay import Events, Whole, relay
 from inference.domain.requests import RequestError
-from kernel.errors import TaximeterError, TooLargeError
-
-logger = logging.getLogger("inference")
+from kernel.errors import TooLargeError
 
 MAX_BODY_BYTES = 2 * 1024 * 1024
 #: The call that is metered here, so that a client which meters too knows to leave it out.
 CALL_HEADER = "X-Taximeter-Call"
-_DONE = b"data: [DONE]\n"
-_ACCOUNT = b": taximeter "
-
-#: What the entrance gives: leaves the place at the database to others while the engine is waited for.
-Aside = Callable[[], AbstractContextManager[None]]
 
 
 class OpenAiView(APIView):
@@ -68,11 +60,13 @@ class CallView(OpenAiView):
         aside = request.META.get("taximeter.set_aside", nullcontext)
         with aside():
             answer = engine.send("POST", self.path, body, request_id=call.id, call=call.call)
-        if answer.status != 200 or not stream:
+        if not answer.comes_in_pieces:
             return _whole(answer, call)
-        relay = _relay(answer, call, aside)
-        next(relay)  # from here on, closing it ends the call, also where nothing was read of it
-        response = StreamingHttpResponse(relay, content_type="text/event-stream")
+        # Of a whole answer that takes long there are signs of life, to learn from them whether the client is there.
+        form, content_type = (Events(), "text/event-stream") if stream else (Whole(), "application/json")
+        pieces = relay(answer, call, aside, form)
+        next(pieces)  # from here on, closing it ends the call, also where nothing was read of it
+        response = StreamingHttpResponse(pieces, content_type=content_type)
         response["Cache-Control"] = "no-store"
         response["X-Accel-Buffering"] = "no"
         response[CALL_HEADER] = call.id
@@ -125,65 +119,3 @@ def _whole(answer: engine.Answer, call: MeteredCall) -> HttpResponse:
     if "Retry-After" in answer.headers:
         response["Retry-After"] = answer.headers["Retry-After"]
     return response
-
-
-def _relay(answer: engine.Answer, call: MeteredCall, aside: Aside) -> Iterator[bytes]:
-    """The engine's events, passed on as they come. Its last word waits until the call is recorded.
-
-    It waits for the engine `aside`, where it keeps nobody from the database. The first thing it gives is empty, so
-    that it can be started before anything is there to be read.
-    """
-    pieces = answer.pieces()
-    try:
-        yield b""
-        while True:
-            with aside():
-                piece = next(pieces, None)
-            if piece is None:
-                break
-            text = _without_accounts(piece, call)
-            if _DONE in text:
-                call.record()
-            if text:
-                yield text
-    except GeneratorExit:
-        with aside():
-            _finish_for_nobody(pieces, call)
-        raise
-    except TaximeterError as error:
-        status = 503 if isinstance(error, EngineUnavailable) else 500
-        yield f"data: {json.dumps(error_body(status, error.detail, code=error.code))}\n\n".encode()
-    finally:
-        answer.close()
-        _record_anyway(call)
-
-
-def _without_accounts(piece: bytes, call: MeteredCall) -> bytes:
-    """`piece` without the engine's comments, of which the last is noted."""
-    if _ACCOUNT not in piece:
-        return piece
-    kept = []
-    for line in piece.splitlines(keepends=True):
-        if line.startswith(_ACCOUNT):
-            call.note(line[len(_ACCOUNT) :])
-        else:
-            kept.append(line)
-    return b"".join(kept)
-
-
-def _finish_for_nobody(pieces: Iterator[bytes], call: MeteredCall) -> None:
-    """The client left: call the work off, and wait to be told what it used."""
-    engine.call_off(call.id)
-    try:
-        for piece in pieces:
-            _without_accounts(piece, call)
-    except EngineUnavailable:
-        logger.warning("call %s: the engine went away; what it used is known up to the last word", call.id)
-
-
-def _record_anyway(call: MeteredCall) -> None:
-    try:
-        call.record()
-    except Exception:
-        logger.exception("call %s was served and could not be recorded; the engine keeps it", call.id)
-        raise

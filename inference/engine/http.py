@@ -29,6 +29,8 @@ logger = logging.getLogger("inference.engine")
 MAX_BODY_BYTES = 2 * 1024 * 1024
 #: A client that takes nothing for this long is gone: it would hold up everybody behind it.
 _SEND_SECONDS = 20.0
+#: The content type of a stream of server-sent events.
+EVENTS = "text/event-stream"
 
 
 class EngineHttpServer(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
@@ -70,6 +72,7 @@ class EngineRequestHandler(BaseHTTPRequestHandler):
     def setup(self) -> None:
         super().setup()
         self.answered = False
+        self.sends_events = False
         self.broken = False
 
     def do_GET(self) -> None:
@@ -179,19 +182,26 @@ class EngineRequestHandler(BaseHTTPRequestHandler):
         try:
             if not self.answered:
                 self.send(status, {"error": error}, headers)
-            else:  # a stream has begun; its last word is the error
-                self.send_chunk(f"data: {json.dumps({'error': error})}\n\n")
+            else:  # the answer has begun; its last word is the error
+                text = json.dumps({"error": error})
+                self.send_chunk(f"data: {text}\n\n" if self.sends_events else f"{text}\n")
                 self.end_chunks()
         except OSError:
             self.close_connection = True
 
-    def begin_events(self) -> None:
-        """Starts a stream of server-sent events; its end is the end of the connection's chunked body."""
+    @property
+    def wants_pulse(self) -> bool:
+        """Whether who asks wants signs of life where a whole answer takes its time."""
+        return "X-Taximeter-Pulse" in self.headers
+
+    def begin(self, content_type: str) -> None:
+        """Starts an answer that is sent in pieces; its end is the end of the connection's chunked body."""
         self.answered = True
+        self.sends_events = content_type == EVENTS
         self.close_connection = True
         self.send_response(200)
         for name, value in (
-            ("Content-Type", "text/event-stream"),
+            ("Content-Type", content_type),
             ("Cache-Control", "no-store"),
             ("Transfer-Encoding", "chunked"),
             ("Connection", "close"),

@@ -16,11 +16,16 @@ if TYPE_CHECKING:
 
 #: Pieces of text that follow each other faster than this go out together, in seconds.
 _TOGETHER = 0.1
+#: A whole answer that takes longer than the first shows a sign of life, and from then on every second one, in seconds.
+_FIRST_PULSE, _PULSE = 3.0, 1.0
 
 
 class Reply:
     """Passes an answer on as it is made. A comment (`: taximeter {…}`) before an event says what the call has
-    used by then; clients of the stream do not see it."""
+    used by then; clients of the stream do not see it.
+
+    A whole answer of which `wants_pulse` is true begins with empty lines, which JSON may, where it takes long: a web
+    server that passes them on learns from them that its client has left. What fails before has a status of its own."""
 
     def __init__(self, handler: EngineRequestHandler, request: TextRequest, answer: Answer, id: str) -> None:
         self.id = id
@@ -29,12 +34,14 @@ class Reply:
         self._answer = answer
         self._created = int(time.time())
         self._held = ""
-        self._sent_at = 0.0
+        self._sent_at = 0.0 if request.stream else time.monotonic() + _FIRST_PULSE - _PULSE
 
     def on_text(self, text: str, usage: CallUsage, entry: Entry) -> None:
         """A piece of the answer. In a stream the first one sends the headers, so errors before it keep their status."""
         if not self._request.stream:
             self._answer.take(text)
+            if self._handler.wants_pulse:
+                self._pulse(is_sure=bool(text) or not self._request.generation.is_json)
             return
         self._held += text
         now = time.monotonic()
@@ -51,16 +58,34 @@ class Reply:
         """The rest of the answer, in one go."""
         if not self._request.stream:
             self._answer.close(usage.finish_reason)
-            self._handler.send(200, {**self._last(usage, entry), "choices": [self._answer.choice()]})
+            content = {**self._last(usage, entry), "choices": [self._answer.choice()]}
+            if not self._handler.answered:
+                self._handler.send(200, content)
+                return
+            self._handler.send_chunk(f"{json.dumps(content)}\n")
+            self._handler.end_chunks()
             return
         pieces = [*self._answer.take(self._held), *self._answer.close(usage.finish_reason)]
         last = self._event({**self._last(usage, entry), "choices": []}) if self._request.include_usage else ""
         self._send(self._opening(entry) + self._events(pieces, usage, entry) + last + "data: [DONE]\n\n")
         self._handler.end_chunks()
 
+    def _pulse(self, *, is_sure: bool) -> None:
+        """A sign of life where one is due; not before it is clear that the request can be answered."""
+        now = time.monotonic()
+        if now - self._sent_at < _PULSE or not is_sure:
+            return
+        self._sent_at = now
+        try:
+            if not self._handler.answered:
+                self._handler.begin("application/json")
+            self._handler.send_chunk("\n")
+        except OSError:  # noticed where it is asked whether to go on
+            self._handler.broken = True
+
     def _send(self, events: str) -> None:
         if not self._handler.answered:
-            self._handler.begin_events()
+            self._handler.begin("text/event-stream")
         self._handler.send_chunk(events)
 
     def _opening(self, entry: Entry) -> str:
