@@ -3,6 +3,7 @@
 from collection.api.present import webhook_url
 from collection.models import BankTransfer, CollectionPolicy, ProviderCall, ReconciliationDifference, StripeAccount
 from collection.models.accounts import ChargeAt, LostDispute, ProviderName
+from collection.models.calls import CallState
 from collection.models.dunning import DunningState
 from collection.providers.contract import ProviderUnavailable
 from collection.queries.accounts import StripeAccountMissing, paying_customer, policy_of, stripe_account_of
@@ -28,14 +29,18 @@ from collection.services.accounts import (
 )
 from collection.services.again import repeat_call
 from collection.services.bank_transfers import match_bank_transfer, record_bank_transfer
-from collection.services.charging import ask_to_charge
+from collection.services.charging import ask_to_charge, may_be_charged
+from collection.services.customers import change_customer, payment_setup_page
 from collection.services.customers import payment_page as hosted_page
-from collection.services.customers import payment_setup_page
 from collection.services.dunning import reinstate_customer
 from collection.services.events import HANDLED_TYPES
 from collection.services.links import invoice_of_link, payment_link
+from collection.tasks import ask_to_reconcile
+
+CALL_STATES: tuple[str, ...] = tuple(CallState.values)
 
 __all__ = [
+    "CALL_STATES",
     "HANDLED_TYPES",
     "BankTransfer",
     "ChargeAt",
@@ -49,9 +54,11 @@ __all__ = [
     "StripeAccount",
     "StripeAccountMissing",
     "ask_to_charge",
+    "ask_to_reconcile",
     "bank_transfers_of",
     "call_backlog",
     "calls_of",
+    "change_customer",
     "change_policy",
     "check_stripe",
     "collection_of",
@@ -65,6 +72,7 @@ __all__ = [
     "invoice_of_link",
     "is_suspended",
     "match_bank_transfer",
+    "may_be_charged",
     "paying_customer",
     "payment_link",
     "payment_setup_page",

@@ -9,7 +9,7 @@ from celery import shared_task
 
 from collection.models import StripeAccount, StripeMeter
 from collection.providers.contract import TryAgain
-from collection.queries.accounts import collecting_organizations
+from collection.queries.accounts import collecting_organizations, stripe_account_of
 from collection.services.accounts import collect_open_invoices
 from collection.services.dunning import run_due_steps
 from collection.services.events import handle_due_events
@@ -67,6 +67,12 @@ def push_hours() -> int:
         except TaximeterError as error:  # no account, or a meter that is gone: the others go on
             logger.warning("usage of organization %s is not pushed: %s", organization_id, error.detail)
     return pushed
+
+
+def ask_to_reconcile(*, organization_id: int) -> None:
+    """Have an organization's books compared in the background. Raises `StripeAccountMissing`."""
+    stripe_account_of(organization_id)
+    reconcile_one.delay(organization_id=organization_id)
 
 
 @shared_task(name="collection.reconcile")

@@ -30,6 +30,8 @@ MAY: Mapping[str, frozenset[str]] = {
     "see": frozenset(Role.values),
     # Pay, refund, void, finalize, close months, change plans, credit and coupons, judge outcomes of tasks.
     "move_money": frozenset({Role.OWNER, Role.ADMIN, Role.FINANCE}),
+    # Give the keys of payment providers, by which money is taken.
+    "connect_providers": frozenset({Role.OWNER, Role.ADMIN}),
     # API keys, meters, webhooks.
     "build": frozenset({Role.OWNER, Role.ADMIN, Role.DEVELOPER}),
     # Let customers into their portal, and end that.

@@ -1,6 +1,7 @@
 from django.urls import path
 
 from console.billing_urls import urlpatterns as billing_pages
+from console.collecting_urls import urlpatterns as collecting_pages
 from console.views import (
     agents,
     api_keys,
@@ -68,6 +69,7 @@ urlpatterns = [
     path("task", tasks.task, name="task"),
     path("meters", catalogue.meters, name="meters"),
     *billing_pages,
+    *collecting_pages,
     path("invoices", invoices.invoices, name="invoices"),
     path("invoices/<str:invoice>", invoices.invoice, name="invoice"),
     path("invoices/<str:invoice>/preview", documents.invoice_preview, name="invoice_preview"),

@@ -16,7 +16,7 @@ from collection.models import StripeAccount
 from collection.providers.contract import OutcomeUnknown, TryAgain
 from collection.services.secrets import decrypt_secret
 
-#: Pinned, so that a newer library changes nothing by itself. See docs/stripe.md before changing it.
+#: Pinned, so that a newer library changes nothing by itself. See docs/payments.md before changing it.
 API_VERSION = "2026-10-28.endive"
 
 #: What Stripe says when it is busy with the same key, or holds a lock on the object: nothing was done by this request.

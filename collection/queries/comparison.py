@@ -60,12 +60,13 @@ def calls_under_way(organization_id: int) -> frozenset[str]:
 
 
 def troubled_calls(organization_id: int, now: datetime) -> list[Difference]:
-    """Calls that nobody knows the outcome of, that wait for too long, and refunds that are owed and were refused."""
+    """Calls that nobody knows the outcome of or that wait for too long, and refunds and usage that were refused."""
     rows = ProviderCall.objects.filter(organization_id=organization_id)
     unknown = [_of_call("outcome_unknown", one) for one in rows.filter(state=CallState.UNKNOWN)]
     # What is under way there, such as a bank debit, has the provider's id: it is compared with what came of it.
     late = rows.filter(state__in=OPEN_STATES, created_at__lt=now - OVERDUE_AFTER, provider_id="")
-    return unknown + [_of_call("call_unanswered", one) for one in late] + _refunds_refused(rows)
+    refused = [_of_call("usage_not_counted", one) for one in rows.filter(kind=CallKind.USAGE, state=CallState.FAILED)]
+    return unknown + [_of_call("call_unanswered", one) for one in late] + refused + _refunds_refused(rows)
 
 
 def _refunds_refused(rows: QuerySet[ProviderCall]) -> list[Difference]:

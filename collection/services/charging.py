@@ -7,6 +7,8 @@ from datetime import datetime
 from accounts.facade import record_audit
 from billing.facade import Invoice
 from collection.models import ProviderCall
+from collection.models.accounts import ProviderName
+from collection.queries.accounts import paying_customer, policy_of, provider_name
 from collection.services.customers import NothingDue
 from collection.services.dunning import charge_now
 from kernel.errors import ConflictError
@@ -16,6 +18,13 @@ class NotChargeable(ConflictError):
     """The customer has no payment method at a provider, or pays by itself."""
 
     code = "not_chargeable"
+
+
+def may_be_charged(invoice: Invoice) -> bool:
+    """Whether its customer has given something to charge, and is charged by a provider."""
+    paying, policy = paying_customer(invoice.customer), policy_of(invoice.organization_id)
+    is_charged = provider_name(paying, policy) == ProviderName.STRIPE and not paying.is_invoiced_at_stripe
+    return is_charged and bool(paying.payment_method)
 
 
 def ask_to_charge(*, invoice: Invoice, now: datetime, actor: str) -> ProviderCall:

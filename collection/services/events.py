@@ -26,7 +26,7 @@ from kernel.errors import InvalidError, NotFoundError, UnavailableError
 #: How old a signature may be. Source: Stripe's own default.
 TOLERANCE_SECONDS = 300
 
-#: What is handled; everything else is answered and forgotten. docs/stripe.md has the same list.
+#: What is handled; everything else is answered and forgotten. docs/payments.md has the same list.
 HANDLED_TYPES = (
     "payment_intent.succeeded",
     "payment_intent.payment_failed",

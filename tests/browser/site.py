@@ -26,6 +26,7 @@ from billing.facade import (
     payments_of,
 )
 from billing.tasks import work_migration
+from collection.facade import bank_transfers_of, change_policy, record_bank_transfer
 from kernel.clock import system_clock
 from launcher.services import Services
 from metering.facade import EventQuestion, list_events
@@ -73,6 +74,7 @@ class Site:
             "credit_note": credit_notes_of(self.vendor.organization.pk).latest("pk").pk,
             "payment": payments_of(self.vendor.organization.pk).latest("pk").pk,
             "plan": "hybrid",
+            "transfer": bank_transfers_of(self.vendor.organization.pk).latest("pk").pk,
             **_sent_examples(self.vendor),
             **_people_examples(self.vendor),
         }
@@ -109,9 +111,24 @@ def _vendor() -> Vendor:
     made.close_october()
     issue_credit_note(invoice=made.invoice_of("acme"), now=system_clock(), reason="Goodwill")
     pay_invoice(invoice=made.invoice_of("birch"), now=system_clock(), amount=Decimal(10))
+    _collecting(made)
     _second_version(made)
     distribute_events(now=system_clock())
     return made
+
+
+def _collecting(vendor: Vendor) -> None:
+    """What is open is collected by bank transfer, and one came that nobody can tell what it is for."""
+    change_policy(organization_id=vendor.organization.pk, now=system_clock(), is_active=True, suspend_after_days=30)
+    record_bank_transfer(
+        organization_id=vendor.organization.pk,
+        reference="2026-11-03/77",
+        text="thank you",
+        amount=Decimal("12.50"),
+        currency="USD",
+        received_at=datetime(2026, 11, 3, tzinfo=UTC),
+        now=system_clock(),
+    )
 
 
 def _second_version(vendor: Vendor) -> None:
@@ -142,7 +159,7 @@ def _people_examples(vendor: Vendor) -> dict[str, str]:
     user = create_user(email="forgetful@example.com", password=PASSWORD)  # who signs in uses such a link up
     uid = urlsafe_base64_encode(str(user.pk).encode())
     found = {"token": tokens[0], "uid": uid, "reset": default_token_generator.make_token(user)}
-    return found | dict.fromkeys(("invitation", "member", "api_key"), "x")
+    return found | dict.fromkeys(("invitation", "member", "api_key", "call"), "x")
 
 
 def _sent_examples(vendor: Vendor) -> dict[str, str]:

@@ -10,10 +10,9 @@ from rest_framework.views import APIView
 
 from billing.facade import get_invoice
 from collection.api import answers, inputs, present
-from collection.queries.accounts import stripe_account_of
 from collection.queries.payments import bank_transfers_of, differences_of, get_bank_transfer, reconciliations_of
 from collection.services.bank_transfers import match_bank_transfer, record_bank_transfer
-from collection.tasks import reconcile_one
+from collection.tasks import ask_to_reconcile
 from kernel.clock import system_clock
 from kernel.errors import InvalidError
 from rest.pagination import page
@@ -89,8 +88,7 @@ class ReconciliationsView(APIView):
 
     @extend_schema(request=None)
     def post(self, request: Any) -> Response:
-        stripe_account_of(request.auth.organization_id)
-        reconcile_one.delay(organization_id=request.auth.organization_id)
+        ask_to_reconcile(organization_id=request.auth.organization_id)
         return Response({"status": "started"}, status=202)
 
 
