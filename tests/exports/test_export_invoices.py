@@ -21,7 +21,8 @@ from billing.facade import close_month, create_customer, create_plan, invoices_o
 from exports.cells import csv_cell
 from exports.columns import columns
 from exports.facade import export_invoices
-from exports.formats.xlsx import Sheet, new_workbook, save_workbook
+from exports.formats.sheets import Sheet
+from exports.formats.xlsx import new_workbook, save_workbook
 from kernel.period import Month
 
 OCTOBER = Month(2026, 10)
@@ -169,7 +170,7 @@ def test_an_export_that_fails_leaves_the_old_files(
 ) -> None:
     (path,) = exported(organization, tmp_path, "xlsx")
     before = path.read_bytes()
-    monkeypatch.setattr("exports.formats.xlsx.MAX_ROWS", 2)  # a million invoices would take too long
+    monkeypatch.setattr("exports.formats.sheets.MAX_ROWS", 2)  # a million invoices would take too long
     with pytest.raises(CommandError, match="export it as csv"):
         call_command("export_invoices", month=OCTOBER, format="xlsx", out=tmp_path, organization="vendor")
     assert path.read_bytes() == before

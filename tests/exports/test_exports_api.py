@@ -123,7 +123,7 @@ def test_a_key_may_fetch_with_the_scope_read_and_not_start(vendor: Api) -> None:
 
 
 def test_an_export_that_cannot_be_written_says_why(vendor: Api, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("exports.formats.xlsx.MAX_ROWS", 2)  # a million invoices would take too long
+    monkeypatch.setattr("exports.formats.sheets.MAX_ROWS", 2)  # a million invoices would take too long
     export = made(vendor, format="xlsx")
     assert (export["status"], export["failure"]["code"]) == ("failed", "too_many_rows")
     answer = vendor.get(f"exports/{export['id']}/download")
