@@ -125,6 +125,8 @@ class Entrance:
         self._traces: tuple[Line[Place], Refuse] = (events, otlp_refusal)
         # These wait for the engine, which has a line of its own, and hold no place while they do.
         self._calls: tuple[Line[Place], Refuse] = (_line(4, most_waiting=128, longest_wait=10.0), openai_refusal)
+        # Agents wait for the answer before they act; they do not wait behind reports.
+        self._checks: tuple[Line[Place], Refuse] = (_line(2, most_waiting=96, longest_wait=1.0), _problem)
         self._others: tuple[Line[Place], Refuse] = (_line(4, most_waiting=32, longest_wait=10.0), _problem)
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
@@ -160,6 +162,8 @@ class Entrance:
                 return self._events
             if path == "/v1/traces":
                 return self._traces
+            if path == "/api/v1/entitlements/check":
+                return self._checks
             if path in _CALLS:
                 return self._calls
         return self._others

@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
 import pytest
 from django.db import connection
 from django.test import Client
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from accounts.facade import create_api_key
+from budgets.api.inputs import CheckInput
+from budgets.api.quick import read_ask
+from budgets.contracts import Ask as Contract
 from budgets.facade import check_work, remove_budget, update_budget
 from budgets.models import RunningTotal
 from budgets.queries import facts, features, rules
 from kernel.clock import system_clock
+from rest.parsers import decode_json
 from tests.api import Api, make_api
 from tests.budgets.conftest import budget_total, evaluate
 
@@ -256,3 +264,36 @@ def test_a_total_of_a_plans_limit_is_made_once(vendor: Api, ask: Ask, subscribe:
     for _ in range(3):
         assert ask(feature="work")["allowed"] is True
     assert RunningTotal.objects.filter(budget=None).count() == 1
+
+
+texts = st.sampled_from(["acme", " acme", "a b", "", "a\x00", "\u00e9", "x" * 256]) | st.text(max_size=3)
+numbers = st.sampled_from(["1", "0", "-1", "1.5", "1e3", "NaN", " 1", "1." + "0" * 13, "9" * 19, "\u0661", 1, 1.5])
+bodies = st.fixed_dictionaries(
+    {"customer": texts},
+    optional={
+        "feature": texts | st.none(),
+        "meter": texts | st.none(),
+        "agent": texts | st.none(),
+        "quantity": numbers | st.none(),
+        "amount": numbers | st.none(),
+        "cost": numbers | st.none(),
+        "dimensions": st.dictionaries(texts, texts, max_size=2),
+        "reserve": st.booleans() | st.sampled_from(["yes", 1, None]),
+        "lifetime_seconds": st.integers(-1, 90_000) | st.none() | st.just("5"),
+        "more": st.none(),
+    },
+)
+
+
+@settings(max_examples=500)
+@given(bodies)
+def test_the_short_way_of_a_question_means_the_same_as_the_long_one(body: dict[str, Any]) -> None:
+    text = json.dumps(body).encode()
+    short = read_ask(text)
+    if short is None:
+        return
+    said = CheckInput(data=decode_json(text))
+    assert said.is_valid(), said.errors
+    fields = dict(said.validated_data)
+    lifetime = timedelta(seconds=fields.pop("lifetime_seconds"))
+    assert short == Contract(**fields, lifetime=lifetime)

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
+from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from drf_spectacular.utils import extend_schema
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from budgets.api import answers, present
 from budgets.api.inputs import CheckInput, CommitInput
+from budgets.api.quick import read_ask
 from budgets.contracts import Ask
 from budgets.models import Reservation
 from budgets.services.checking import check_entitlement
@@ -18,6 +22,10 @@ from budgets.services.reservations import commit_reservation, get_reservation, r
 from kernel.clock import system_clock
 from kernel.errors import ForbiddenError, InvalidError, NotFoundError
 from rest.idempotency import idempotent
+from rest.renderers import encode_json
+
+#: Bytes of an ordinary question at most.
+_SHORT = 10_000
 
 #: Agents' keys send events; who writes may ask too.
 _SCOPES = ("ingest", "write")
@@ -28,8 +36,23 @@ class CheckView(APIView):
     lets it expire."""
 
     answers = {"POST": answers.VerdictAnswer}
-    required_scope = _SCOPES
+    required_scope: Any = _SCOPES
     takes_customer_keys = True
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        ask = _ordinary(request)
+        if ask is None:
+            return super().dispatch(request, *args, **kwargs)
+        try:
+            [authenticator], [permission] = self.get_authenticators(), self.get_permissions()
+            _, request.auth = authenticator.authenticate(request)  # type: ignore[attr-defined]
+            permission.has_permission(request, self)
+            return HttpResponse(encode_json(self._answer(request, ask)), content_type="application/json")
+        except Exception as error:
+            refusal = self.get_exception_handler()(error, {"view": self, "request": request})
+            if refusal is None:
+                raise
+            return refusal
 
     @extend_schema(request=CheckInput)
     @idempotent
@@ -39,15 +62,34 @@ class CheckView(APIView):
         fields = dict(body.validated_data)
         if fields.get("feature") is not None and fields.get("meter") is not None:
             raise InvalidError("A check is of a feature or of a meter, not of both", code="feature_or_meter")
-        own = request.auth.customer
-        if own is not None and fields.setdefault("customer", own) != own:
-            raise ForbiddenError("A customer's API key asks for that customer", code="customer_key_refused")
+        if request.auth.customer is not None:
+            fields.setdefault("customer", request.auth.customer)
         if "customer" not in fields:
             raise InvalidError("Say which customer it is for", code="customer_missing")
         lifetime = timedelta(seconds=fields.pop("lifetime_seconds"))
-        ask = Ask(**fields, lifetime=lifetime, is_customers_own=own is not None)
+        return Response(self._answer(request, Ask(**fields, lifetime=lifetime)))
+
+    def _answer(self, request: Any, ask: Ask) -> dict[str, Any]:
+        own = request.auth.customer
+        if own is not None:
+            if ask.customer != own:
+                raise ForbiddenError("A customer's API key asks for that customer", code="customer_key_refused")
+            ask = replace(ask, is_customers_own=True)
         verdict = check_entitlement(organization_id=request.auth.organization_id, ask=ask, now=system_clock())
-        return Response(present.verdict(verdict))
+        return present.verdict(verdict)
+
+
+def _ordinary(request: HttpRequest) -> Ask | None:
+    """What a request asks that can go the short way."""
+    length = request.META.get("CONTENT_LENGTH") or ""
+    is_ordinary = (
+        request.method == "POST"
+        and request.content_type == "application/json"
+        and "Idempotency-Key" not in request.headers
+        and length.isdigit()
+        and int(length) <= _SHORT
+    )
+    return read_ask(request.body) if is_ordinary else None
 
 
 class ReservationView(APIView):
