@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 ORGANIZATION_NAME, ORGANIZATION_KEY = "Demo", "demo"
@@ -84,4 +85,26 @@ CUSTOMERS = (
     DemoCustomer("fjord-travel", "Fjord Travel", "agent-activity", "message-router", "Oslo", "NO"),
     DemoCustomer("quill-software", "Quill Software", "hybrid", "issue-triage", "Dublin", "IE"),
     DemoCustomer("meridian-air", "Meridian Air", "agent-activity", None, "Lisbon", "PT"),
+)
+
+#: What the demo watches: they tell, and stop nobody.
+BUDGETS: tuple[dict[str, Any], ...] = (
+    {
+        "key": "all-turns",
+        "name": "Turns of all customers",
+        "measure": {"meter": "turns"},
+        "amount": Decimal(20),
+        "period": "month",
+        "thresholds": [{"percent": "50", "actions": ["mail"]}, {"percent": "100", "actions": ["mail", "webhook"]}],
+    },
+    {
+        "key": "fjord-turns",
+        "name": "Turns of Fjord Travel",
+        "scope": "customer",
+        "customer": "fjord-travel",
+        "measure": {"meter": "turns"},
+        "amount": Decimal(6),
+        "period": "month",
+        "thresholds": [{"percent": "80", "actions": ["mail"]}],
+    },
 )

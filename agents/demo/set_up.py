@@ -14,11 +14,12 @@ from django.db import transaction
 
 from accounts.facade import Organization, Role, User, add_member, create_user, get_organization
 from agents.demo.desks import ROUTER, TRIAGE
-from agents.demo.plans import CUSTOMERS, ORGANIZATION_KEY, ORGANIZATION_NAME, PLANS, RECORDED_AGENT, SELLER
+from agents.demo.plans import BUDGETS, CUSTOMERS, ORGANIZATION_KEY, ORGANIZATION_NAME, PLANS, RECORDED_AGENT, SELLER
 from agents.demo.schedule import last_month
 from agents.services.agents import register_agent
 from agents.services.set_up import set_up_organization
 from billing.facade import change_seller_profile, create_customer, create_plan, subscribe
+from budgets.facade import create_budget
 from kernel.errors import NotFoundError
 
 OPERATOR = "operator@demo.example"
@@ -65,6 +66,8 @@ def _sell(organization: Organization, now: datetime) -> None:
             address={"line1": "1 Main Street", "city": customer.city, "country": customer.country},
         )
         subscribe(customer=created, plan=plans[customer.plan], starts_at=starts_at, seats=customer.seats)
+    for budget in BUDGETS:
+        create_budget(organization=organization, **budget)
 
 
 def sign_in_for(organization: Organization, *, directory: Path) -> SignIn:

@@ -57,9 +57,7 @@ def test_it_bills_last_month_under_four_plans_and_repeats_nothing(system, engine
     assert re.search(r"Meridian Air, Agent activity .* 8\.63 USD", output)  # 69 x 0.05 + 23 x 0.01 + 5 x 0.99
     assert "http://127.0.0.1:1" in output
     assert "operator@demo.example" in output
-    began = time.monotonic()
     again = system.manage("play_demo", "--address", "http://127.0.0.1:1").stdout
-    assert time.monotonic() - began < 8
     assert counts(system) == first
     assert fingerprint(system) == events
     assert again.splitlines()[-20:] == output.splitlines()[-20:]
