@@ -17,6 +17,9 @@ POSTS = [
     "meters", "meters/turns/versions", "events/void", "events/amend", "customers", "plans", "plans/p/versions",
     "subscriptions", "subscriptions/sub_x/cancel", "pricing/calculate", "billing_runs", "invoices/inv_x/pay",
     "credit_notes", "credit_grants", "coupons", "charges", "pricing_units",
+    "stripe_meters", "bank_transfers", "bank_transfers/btr_x/match", "invoices/inv_x/payment_link",
+    "invoices/inv_x/charge", "customers/acme/payment_setup_link", "customers/acme/reinstate",
+    "provider_calls/pvc_x/repeat", "stripe_account/test",
 ]  # fmt: skip
 GETS = [
     "events", "meters", "meters/turns", "meters/turns/usage", "customers", "customers/acme",
@@ -24,6 +27,9 @@ GETS = [
     "invoices/inv_x/lines/inl_x/events", "invoices/inv_x/late_usage", "billing_runs", "billing_runs/run_x",
     "customers/acme/credit_balance", "customers/acme/credit_movements", "credit_grants", "coupons", "charges",
     "pricing_units", "payments", "ledger/transactions", "ledger/trial_balance", "ledger/revenue_schedule",
+    "collection_policy", "stripe_account", "stripe_meters", "customers/acme/payment_details",
+    "invoices/inv_x/collection", "invoice_collections", "provider_calls", "provider_payments", "bank_transfers",
+    "reconciliations", "reconciliation_differences",
 ]  # fmt: skip
 
 words = st.sampled_from(
@@ -33,6 +39,7 @@ words = st.sampled_from(
         "aggregation", "value", "filters", "path", "op", "eq", "in", "dimensions", "customer", "plan", "starts_at",
         "seats", "anchor", "trial_days", "quantity", "groups", "group", "2026-10", "source", "id", "reason",
         "event", "graduated", "matrix", "cells", "where", "amount", "included", "minimum", "maximum", "filter",
+        "reference", "received_at", "text", "invoice", "event_name", "since", "return_url",
         "1", "-1", "0.1", "1e400", "NaN", "2026-10-01T00:00:00Z", "9999-12-31T23:59:59Z", "0001-01-01T00:00:00Z",
     ]
 )  # fmt: skip
@@ -58,6 +65,11 @@ parameters = st.dictionaries(
             "status",
             "type",
             "agent",
+            "state",
+            "kind",
+            "invoice",
+            "open",
+            "unmatched",
         ]
     ),
     texts.filter(lambda text: "\ud800" not in text),

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
 import stripe
 
+from collection.domain.page_lines import PageLine
 from collection.models import StripeAccount
 from collection.providers.contract import ProviderUnavailable, TryAgain
 from collection.providers.stripe_client import Refused, client_of, client_with, plain, stripe_errors
@@ -96,14 +97,23 @@ class StripeObjects:
         return self._page(asked)
 
     def payment_page(
-        self, *, customer: str, number: str, units: int, currency: str, metadata: Mapping[str, str], success_url: str
+        self,
+        *,
+        customer: str,
+        lines: Sequence[PageLine],
+        currency: str,
+        metadata: Mapping[str, str],
+        success_url: str,
     ) -> str:
         """The address of a page on which what is due of an invoice is paid."""
-        price = {"currency": currency.lower(), "unit_amount": units, "product_data": {"name": f"Invoice {number}"}}
+        prices = [
+            {"currency": currency.lower(), "unit_amount": one.units, "product_data": {"name": one.name}}
+            for one in lines
+        ]
         asked: dict[str, Any] = {
             "mode": "payment",
             "customer": customer,
-            "line_items": [{"quantity": 1, "price_data": price}],
+            "line_items": [{"quantity": 1, "price_data": price} for price in prices],
             "payment_intent_data": {"metadata": dict(metadata), "setup_future_usage": "off_session"},
             "success_url": success_url,
         }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 from django.conf import settings
@@ -11,6 +12,7 @@ from django.db import transaction
 from accounts.facade import record_audit
 from billing.facade import Customer, Invoice
 from collection.domain.minor_units import to_minor_units
+from collection.domain.page_lines import PageLine, page_lines
 from collection.models import PayingCustomer, ProviderCall
 from collection.models.calls import OPEN_STATES, CallKind, CallState, provider_call_id
 from collection.providers.contract import ProviderUnavailable
@@ -100,8 +102,7 @@ def payment_page(*, invoice: Invoice, now: datetime, return_url: str = "") -> st
         raise TestClockAtLiveStripe("Who lives by a test clock pays with a test key only")
     return StripeObjects(account).payment_page(
         customer=customer_at_stripe(customer=invoice.customer, now=now),
-        number=invoice.number or "",
-        units=to_minor_units(invoice.amount_due, invoice.currency),
+        lines=_page_lines(invoice),
         currency=invoice.currency,
         metadata={
             "taximeter_organization": account.organization.public_id,
@@ -109,6 +110,18 @@ def payment_page(*, invoice: Invoice, now: datetime, return_url: str = "") -> st
             "taximeter_customer": invoice.customer_id,
         },
         success_url=return_url or settings.PUBLIC_URL,
+    )
+
+
+def _page_lines(invoice: Invoice) -> list[PageLine]:
+    def units(amount: Decimal) -> int:
+        return to_minor_units(amount, invoice.currency)
+
+    return page_lines(
+        number=invoice.number or "",
+        lines=[PageLine(one.description, units(one.amount - one.discount)) for one in invoice.lines.all()],
+        tax=units(invoice.tax),
+        due=units(invoice.amount_due),
     )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 import pytest
 
 from billing.facade import invoices_of, issue_credit_note, pay_invoice, payments_of, refund_payment
@@ -359,3 +361,18 @@ def test_learning_of_a_card_charges_what_is_open_once(vendor: Vendor) -> None:
         vendor.work()
     assert vendor.states() == ["succeeded"]
     assert vendor.fake.received(invoice.pk) == 10000
+
+
+def test_the_hosted_page_shows_the_lines_of_the_invoice(vendor: Vendor) -> None:
+    customer = vendor.customer(does=None, tax_rate=Decimal("0.19"))
+    invoice = vendor.invoice(customer)
+    payment_page(invoice=invoice, now=vendor.now)
+    [session] = vendor.fake.tables["checkout.session"].values()
+    lines = [one["price_data"] for one in session["_form"]["line_items"].values()]
+    assert [(one["product_data"]["name"], one["unit_amount"]) for one in lines] == [("Work", "10000"), ("Tax", "1900")]
+    pay_invoice(invoice=invoice, now=vendor.now, amount=Decimal(19))
+    invoice.refresh_from_db()
+    payment_page(invoice=invoice, now=vendor.now)
+    *_, session = vendor.fake.tables["checkout.session"].values()
+    lines = [one["price_data"] for one in session["_form"]["line_items"].values()]
+    assert [one["unit_amount"] for one in lines] == ["10000"]
