@@ -26,6 +26,7 @@ from accounts.models import (
 )
 from accounts.services.api_keys import revoke_api_key
 from accounts.services.audit import act_as
+from accounts.services.two_factor import disable_two_factor, end_sessions
 from kernel.clock import system_clock
 from rest.admin import KeptAdmin, OperatorAdmin, OperatorsOnly, ReadOnlyAdmin
 
@@ -67,6 +68,21 @@ class UserAdmin(OperatorsOnly, DjangoUserAdmin, ModelAdmin):  # type: ignore[mis
     )
     add_fieldsets = ((None, {"classes": ("wide",), "fields": ("email", "usable_password", "password1", "password2")}),)
     inlines = (MembershipInline,)
+    actions = ("sign_out", "reset_second_factor")
+
+    @admin.action(description="Sign the chosen out everywhere")
+    def sign_out(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
+        act_as(request.user.get_username())
+        for user in (chosen := list(queryset)):
+            end_sessions(user)
+        self.message_user(request, f"{len(chosen)} signed out of all sessions.", messages.SUCCESS)
+
+    @admin.action(description="Take the second factor of the chosen away, who lost it")
+    def reset_second_factor(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
+        act_as(request.user.get_username())
+        for user in (chosen := list(queryset)):
+            disable_two_factor(user)
+        self.message_user(request, f"{len(chosen)} sign in by their password alone until they set it up anew.")
 
 
 @admin.register(Membership)

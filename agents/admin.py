@@ -8,6 +8,7 @@ from django.http import HttpRequest
 from agents.models import (
     Agent,
     AgentVersion,
+    CallHour,
     CallUsage,
     CostRate,
     Provider,
@@ -119,3 +120,14 @@ class TaskSummaryAdmin(ReadOnlyAdmin):
 class CallUsageAdmin(ReadOnlyAdmin):
     list_display = ("hour", "model", "provider", "hardware", "customer", "agent", "calls", "output_tokens")
     ordering = ("-hour", "-id")
+
+
+@admin.register(CallHour)
+class CallHourAdmin(ReadOnlyAdmin):
+    """Summed up from the calls: nothing here needs repair."""
+
+    list_display = ("hour", "organization", "model", "provider", "hardware", "agent", "calls", "output_tokens")
+    list_filter = ("organization",)
+    list_select_related = ("organization",)
+    ordering = ("-organization", "-hour", "-kind_key")
+    sortable_by = ()

@@ -11,6 +11,7 @@ from celery.schedules import crontab
 from django.core.exceptions import ImproperlyConfigured
 
 from config import environment as env
+from config.administration_look import LOOK
 from config.engine import engine_options
 from config.notifying import mail_options, webhook_networks, webhook_retries
 from notifications.domain.retries import WEBHOOK_SECONDS
@@ -52,6 +53,7 @@ SECRET_KEY = SECRET_KEY or "development-only-" + "x" * 40
 
 INSTALLED_APPS = [
     "unfold.apps.BasicAppConfig",
+    "unfold.contrib.filters",
     "config.apps.AdministrationConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
@@ -78,6 +80,8 @@ INSTALLED_APPS = [
     "exports",
     "console",
 ]
+
+UNFOLD = LOOK
 
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",

@@ -1,17 +1,27 @@
 from __future__ import annotations
 
-from django.contrib import admin
+from django.contrib import admin, messages
+from django.db.models import QuerySet
+from django.http import HttpRequest
 
+from kernel.clock import system_clock
+from kernel.errors import ConflictError
 from notifications.models import (
     Mail,
     MailSettings,
+    MailStatus,
     SenderLease,
     WebhookAttempt,
     WebhookDelivery,
     WebhookEndpoint,
     WebhookEvent,
 )
+from notifications.services.mailing import retry_mail
+from notifications.services.replaying import replay_delivery
 from rest.admin import ReadOnlyAdmin
+
+#: Rows of a list that one action takes.
+_MOST = 1000
 
 
 @admin.register(WebhookEndpoint)
@@ -41,6 +51,19 @@ class WebhookDeliveryAdmin(ReadOnlyAdmin):
     list_select_related = ("endpoint",)
     search_fields = ("=public_id", "=subject")
     ordering = ("-id",)
+    actions = ("send_again",)
+
+    @admin.action(description="Send the chosen once more")
+    def send_again(self, request: HttpRequest, queryset: QuerySet[WebhookDelivery]) -> None:
+        actor = request.user.get_username()
+        sent, refused = 0, set()
+        for delivery in queryset[:_MOST]:
+            try:
+                replay_delivery(delivery=delivery, now=system_clock(), actor=actor)
+                sent += 1
+            except ConflictError as error:
+                refused.add(error.detail)
+        _say(self, request, f"{sent} go out once more, each under its id.", refused)
 
 
 @admin.register(WebhookAttempt)
@@ -61,6 +84,15 @@ class MailAdmin(ReadOnlyAdmin):
     search_fields = ("=id", "=key")
     ordering = ("-id",)
     exclude = ("context",)
+    actions = ("send_again",)
+
+    @admin.action(description="Send the chosen that failed once more")
+    def send_again(self, request: HttpRequest, queryset: QuerySet[Mail]) -> None:
+        actor = request.user.get_username()
+        failed = list(queryset.filter(status=MailStatus.FAILED)[:_MOST])
+        for mail in failed:
+            retry_mail(mail=mail, now=system_clock(), actor=actor)
+        _say(self, request, f"{len(failed)} that had failed go out once more.", set())
 
 
 @admin.register(MailSettings)
@@ -75,3 +107,9 @@ class MailSettingsAdmin(ReadOnlyAdmin):
 class SenderLeaseAdmin(ReadOnlyAdmin):
     list_display = ("name", "holder", "until")
     ordering = ("name",)
+
+
+def _say(table: ReadOnlyAdmin, request: HttpRequest, done: str, refused: set[str]) -> None:
+    table.message_user(request, done, messages.SUCCESS)
+    for detail in sorted(refused):
+        table.message_user(request, detail, messages.WARNING)

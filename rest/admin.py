@@ -7,6 +7,7 @@ from typing import Any
 from django.contrib import admin
 from django.http import HttpRequest
 from unfold.admin import ModelAdmin, TabularInline
+from unfold.contrib.filters.admin import AutocompleteSelectFilter
 from unfold.paginator import InfinitePaginator
 
 from rest.models import IdempotencyRecord
@@ -52,22 +53,28 @@ class ReadOnly(KeptForever):
         return False
 
 
-class OperatorAdmin(OperatorsOnly, ModelAdmin):
+class _Table(ModelAdmin):
+    """A list of rows: nothing is counted to show it, and an organization is found by typing, however many there are."""
+
+    show_full_result_count = False
+    list_filter_submit = True
+
+    def get_list_filter(self, request: HttpRequest) -> Any:
+        filters = super().get_list_filter(request)
+        return [(one, AutocompleteSelectFilter) if one == "organization" else one for one in filters]
+
+
+class OperatorAdmin(OperatorsOnly, _Table):
     """A table that operators edit."""
 
-    show_full_result_count = False
 
-
-class KeptAdmin(KeptForever, ModelAdmin):
+class KeptAdmin(KeptForever, _Table):
     """A table whose rows are made elsewhere and stay."""
 
-    show_full_result_count = False
 
-
-class ReadOnlyAdmin(ReadOnly, ModelAdmin):
+class ReadOnlyAdmin(ReadOnly, _Table):
     """A table nobody edits. It may be long: pages are found without counting its rows."""
 
-    show_full_result_count = False
     paginator = InfinitePaginator
     actions = None
 

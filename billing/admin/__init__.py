@@ -1,5 +1,5 @@
 """Billing's pages in the admin, a file for each part of it."""
 
-from billing.admin import catalogue, credits, customers, invoices, ledger, payments, sellers
+from billing.admin import catalogue, credits, customers, invoices, ledger, open_revenue, payments, sellers
 
-__all__ = ["catalogue", "credits", "customers", "invoices", "ledger", "payments", "sellers"]
+__all__ = ["catalogue", "credits", "customers", "invoices", "ledger", "open_revenue", "payments", "sellers"]

@@ -2,7 +2,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.contrib import admin
+from django.contrib import admin, messages
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.urls import NoReverseMatch, reverse
 from django.utils.html import format_html
@@ -19,6 +20,11 @@ from billing.models import (
     LateUsageMark,
     OneOffCharge,
 )
+from billing.models.invoices import InvoiceStatus, RunStatus
+from billing.queries.clocks import clock_of
+from billing.services.drafts import finalize_invoice
+from billing.tasks import work_run
+from kernel.errors import TaximeterError
 from rest.admin import OperatorAdmin, ReadOnlyAdmin, ReadOnlyInline
 
 
@@ -52,6 +58,18 @@ class InvoiceAdmin(ReadOnlyAdmin):
     search_help_text = "A number, an id, a customer's key or a month, exactly"
     ordering = ("-id",)
     inlines = (InvoiceLineInline,)
+    actions = ("finalize",)
+
+    @admin.action(description="Finalize the chosen drafts")
+    def finalize(self, request: HttpRequest, queryset: QuerySet[Invoice]) -> None:
+        actor, done = request.user.get_username(), 0
+        for invoice in queryset.filter(status=InvoiceStatus.DRAFT).order_by("id"):
+            try:
+                finalize_invoice(invoice=invoice, now=clock_of(invoice.customer)(), actor=actor)
+                done += 1
+            except TaximeterError as error:
+                self.message_user(request, f"{invoice}: {error.detail}", messages.WARNING)
+        self.message_user(request, f"{done} drafts are final.", messages.SUCCESS)
 
     @admin.display(description="Total", ordering="total")
     def amount(self, invoice: Invoice) -> str:
@@ -90,6 +108,14 @@ class BillingRunAdmin(ReadOnlyAdmin):
     list_select_related = ("organization",)
     search_fields = ("=id", "=month")
     ordering = ("-id",)
+    actions = ("work",)
+
+    @admin.action(description="Go on with the chosen runs that are not finished")
+    def work(self, request: HttpRequest, queryset: QuerySet[BillingRun]) -> None:
+        open_runs = queryset.filter(status__in=[RunStatus.QUEUED, RunStatus.RUNNING])
+        for run_id in (found := list(open_runs.values_list("pk", flat=True))):
+            work_run.delay(run_id=run_id)
+        self.message_user(request, f"{len(found)} runs go on.", messages.SUCCESS)
 
 
 @admin.register(BillingRunBatch)

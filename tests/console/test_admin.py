@@ -13,17 +13,35 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
+from django_otp.plugins.otp_totp.models import TOTPDevice
 
 from accounts.facade import ApiKey, Organization, Role, User, add_member, api_key_with, create_api_key, create_user
 from accounts.models import AuditEntry
 from agents.facade import register_agent, set_up_organization
-from billing.facade import Customer, Invoice, Subscription, close_month, create_customer, create_plan, subscribe
+from billing.facade import (
+    BillingRun,
+    Customer,
+    Invoice,
+    Subscription,
+    close_month,
+    create_customer,
+    create_plan,
+    start_billing_run,
+    subscribe,
+)
+from billing.services.policy import change_policy
 from kernel.period import Month
 from metering.facade import UsageEvent, advance_projections, ingest, void_event
+from notifications.facade import MailStatus, WebhookDelivery, create_endpoint, send_test
+from notifications.models import Mail
+from notifications.services.distributing import distribute_events
 
 NOW = datetime(2026, 11, 2, tzinfo=UTC)
 START = datetime(2026, 10, 1, tzinfo=UTC)
-ROOMS = ("accounts", "rest", "notifications", "metering", "billing", "agents", "inference")
+ROOMS = (
+    *("accounts", "rest", "notifications", "metering", "billing", "collection", "budgets"),
+    *("agents", "inference", "exports"),
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -254,3 +272,84 @@ def test_people_are_made_and_changed(operator: Client) -> None:
     answer = operator.post(reverse("admin:accounts_user_add"), {"email": "New@example.com"} | password | inline)
     assert answer.status_code == 302, answer.context["adminform"].form.errors
     assert User.objects.get(email__iexact="new@example.com").check_password("correct horse battery")
+
+
+def act(operator: Client, model: Any, action: str, *rows: Any) -> str:
+    body = {"action": action, "_selected_action": [row.pk for row in rows]}
+    return operator.post(address(model), body, follow=True).content.decode()
+
+
+def test_mail_that_failed_is_sent_again(operator: Client) -> None:
+    organization = vendor("One")
+    common = {"organization": organization, "kind": "invoice_issued", "to": ["a@example.com"], "created_at": NOW}
+    failed = Mail.objects.create(**common, key="1", status=MailStatus.FAILED, attempts=9, next_attempt_at=NOW)
+    sent = Mail.objects.create(**common, key="2", status=MailStatus.SENT, next_attempt_at=NOW)
+    assert "1 that had failed go out once more." in act(operator, Mail, "send_again", failed, sent)
+    assert list(Mail.objects.filter(pk__in=[failed.pk, sent.pk]).order_by("key").values_list("status", "attempts")) == [
+        ("queued", 0),
+        ("sent", 0),
+    ]
+    assert AuditEntry.objects.get(action="mail.retry").actor == "root@example.com"
+
+
+def test_a_webhook_goes_out_once_more_and_what_may_not_is_said(operator: Client) -> None:
+    organization = vendor("One")
+    endpoint = create_endpoint(organization_id=organization.pk, url="https://erp.invalid/", now=NOW)
+    send_test(endpoint=endpoint, now=NOW)
+    distribute_events(now=NOW)
+    delivery = WebhookDelivery.objects.get()
+    assert "This delivery is on its way already" in act(operator, WebhookDelivery, "send_again", delivery)
+    WebhookDelivery.objects.update(status="failed", finished_at=NOW, next_attempt_at=None)
+    assert "1 go out once more" in act(operator, WebhookDelivery, "send_again", delivery)
+    delivery.refresh_from_db()
+    assert delivery.status == "due"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_chosen_drafts_are_finalized_and_the_rest_is_left(operator: Client) -> None:
+    organization = set_up_organization(name="One")
+    change_policy(organization_id=organization.pk, grace_hours=240)
+    customer = create_customer(organization=organization, key="acme")
+    fee = {"key": "base", "kind": "fixed", "model": {"type": "flat", "amount": "49"}}
+    plan = create_plan(organization=organization, key="plan", currency="USD", prices=[fee])
+    subscribe(customer=customer, plan=plan, starts_at=START)
+    close_month(organization=organization, month=Month(2026, 10), now=NOW)
+    draft = Invoice.objects.get()
+    assert draft.status == "draft"
+    assert "1 drafts are final." in act(operator, Invoice, "finalize", draft)
+    assert "0 drafts are final." in act(operator, Invoice, "finalize", draft)
+    draft.refresh_from_db()
+    assert (draft.status, draft.number) == ("finalized", "INV-000001")
+
+
+def test_a_run_whose_worker_was_lost_goes_on(operator: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    handed_out = []
+    monkeypatch.setattr("billing.tasks.work_run.delay", lambda *, run_id: handed_out.append(run_id))
+    organization = vendor("One")
+    done = BillingRun.objects.get()
+    waiting = start_billing_run(organization=organization, month=Month(2026, 9), now=NOW)
+    assert "1 runs go on." in act(operator, BillingRun, "work", done, waiting)
+    assert handed_out == [waiting.pk]
+
+
+def test_a_person_is_signed_out_everywhere_and_loses_a_second_factor(operator: Client) -> None:
+    person = create_user(email="lost@example.com", password="x")
+    theirs = Client()
+    theirs.force_login(person)
+    TOTPDevice.objects.create(user=person, name="app", confirmed=True)
+    assert "1 signed out" in act(operator, User, "sign_out", person)
+    assert theirs.get("/").status_code == 302
+    act(operator, User, "reset_second_factor", person)
+    assert not TOTPDevice.objects.filter(user=person).exists()
+
+
+def test_an_organization_is_found_by_typing_and_not_chosen_from_all(operator: Client) -> None:
+    for i in range(3):
+        vendor(f"Vendor {i}")
+    page = operator.get(address(Invoice)).content.decode()
+    assert "Vendor 1" in page  # in its row
+    assert page.count("Vendor 1") == operator.get(address(Invoice)).content.decode().count("Vendor 2")
+    chosen = Organization.objects.get(name="Vendor 1")
+    answer = operator.get(address(Invoice), {"organization__id__exact": chosen.pk})
+    assert {row.organization_id for row in answer.context["cl"].result_list} == {chosen.pk}
+    assert operator.get(address(Invoice), {"organization": "x"}).status_code in {200, 302}
