@@ -9,14 +9,18 @@ import socket
 import subprocess
 import sys
 import tempfile
+import time
 import urllib.request
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
+import openai
 import pytest
 
 from launcher import process
 from launcher.paths import ROOT, Layout
+from tests.inference.engine_process import five_seconds
 from tests.system import free_port
 
 _PROGRAMS = {"postgres", "valkey", "engine", "web", "worker", "beat"}
@@ -44,7 +48,7 @@ class Terminal:
         running = self._running = process.start(
             self._command("run"), log=self.output, environment=self.environment, cwd=ROOT
         )
-        assert process.wait_until(lambda: running.poll() is not None or "Serving at" in self.said(), seconds=120)
+        assert process.wait_until(lambda: running.poll() is not None or "Serving at" in self.said(), seconds=300)
         return running
 
     def launcher(self, command: str) -> subprocess.CompletedProcess[str]:
@@ -77,6 +81,33 @@ class Terminal:
         marks |= {"web": "-m granian", "worker": "config worker", "beat": "config beat"}
         commands = {pid: process.command_of(pid) for pid in sorted(self.processes(), reverse=True)}
         return {name: pid for name, mark in marks.items() for pid, command in commands.items() if mark in command}
+
+    def engines(self) -> list[int]:
+        """The process that keeps the engine, and the engine."""
+        return [pid for pid in sorted(self.processes()) if "run_engine" in process.command_of(pid)]
+
+    def api_key(self) -> str:
+        """An API key of an organization of its own."""
+        self.manage("create_organization", "Engine users")
+        return self.manage("create_api_key", "--organization", "engine-users", "--scope", "ingest")
+
+    def calls(self) -> list[str]:
+        """How the recorded calls of models ended."""
+        script = (
+            "from metering.facade import UsageEvent\n"
+            "print(*sorted(UsageEvent.objects.filter(type='inference.call')"
+            ".values_list('data__finish_reason', flat=True)))"
+        )
+        return self.manage("shell", "--verbosity", "0", "--command", script).split()
+
+    def manage(self, *arguments: str) -> str:
+        """What a command typed by hand prints."""
+        command = [sys.executable, "manage.py", *arguments]
+        done = subprocess.run(
+            command, env=self.environment, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout.strip()
 
     def _command(self, command: str) -> list[str | Path]:
         return [*self.through, sys.executable, "-m", "launcher", command]
@@ -171,6 +202,34 @@ def test_whatever_is_killed_is_started_again(terminal):
         return set(now) == _PROGRAMS and not set(now.values()) & set(before.values()) and terminal.is_serving()
 
     assert process.wait_until(is_healed, seconds=40, interval=0.3), terminal.pids()
+
+
+def test_an_engine_killed_in_mid_stream_serves_again_within_five_seconds(terminal):
+    client = openai.OpenAI(base_url=f"http://127.0.0.1:{terminal.port}/v1", api_key=terminal.api_key(), max_retries=0)
+    asked: dict[str, Any] = {
+        "model": "smollm2-135m-instruct",
+        "messages": [{"role": "user", "content": "Tell a story"}],
+    }
+    client.chat.completions.create(**asked, max_tokens=1)
+    stream = client.chat.completions.create(**asked, max_tokens=2000, stream=True)
+    for _ in zip(range(5), stream, strict=False):
+        pass
+    keeper, engine = terminal.engines()
+    os.kill(engine, signal.SIGKILL)
+    died = time.monotonic()
+    with pytest.raises(openai.APIError, match="not answering"):
+        list(stream)
+
+    def answers() -> bool:
+        try:
+            return bool(client.chat.completions.create(**asked, max_tokens=1).id)
+        except openai.APIError:
+            return False
+
+    assert process.wait_until(answers, seconds=60, interval=0.1)
+    assert time.monotonic() - died < five_seconds()
+    assert terminal.engines()[0] == keeper
+    assert terminal.calls() == ["error", "length", "length"]
 
 
 def test_a_killed_run_leaves_nothing_and_the_next_one_goes_on(someone):

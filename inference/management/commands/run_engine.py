@@ -1,8 +1,9 @@
 from __future__ import annotations
 
 import logging
-import os
 import sys
+import traceback
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from django.db import connections
 from inference.domain.manifest import SignatureRefused, read_public_key
 from inference.engine.catalogue import Catalogue
 from inference.engine.config import EngineConfig
+from inference.engine.keeper import keep_serving
 from inference.engine.process import serve
 from inference.engine.service import EngineService
 from inference.services.catalogue import ModelRecalled, ensure_model
@@ -34,21 +36,34 @@ class Command(BaseCommand):
             )
             for key in config.publisher_keys:
                 read_public_key(key)
+        except (TaximeterError, ValueError) as error:
+            raise CommandError(f"The engine cannot start: {error}") from error
+        connections.close_all()
+        sys.exit(keep_serving(lambda tell: self._serve(config, tell)))
+
+    def _serve(self, config: EngineConfig, tell: Callable[[], None]) -> int:
+        """The engine itself, in a process of its own; its exit status."""
+        try:
             first = _configured_model()
             catalogue = Catalogue(read_entries(first=first), publisher_keys=config.publisher_keys, log=EngineLog())
             connections.close_all()
 
             def on_ready(service: EngineService) -> None:
                 follow(service, first=first)
+                tell()
                 self.stdout.write(f"ready: {', '.join(entry.id for entry in catalogue.entries()[:1]) or 'no model'}")
 
             serve(config, catalogue, on_ready=on_ready)
         except (TaximeterError, ValueError) as error:
-            raise CommandError(f"The engine cannot start: {error}") from error
-        sys.stdout.flush()
-        sys.stderr.flush()
-        # Leaving without llama.cpp's destructors: they can hang, and the system frees all of it anyway.
-        os._exit(0)
+            self.stderr.write(f"CommandError: The engine cannot start: {error}")
+            return 1
+        except Exception:
+            traceback.print_exc()
+            return 1
+        finally:
+            sys.stdout.flush()
+            sys.stderr.flush()
+        return 0
 
 
 def _configured_model() -> str | None:
