@@ -7,8 +7,10 @@ from agents.domain.readings import DECISION, INFERENCE_CALL, OUTCOMES, TASK, TOO
 from agents.models import Agent, AgentVersion
 from agents.queries.charges import charges_of, transactions_of
 from agents.queries.costs import CostQuestion, CostRow, costs
+from agents.queries.ended import EndedTasks, ended_tasks
+from agents.queries.outstanding import Outstanding, outstanding_tasks
 from agents.queries.rates import rate_table
-from agents.queries.tasks import TaskQuestion, TaskView, list_tasks, projected_to
+from agents.queries.tasks import TaskQuestion, TaskView, list_tasks, projected_to, task_summary
 from agents.queries.traces import TaskTrace, task_trace
 from agents.queries.work import WorkQuestion, WorkRow, work
 from agents.recording import InProcessTransport, call_cost, costs_of, meter_for
@@ -32,7 +34,9 @@ __all__ = [
     "CostQuestion",
     "CostRow",
     "Costs",
+    "EndedTasks",
     "InProcessTransport",
+    "Outstanding",
     "RateTable",
     "TaskQuestion",
     "TaskTrace",
@@ -46,13 +50,16 @@ __all__ = [
     "costs",
     "costs_of",
     "dispute_outcome",
+    "ended_tasks",
     "list_tasks",
     "meter_for",
+    "outstanding_tasks",
     "projected_to",
     "rate_table",
     "register_agent",
     "set_outcome",
     "set_up_organization",
+    "task_summary",
     "task_trace",
     "transactions_of",
     "work",

@@ -25,6 +25,7 @@ from billing.paying import offer_payment_links
 from billing.queries.bills import billing_period_at
 from billing.queries.catalogue import get_plan, newest_version, plans_of
 from billing.queries.clocks import clock_of
+from billing.queries.credits import Holding, holdings, movements_of
 from billing.queries.customers import customers_of, get_customer, get_subscription, subscriptions_of
 from billing.queries.invoices import events_behind, get_invoice, get_line, invoices_of, runs_of
 from billing.queries.late_changes import Change, unbilled_changes
@@ -78,6 +79,7 @@ __all__ = [
     "CreditNoteLine",
     "Customer",
     "ExactDecimalField",
+    "Holding",
     "Invoice",
     "InvoiceLine",
     "InvoiceStatus",
@@ -121,6 +123,7 @@ __all__ = [
     "get_payment",
     "get_plan",
     "get_subscription",
+    "holdings",
     "invoice_pdf",
     "invoice_xml",
     "invoices_of",
@@ -128,6 +131,7 @@ __all__ = [
     "language_of",
     "letter_context",
     "lock_invoice",
+    "movements_of",
     "newest_version",
     "open_amounts",
     "open_months",

@@ -16,6 +16,8 @@ OTHER = "Other"
 #: How many parts of a bar have a colour of their own, and how many bars a breakdown draws.
 _MOST_SERIES = 5
 _MOST_BARS = 8
+#: How many rows of a breakdown a page brings along; its CSV has all.
+MOST_ROWS = 40
 
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
@@ -33,7 +35,7 @@ class Chart:
     """A figure. `currency` is None where values are quantities of `unit`.
 
     `links` lead from the labels, one for each or none at all, to their pages. A horizontal chart draws its
-    first rows; its table has all.
+    first rows, and its table has all but the smallest of very many; its CSV has all.
     """
 
     key: str
@@ -78,11 +80,21 @@ class Chart:
 
     @property
     def rows(self) -> list[tuple[str, str | None, list[str]]]:
-        """The table: label, link, and the written values."""
-        return [
+        """The table: label, link, and the written values. Of a long breakdown the first rows, and the rest summed."""
+        shown = len(self.labels) - self.not_listed
+        rows = [
             (label, self.links[i] if self.links else None, [self.written(series.values[i]) for series in self.series])
-            for i, label in enumerate(self.labels)
+            for i, label in enumerate(self.labels[:shown])
         ]
+        if self.not_listed:
+            rest = [self.written(sum(series.values[shown:], ZERO)) for series in self.series]
+            rows.append((f"{self.not_listed:,} others", None, rest))
+        return rows
+
+    @property
+    def not_listed(self) -> int:
+        """How many rows the table sums up in one, since the page would be long with them."""
+        return max(0, len(self.labels) - MOST_ROWS) if self.horizontal else 0
 
     @property
     def summary(self) -> str:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from functools import cached_property
 from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
-from console.formats import months
+from console.formats import days, months
 from kernel.errors import InvalidError
 from kernel.period import Month, Period, midnight
 
@@ -23,7 +23,10 @@ PERIODS = {
 #: A longer period than this is drawn by the month.
 _MOST_DAYS_DRAWN = 100
 _MOST_DAYS = 1_100
-_FILTERS = ("customer", "agent", "plan", "meter")
+#: What calls of models are told apart by; nothing else knows them.
+CALL_FILTERS = ("model", "hardware", "region")
+_FILTERS = ("customer", "agent", "plan", *CALL_FILTERS, "currency", "meter")
+_LONGEST_FILTER = 255
 
 
 @dataclass(frozen=True)
@@ -41,6 +44,10 @@ class Selection:
     customer: str | None = None
     agent: str | None = None
     plan: str | None = None
+    model: str | None = None
+    hardware: str | None = None
+    region: str | None = None
+    currency: str | None = None
     meter: str | None = None
 
     @cached_property
@@ -73,6 +80,33 @@ class Selection:
         return [self.first + timedelta(days=i) for i in range((until - self.first).days + 1)]
 
     @property
+    def is_of_calls(self) -> bool:
+        """Whether a filter is set that only calls of models know."""
+        return any(getattr(self, name) for name in CALL_FILTERS)
+
+    @cached_property
+    def before(self) -> Selection:
+        """The same stretch just before: whole months for months, else as many days. While the period goes on, only as
+        much of it as has passed of this one."""
+        day = timedelta(days=1)
+        if self.is_whole_months:
+            month = self.months[0]
+            for _ in self.months:
+                month = month.previous()
+            first, last = month.first_day, self.first - day
+        else:
+            last = self.first - day
+            first = last - (self.last - self.first)
+        if self.first <= self.today < self.last:
+            last = min(last, first + (self.today - self.first))
+        return replace(self, name="custom", first=first, last=last)
+
+    @property
+    def days_in_words(self) -> str:
+        """Such as "1 Oct - 28 Oct 2026"."""
+        return days(self.first, self.last)
+
+    @property
     def months_in_words(self) -> str:
         """Such as "Oct 2026" or "Sep 2026 - Nov 2026"."""
         first, last = self.months[0].first_day, self.months[-1].first_day
@@ -84,6 +118,11 @@ class Selection:
         if self.name != "custom":
             return {"period": self.name}
         return {"period": self.name, "from": self.first.isoformat(), "to": self.last.isoformat()}
+
+    @property
+    def period_query(self) -> str:
+        """The query string that asks for this period and no filters."""
+        return urlencode(self.period_fields)
 
     @property
     def filter_fields(self) -> dict[str, str]:
@@ -116,7 +155,9 @@ def read_selection(parameters: Mapping[str, str], *, now: datetime, zone: ZoneIn
         raise InvalidError("The first day must come before the last", code="period_invalid")
     if (last - first).days >= _MOST_DAYS:
         raise InvalidError(f"A period has at most {_MOST_DAYS:,} days here", code="period_too_long")
-    filters = {key: parameters.get(key) or None for key in _FILTERS}
+    filters = {key: (parameters.get(key) or "").strip()[:_LONGEST_FILTER] or None for key in _FILTERS}
+    if filters["currency"]:
+        filters["currency"] = filters["currency"].upper()
     return Selection(name, zone, first, last, today, **filters)
 
 

@@ -19,7 +19,15 @@ from metering.models import Meter, MeterVersion, UsageEvent
 from metering.otlp.files import otlp_json_events
 from metering.otlp.views import otlp_refusal
 from metering.queries.changes import changed_periods
-from metering.queries.events import EventQuestion, LineQuestion, find_event, line_events, line_quantity, list_events
+from metering.queries.events import (
+    EventQuestion,
+    LineQuestion,
+    find_event,
+    first_event_time,
+    line_events,
+    line_quantity,
+    list_events,
+)
 from metering.queries.lag import projections_wait_since, waiting_since
 from metering.queries.log_changes import LogChange, LogPosition, changes_in_log, events_of_task, organizations_behind
 from metering.queries.meters import current_versions, definition_of, get_meter_version, meters_of
@@ -72,6 +80,7 @@ __all__ = [
     "event_stream",
     "events_of_task",
     "find_event",
+    "first_event_time",
     "get_meter_version",
     "ingest",
     "ingest_body",

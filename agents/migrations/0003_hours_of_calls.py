@@ -1,12 +1,21 @@
 """Calls by hour whoever they were for, with regions; what there is of calls is summed up, its regions unknown."""
 
-import agents.models.fields
 import django.db.models.deletion
 from django.db import migrations, models
 from django.db.models import Count, Q, Sum
 
+import agents.models.fields
+
 _NAMES = ("agent", "provider", "model", "hardware", "region", "cost_currency")
-_SUMS = ("calls", "input_tokens", "cached_input_tokens", "cache_write_tokens", "output_tokens", "compute_seconds", "cost")
+_SUMS = (
+    "calls",
+    "input_tokens",
+    "cached_input_tokens",
+    "cache_write_tokens",
+    "output_tokens",
+    "compute_seconds",
+    "cost",
+)
 
 MARK_FIRST = """
 UPDATE agents_callusage u SET is_first = TRUE FROM (

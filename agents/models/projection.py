@@ -64,6 +64,11 @@ class TaskSummary(models.Model):
             models.Index(fields=["organization", "started_at", "task_key"], name="task_by_start"),
             models.Index(fields=["organization", "customer", "started_at"], name="task_by_customer"),
             models.Index(fields=["organization", "agent", "started_at"], name="task_by_agent"),
+            models.Index(
+                fields=["organization", "ended_at"],
+                include=["agent", "customer", "outcome", "is_test"],
+                name="task_by_end",
+            ),
         ]
 
     def __str__(self) -> str:

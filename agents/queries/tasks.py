@@ -12,6 +12,7 @@ from uuid import UUID
 from django.db.models import Q, QuerySet
 
 from agents.domain.costs import Costs, RateTable, cost_of_calls
+from agents.domain.readings import key_of
 from agents.domain.summaries import CallTotals, TaskTotals
 from agents.models import CallUsage, TaskProjection, TaskSummary
 from agents.queries.rates import rate_table
@@ -59,7 +60,7 @@ def list_tasks(question: TaskQuestion, *, limit: int, cursor: str | None = None)
 
     As of the projection, which is at most seconds behind the log.
     """
-    rows = _matching(question)
+    rows = matching_tasks(question)
     if cursor:
         started_at, key = _position(cursor)
         rows = rows.filter(Q(started_at__lt=started_at) | Q(started_at=started_at, task_key__lt=key))
@@ -68,7 +69,12 @@ def list_tasks(question: TaskQuestion, *, limit: int, cursor: str | None = None)
     if len(found) > limit:
         last = found[limit - 1]
         following = encode_cursor([last.started_at.isoformat(), str(last.task_key)])
-    return _with_calls(question.organization_id, found[:limit]), following
+    return with_calls(question.organization_id, found[:limit]), following
+
+
+def task_summary(*, organization_id: int, task_id: str) -> TaskSummary | None:
+    """What is known of a task up to where the projection is; None for one that nothing named so far."""
+    return TaskSummary.objects.filter(organization_id=organization_id, task_key=key_of(task_id)).first()
 
 
 def projected_to(organization_id: int) -> int:
@@ -87,7 +93,8 @@ def view_of(totals: TaskSummary | TaskTotals, calls: Iterable[CallTotals | CallU
     return TaskView(totals, costs=costs, **sums)
 
 
-def _matching(question: TaskQuestion) -> QuerySet[TaskSummary]:
+def matching_tasks(question: TaskQuestion) -> QuerySet[TaskSummary]:
+    """The tasks that a question is about, in no order."""
     rows = TaskSummary.objects.filter(organization_id=question.organization_id)
     if question.customer is not None:
         rows = rows.filter(customer=question.customer)
@@ -102,7 +109,8 @@ def _matching(question: TaskQuestion) -> QuerySet[TaskSummary]:
     return rows
 
 
-def _with_calls(organization_id: int, rows: Sequence[TaskSummary]) -> list[TaskView]:
+def with_calls(organization_id: int, rows: Sequence[TaskSummary]) -> list[TaskView]:
+    """Tasks with the sums over their calls, in their order. Two queries."""
     calls: dict[UUID | None, list[CallUsage]] = defaultdict(list)
     for call in CallUsage.objects.filter(organization_id=organization_id, task_key__in=[row.task_key for row in rows]):
         calls[call.task_key].append(call)

@@ -39,7 +39,10 @@ GROUP BY {places}
 @dataclass(frozen=True, slots=True)
 class WorkQuestion:
     """Calls that began in hours of `period`, by `group_by` (of `WORK_GROUPS`) and by `window` (day or month of `zone`,
-    or total). `customers` are those with these keys, None for all; "" is what calls say that name nothing."""
+    or total). `customers` are those with these keys, None for all; "" is what calls say that name nothing.
+
+    With `only_costs`, tokens of calls that were reported with their cost are left out, which takes half as long.
+    """
 
     organization_id: int
     period: Period
@@ -51,6 +54,7 @@ class WorkQuestion:
     model: str | None = None
     hardware: str | None = None
     region: str | None = None
+    only_costs: bool = False
 
 
 @dataclass(slots=True)
@@ -113,21 +117,34 @@ def _rate_changes(question: WorkQuestion) -> list[datetime]:
 
 def _statement(question: WorkQuestion, changes: list[datetime]) -> sql.Composed:
     by_customer = question.customers is not None or "customer" in question.group_by
-    names = list(dict.fromkeys([*question.group_by, *_PRICED_BY]))
     columns = [*question.group_by, *_PRICED_BY]
     return sql.SQL(_SELECT).format(
         window=_window(question),
-        groups=sql.SQL(", ").join(map(sql.Identifier, columns)),
+        groups=sql.SQL(", ").join(_column(question, name, i) for i, name in enumerate(columns)),
         span=sql.SQL("width_bucket(hour, {}::timestamptz[])").format(sql.Literal(changes)) if changes else sql.SQL("0"),
         tasks=sql.SQL("count(*) FILTER (WHERE is_first)") if by_customer else sql.SQL("sum(tasks)"),
-        sums=sql.SQL(", ").join(sql.SQL("sum({})").format(sql.Identifier(name)) for name in _SUMMED),
+        sums=sql.SQL(", ").join(_sum(question, name) for name in _SUMMED),
         table=sql.Identifier((CallUsage if by_customer else CallHour)._meta.db_table),
         organization=sql.Literal(question.organization_id),
         first=sql.Literal(question.period.start),
         end=sql.Literal(question.period.end),
         extra=_filters(question),
-        places=sql.SQL(", ").join([sql.SQL("1"), *map(sql.Identifier, names), sql.SQL(str(len(columns) + 2))]),
+        places=sql.SQL(", ").join(sql.SQL(str(place + 1)) for place in range(len(columns) + 2)),
     )
+
+
+def _column(question: WorkQuestion, name: str, place: int) -> sql.Composable:
+    """What is asked for, and then what prices follow from: nothing, where the cost was reported."""
+    column = sql.Identifier(name)
+    if not question.only_costs or place < len(question.group_by) or name == "cost_currency":
+        return column
+    return sql.SQL("CASE WHEN cost_currency IS NULL THEN {} ELSE '' END").format(column)
+
+
+def _sum(question: WorkQuestion, name: str) -> sql.Composable:
+    if not question.only_costs or name in {"calls", "cost", "compute_seconds"}:
+        return sql.SQL("sum({})").format(sql.Identifier(name))
+    return sql.SQL("coalesce(sum({}) FILTER (WHERE cost_currency IS NULL), 0)").format(sql.Identifier(name))
 
 
 def _window(question: WorkQuestion) -> sql.Composable:

@@ -8,7 +8,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 
 from billing.models import Invoice, OpenRevenue, Subscription
 from billing.queries.customers import with_terms
@@ -48,17 +48,21 @@ class OpenAmounts:
     missing: int = 0
 
 
-def open_amounts(subscriptions: QuerySet[Subscription], months: Sequence[Month]) -> OpenAmounts:
+def open_amounts(
+    subscriptions: QuerySet[Subscription], months: Sequence[Month], *, at_once: int = PRICED_AT_ONCE
+) -> OpenAmounts:
     """What bills of `months` without an invoice come to so far. All `subscriptions` are of one organization.
 
-    Up to `PRICED_AT_ONCE` subscriptions are priced by the function that issues the invoices. Of more, the answer is
-    what `billing.services.open_revenue` kept of that, seconds to minutes ago.
+    Up to `at_once` subscriptions, and all of an organization with no more than `PRICED_AT_ONCE`, are priced by the
+    function that issues the invoices. Of more, the answer is what `billing.services.open_revenue` kept of that,
+    seconds to minutes ago.
     """
     if not months:
         return OpenAmounts(())
-    few = list(subscriptions.order_by("id").values_list("pk", flat=True)[: PRICED_AT_ONCE + 1])
-    if len(few) <= PRICED_AT_ONCE:
-        found = list(with_terms(Subscription.objects.filter(pk__in=few)))
+    few = list(subscriptions.order_by("id").values_list("pk", "organization_id")[: PRICED_AT_ONCE + 1])
+    is_large = bool(few) and _is_large(few[0][1])
+    if len(few) <= at_once or not is_large:
+        found = list(with_terms(Subscription.objects.filter(pk__in=[one for one, _ in few])))
         return OpenAmounts(tuple(amount for month in months for amount in price_amounts(found, month)))
     return _kept(subscriptions, [str(month) for month in months])
 
@@ -83,6 +87,11 @@ def _amount(one: Any, month: Month) -> OpenAmount:
     return OpenAmount(*named, subscription.plan_version.currency, Decimal(0), Decimal(0), one.error.detail)
 
 
+def _is_large(organization_id: int) -> bool:
+    """Whether amounts are kept of the organization's subscriptions."""
+    return Subscription.objects.filter(organization_id=organization_id)[: PRICED_AT_ONCE + 1].count() > PRICED_AT_ONCE
+
+
 def _kept(subscriptions: QuerySet[Subscription], months: list[str]) -> OpenAmounts:
     ids = subscriptions.order_by().values("pk")
     kept = OpenRevenue.objects.filter(subscription__in=ids).values_list(
@@ -95,10 +104,11 @@ def _kept(subscriptions: QuerySet[Subscription], months: list[str]) -> OpenAmoun
         "months",
         "priced_at",
     )
-    invoiced = _invoiced_since(ids, months)
-    rows, times = [], []
-    for *named, currency, amounts, priced_at in kept:
-        times.append(priced_at)
+    found = list(kept)
+    times = [one[-1] for one in found]
+    invoiced = _invoiced_since(ids, months, min(times)) if times else {}
+    rows = []
+    for *named, currency, amounts, priced_at in found:
         for month in months:
             if month in amounts and invoiced.get((named[0], month), priced_at) <= priced_at:
                 rows.append(_read(named, month, currency, amounts[month]))
@@ -111,12 +121,8 @@ def _read(named: Sequence[str], month: str, currency: str, amount: dict[str, str
     return OpenAmount(*named, month, currency, net, tax, problem)
 
 
-def _invoiced_since(ids: Any, months: list[str]) -> dict[tuple[str, str], datetime]:
+def _invoiced_since(ids: Any, months: list[str], since: datetime) -> dict[tuple[str, str], datetime]:
     """When the newest invoice of a subscription and month was made: what was kept before it says nothing any more."""
-    rows = Invoice.objects.filter(subscription__in=ids, month__in=months).order_by("created_at")
-    return {
-        (subscription, month): created_at
-        for subscription, month, created_at in rows.filter(~Q(subscription=None)).values_list(
-            "subscription_id", "month", "created_at"
-        )
-    }
+    rows = Invoice.objects.filter(subscription__in=ids, month__in=months, created_at__gt=since).order_by("created_at")
+    found = rows.values_list("subscription_id", "month", "created_at")
+    return {(str(subscription), month): created_at for subscription, month, created_at in found}

@@ -10,10 +10,13 @@ from zoneinfo import ZoneInfo
 
 from django.db.models import Q
 
-from billing.facade import Customer, Invoice, PricedInvoice, customers_of, price_month, subscriptions_of
+from billing.facade import Customer, Invoice, Subscription, customers_of, open_amounts, subscriptions_of
 from console.queries.pages import page_of
 from console.queries.subscriptions import SubscriptionNow, as_of
 from kernel.period import Month
+
+#: So many are priced for a page of the list, where what they come to is kept; it may then be some minutes old.
+_AT_ONCE = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,14 +45,7 @@ def list_customers(
     ]
     for one in in_force:
         subscriptions[one.customer_id].append(as_of(one, now))
-    upcoming: dict[str, Decimal] = {}
-    # Only some organizations have customers in another month at this very moment: two months at most.
-    for month in {Month.of(now, ZoneInfo(one.customer.timezone)) for one in in_force}:
-        due = [one for one in in_force if Month.of(now, ZoneInfo(one.customer.timezone)) == month]
-        for priced in price_month(due, month):
-            if isinstance(priced, PricedInvoice):
-                key = priced.subscription.customer_id
-                upcoming[key] = upcoming.get(key, Decimal(0)) + priced.subtotal
+    upcoming = _upcoming(in_force, now)
     last = {
         invoice.customer_id: invoice
         for invoice in Invoice.objects.filter(customer__in=page.rows)
@@ -60,3 +56,15 @@ def list_customers(
         CustomerRow(one, tuple(subscriptions[one.pk]), upcoming.get(one.pk), last.get(one.pk)) for one in page.rows
     ]
     return found, page.next_cursor
+
+
+def _upcoming(in_force: list[Subscription], now: datetime) -> dict[str, Decimal]:
+    """What the open month comes to so far, by the customer's id."""
+    sums: dict[str, Decimal] = {}
+    # Only some organizations have customers in another month at this very moment: two months at most.
+    for month in {Month.of(now, ZoneInfo(one.customer.timezone)) for one in in_force}:
+        due = [one.pk for one in in_force if Month.of(now, ZoneInfo(one.customer.timezone)) == month]
+        for amount in open_amounts(Subscription.objects.filter(pk__in=due), [month], at_once=_AT_ONCE).rows:
+            if not amount.problem:
+                sums[amount.customer_id] = sums.get(amount.customer_id, Decimal(0)) + amount.net
+    return sums

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from django.db.models import Q
@@ -15,10 +16,18 @@ class Named(NamedTuple):
     name: str
 
 
-def customers_by_key(organization_id: int) -> dict[str, Named]:
-    """Every customer's id and name by key, in the order of names."""
-    rows = Customer.objects.filter(organization_id=organization_id).order_by("name", "id")
+def customers_named(organization_id: int, keys: Iterable[str]) -> dict[str, Named]:
+    """The customers with these keys, by key."""
+    rows = Customer.objects.filter(organization_id=organization_id, key__in=list(keys))
     return {key: Named(id, name) for key, id, name in rows.values_list("key", "id", "name")}
+
+
+def search_customers(organization_id: int, text: str, *, limit: int) -> list[tuple[str, str]]:
+    """Keys and names of customers that have `text` in one of them, in the order of names."""
+    rows = Customer.objects.filter(organization_id=organization_id)
+    if text:
+        rows = rows.filter(Q(name__icontains=text) | Q(key__icontains=text))
+    return list(rows.order_by("name", "id").values_list("key", "name")[:limit])
 
 
 def plan_names(organization_id: int) -> dict[str, str]:

@@ -5,16 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from datetime import date
 from decimal import Decimal
+from typing import Any
 
 from django.urls import reverse
 
-from console.charts import Chart, Series
+from console.charts import MOST_ROWS, Chart, Series
 from console.formats import day_of_year, month
+from console.queries.calls import amounts, measured
 from console.queries.figures import Figures
 from console.queries.usage import ZERO
 
 NO_AGENT = "(no agent)"
 NO_CUSTOMER = "(no customer)"
+NOT_NAMED = "(not named)"
 
 
 def usage_by_window(figures: Figures) -> Chart:
@@ -33,20 +36,45 @@ def money_by_customer(figures: Figures) -> Chart:
 
 
 def money_by_plan(figures: Figures) -> Chart:
-    cost = None if figures.cost_by_customer is None else figures.by_plan(figures.cost_by_customer)
-    return _money(figures, "plan", cost)
+    return _money(figures, "plan", figures.by_plan(figures.cost_by_customer))
 
 
 def cost_by_agent(figures: Figures) -> Chart:
-    costs = figures.cost_by_agent or {}
+    return _cost(figures, "agent", figures.cost_by_agent)
+
+
+def cost_by_model(figures: Figures) -> Chart:
+    return _cost(figures, "model", amounts(figures.calls.by("model"), figures.cost_currency))
+
+
+def cost_by_hardware(figures: Figures) -> Chart:
+    return _cost(figures, "hardware", amounts(figures.calls.by("hardware"), figures.cost_currency))
+
+
+def cost_by_region(figures: Figures) -> Chart:
+    return _cost(figures, "region", amounts(figures.calls.by("region"), figures.cost_currency))
+
+
+def compute_by_hardware(figures: Figures) -> Chart:
+    values = measured(figures.calls.by("hardware"), lambda row: row.quantities["compute_seconds"])
+    return _bars(figures, "compute_by_hardware", "Compute seconds by hardware", "hardware", values, unit="s")
+
+
+def tokens_by_model(figures: Figures) -> Chart:
+    """Input and output side by side."""
+    rows = figures.calls.by("model")
+    order = measured(rows, lambda row: row.quantities["input_tokens"] + row.quantities["output_tokens"])
     return Chart(
-        key="cost_by_agent",
-        title="Cost by agent",
-        heading="Agent",
-        labels=_labels(figures, "agent", costs),
-        links=_links(figures, "agent", costs),
-        series=(Series("Cost", tuple(costs.values())),),
-        currency=figures.cost_currency,
+        key="tokens_by_model",
+        title="Tokens by model",
+        heading="Model",
+        labels=_labels(figures, "model", order),
+        links=_links(figures, "model", order),
+        series=tuple(
+            Series(name, tuple(rows[model].quantities[quantity] for model in order))
+            for name, quantity in (("Input", "input_tokens"), ("Output", "output_tokens"))
+        ),
+        unit="tokens",
         horizontal=True,
     )
 
@@ -70,6 +98,11 @@ CHARTS: Mapping[str, Callable[[Figures], Chart]] = {
     "money_by_customer": money_by_customer,
     "money_by_plan": money_by_plan,
     "cost_by_agent": cost_by_agent,
+    "cost_by_model": cost_by_model,
+    "cost_by_hardware": cost_by_hardware,
+    "cost_by_region": cost_by_region,
+    "compute_by_hardware": compute_by_hardware,
+    "tokens_by_model": tokens_by_model,
     "usage_by_customer": usage_by_customer,
     "usage_by_agent": usage_by_agent,
     "usage_by_plan": usage_by_plan,
@@ -99,11 +132,11 @@ def _by_window(
     )
 
 
-def _money(figures: Figures, by: str, cost: dict[str, Decimal] | None) -> Chart:
+def _money(figures: Figures, by: str, cost: dict[str, Decimal]) -> Chart:
     """Billed and cost side by side, in the currency in which most is billed."""
     currency, revenue = figures.currency, figures.revenue
     billed = revenue.by(by, currency) if revenue else {}
-    costs = cost if cost is not None and currency == figures.cost_currency else None
+    costs = cost if currency == figures.cost_currency else None
     names = list(dict.fromkeys([*billed, *(costs or {})]))
     series = [Series("Billed", tuple(billed.get(name, ZERO) for name in names))] if revenue else []
     if costs is not None:
@@ -122,36 +155,50 @@ def _money(figures: Figures, by: str, cost: dict[str, Decimal] | None) -> Chart:
     )
 
 
+def _cost(figures: Figures, by: str, values: Mapping[str, Decimal]) -> Chart:
+    return _bars(figures, f"cost_by_{by}", f"Cost by {by}", by, values, currency=figures.cost_currency, series="Cost")
+
+
 def _usage(figures: Figures, by: str, values: Mapping[str, Decimal]) -> Chart:
+    title = f"{figures.meter_name} by {by}"
+    return _bars(figures, f"usage_by_{by}", title, by, values, unit=figures.meter_unit, series=figures.meter_name)
+
+
+def _bars(
+    figures: Figures, key: str, title: str, by: str, values: Mapping[str, Decimal], *, series: str = "", **fields: Any
+) -> Chart:
     return Chart(
-        key=f"usage_by_{by}",
-        title=f"{figures.meter_name} by {by}",
+        key=key,
+        title=title,
         heading=by.capitalize(),
         labels=_labels(figures, by, values),
         links=_links(figures, by, values),
-        series=(Series(figures.meter_name, tuple(values.values())),),
-        unit=figures.meter_unit,
+        series=(Series(series or title.split(" by ", maxsplit=1)[0], tuple(values.values())),),
         horizontal=True,
+        **fields,
     )
 
 
 def _labels(figures: Figures, by: str, keys: Iterable[str]) -> tuple[str, ...]:
     if by == "customer":
-        named = figures.named
+        named = figures.named(keys)
         return tuple((named[key].name if key in named else key) or NO_CUSTOMER for key in keys)
     if by == "plan":
         return tuple(figures.plan_names.get(key, key) for key in keys)
-    return tuple(key or NO_AGENT for key in keys)
+    return tuple(key or (NO_AGENT if by == "agent" else NOT_NAMED) for key in keys)
 
 
 def _links(figures: Figures, by: str, keys: Iterable[str]) -> tuple[str | None, ...]:
-    query = figures.selection.query
+    """Of the rows that a page lists; the others have none."""
+    listed, query = list(keys), figures.selection.query
+    rest = (None,) * max(0, len(listed) - MOST_ROWS)
+    listed = listed[:MOST_ROWS]
     if by == "customer":
-        named = figures.named
-        return tuple(
-            f"{reverse('console:customer', args=[named[key].id])}?{query(customer=None)}" if key in named else None
-            for key in keys
-        )
+        named, asked = figures.named(listed), query(customer=None)
+        address = reverse("console:customer", args=["_"])[:-1]
+        return (*(f"{address}{named[key].id}?{asked}" if key in named else None for key in listed), *rest)
     if by == "plan":
-        return tuple(f"{reverse('console:plans')}#plan-{key}" for key in keys)
-    return tuple(f"{reverse('console:agent')}?{query(agent=key)}" if key else None for key in keys)
+        address = reverse("console:plans")
+        return (*(f"{address}#plan-{key}" for key in listed), *rest)
+    address = reverse("console:agent" if by == "agent" else "console:models")
+    return (*(f"{address}?{query(**{by: key})}" if key else None for key in listed), *rest)

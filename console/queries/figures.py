@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from datetime import date, datetime
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from functools import cached_property
 from zoneinfo import ZoneInfo
 
 from accounts.facade import Organization
+from agents.facade import WorkRow
 from console.queries import directory
-from console.queries.revenue import Revenue, revenue_of
+from console.queries.calls import CallFigures, amounts
+from console.queries.revenue import Revenue, RevenueReader
 from console.queries.usage import ZERO, OrganizationUsage
 from console.selection import Selection
 from kernel.period import Period
 
-TURNS, COST = "turns", "cost"
-_DEFAULT_CURRENCY = "USD"
+TURNS = "turns"
 
 
 class Figures:
@@ -26,11 +28,16 @@ class Figures:
         self.organization = organization
         self.selection = selection
         self.now = now
+        self._names: dict[str, directory.Named] = {}
+        self._looked_up: set[str] = set()
 
-    @cached_property
-    def named(self) -> dict[str, directory.Named]:
-        """Every customer of the organization by key, in the order of names."""
-        return directory.customers_by_key(self.organization.pk)
+    def named(self, keys: Iterable[str]) -> dict[str, directory.Named]:
+        """Those of the customers with these keys that there are, by key; each is looked up once."""
+        wanted = [key for key in keys if key and key not in self._looked_up]
+        if wanted:
+            self._names |= directory.customers_named(self.organization.pk, wanted)
+            self._looked_up.update(wanted)
+        return self._names
 
     @cached_property
     def plan_names(self) -> dict[str, str]:
@@ -80,40 +87,84 @@ class Figures:
         found = set(everyone.by_agent(meter) or {}) if meter else set()
         return sorted(found - {""} | ({self.selection.agent} if self.selection.agent else set()))
 
+    def kinds_of(self, name: str) -> list[str]:
+        """The models, hardware or regions (`name`) with calls in the period; the one selected is always among them."""
+        found = {row.group[name] for row in self._kinds_called}
+        chosen = getattr(self.selection, name)
+        return sorted(found - {""} | ({chosen} if chosen else set()))
+
+    @cached_property
+    def _kinds_called(self) -> list[WorkRow]:
+        if not (self.selection.is_of_calls or self.selection.agent or self.customers is not None):
+            return self.calls.kinds
+        return CallFigures(self.organization.pk, _without_filters(self.selection), None).kinds
+
+    @cached_property
+    def _revenue_reader(self) -> RevenueReader | None:
+        if self.selection.agent or self.selection.is_of_calls:
+            return None
+        months = {*self.selection.months, *self.months_before.months}
+        selection = self.selection
+        return RevenueReader(
+            self.organization.pk, sorted(months), now=self.now, customer=selection.customer, plan=selection.plan
+        )
+
     @cached_property
     def revenue(self) -> Revenue | None:
-        """None while an agent is selected: nobody is billed by the agent."""
-        if self.selection.agent:
+        """None while an agent, a model, hardware or a region is selected: nobody is billed by them."""
+        return self._revenue_reader.revenue(self.selection.months) if self._revenue_reader else None
+
+    @cached_property
+    def billed_before(self) -> Decimal | None:
+        """What was billed in as many months before those of the selection, in `currency`; None where nothing was."""
+        if self._revenue_reader is None:
             return None
-        return revenue_of(
-            self.organization.pk,
-            self.selection.months,
-            now=self.now,
-            customers=(self.selection.customer,) if self.selection.customer else None,
-            plan=self.selection.plan,
-        )
+        return self._revenue_reader.billed(self.months_before.months, self.currency) or None
+
+    @cached_property
+    def months_before(self) -> Selection:
+        months = self.selection.months
+        whole = replace(self.selection, first=months[0].first_day, last=months[-1].next().first_day - timedelta(days=1))
+        # Invoices are of whole months, also while one goes on.
+        return replace(whole, today=whole.last).before
 
     @property
     def currency(self) -> str:
-        """The currency in which most is billed; the cost's where nothing is."""
+        """The one selected, else that in which most is billed; the cost's where nothing is."""
+        if self.selection.currency:
+            return self.selection.currency
         currencies = self.revenue.currencies if self.revenue else []
         return currencies[0] if currencies else self.cost_currency
 
     @property
+    def currencies(self) -> list[str]:
+        """Every currency in which there is a figure."""
+        found = {*(self.revenue.currencies if self.revenue else []), *self.calls.total.costs.amounts}
+        return sorted(found | ({self.selection.currency} if self.selection.currency else set()))
+
+    @property
     def cost_currency(self) -> str:
-        return (self.usage.meters[COST].meter.unit if COST in self.usage.meters else "") or _DEFAULT_CURRENCY
+        return self.selection.currency or self.calls.total.costs.currency
 
     @cached_property
-    def cost_by_customer(self) -> dict[str, Decimal] | None:
-        return self.usage.by_customer(COST)
+    def calls(self) -> CallFigures:
+        return CallFigures(self.organization.pk, self.selection, self.customers)
 
     @cached_property
-    def cost_by_agent(self) -> dict[str, Decimal] | None:
-        return self.usage.by_agent(COST)
+    def cost_by_customer(self) -> dict[str, Decimal]:
+        return amounts(self.calls.by_customer, self.cost_currency)
 
     @cached_property
-    def cost_by_window(self) -> dict[str, dict[date, Decimal]] | None:
-        return self.usage.by_window(COST)
+    def cost_by_agent(self) -> dict[str, Decimal]:
+        return amounts(self.calls.costs_by_agent, self.cost_currency)
+
+    @cached_property
+    def cost_by_window(self) -> dict[str, dict[date, Decimal]]:
+        currency = self.cost_currency
+        return {
+            agent: {day: row.costs.amounts.get(currency, ZERO) for day, row in windows.items()}
+            for agent, windows in self.calls.by_agent_and_window.items()
+        }
 
     @cached_property
     def usage_by_window(self) -> dict[str, dict[date, Decimal]] | None:
@@ -127,20 +178,28 @@ class Figures:
     def usage_by_agent(self) -> dict[str, Decimal] | None:
         return self.usage.by_agent(self.meter) if self.meter else None
 
-    @cached_property
-    def cost(self) -> Decimal | None:
-        """What the work of the period cost."""
-        return None if self.cost_by_customer is None else sum(self.cost_by_customer.values(), ZERO)
+    @property
+    def cost(self) -> Decimal:
+        """What the work of the period cost, in `cost_currency`; calls without a price are not in it."""
+        return self.calls.total.costs.amounts.get(self.cost_currency, ZERO)
+
+    @property
+    def cost_before(self) -> Decimal:
+        return self.calls.costs_before.costs.amounts.get(self.cost_currency, ZERO)
 
     @cached_property
-    def cost_of_months(self) -> Decimal | None:
+    def cost_of_months(self) -> Decimal:
         """What the work of the months cost that `revenue` is about."""
-        if self.selection.is_whole_months or self.cost is None:
-            return self.cost
-        zone: ZoneInfo = self.selection.zone
-        months = self.selection.months
-        whole = Period(months[0].period(zone).start, months[-1].period(zone).end)
-        return self.usage.total(COST, period=whole)
+        return self.cost if self.selection.is_whole_months else self._cost_of(self.selection)
+
+    @cached_property
+    def cost_of_months_before(self) -> Decimal:
+        return self._cost_of(self.months_before)
+
+    def _cost_of(self, selection: Selection) -> Decimal:
+        zone: ZoneInfo = selection.zone
+        whole = Period(selection.months[0].period(zone).start, selection.months[-1].period(zone).end)
+        return self.calls.costs_in(whole).costs.amounts.get(self.cost_currency, ZERO)
 
     def by_plan(self, by_customer: Mapping[str, Decimal]) -> dict[str, Decimal]:
         """The sum over the customers of each plan; a customer on two of them counts in both."""

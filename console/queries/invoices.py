@@ -149,3 +149,44 @@ def invoiced_months(organization_id: int) -> list[str]:
 def is_overdue(invoice: Invoice, now: datetime) -> bool:
     """Whether its day has passed and something is still due."""
     return invoice.status in _OPEN and invoice.due_at is not None and invoice.due_at < now
+
+
+@dataclass(frozen=True, slots=True)
+class StandingTotal:
+    """Invoices that wait for something, in one currency: `amount` is the total of drafts, else what is due."""
+
+    status: str
+    currency: str
+    count: int
+    amount: Decimal
+
+
+def standing_invoices(
+    *, organization_id: int, now: datetime, customer: str | None = None, plan: str | None = None
+) -> list[StandingTotal]:
+    """Drafts, open invoices and, among these, those that are overdue: one of each currency, and at least one of each.
+
+    One query.
+    """
+    rows = Invoice.objects.filter(organization_id=organization_id, status__in=("draft", "finalized"))
+    if customer:
+        rows = rows.filter(customer__key=customer)
+    if plan:
+        rows = rows.filter(subscription__plan_version__plan__key=plan)
+    kinds = {
+        "draft": (Q(status="draft"), "total"),
+        "finalized": (Q(status="finalized", amount_due__gt=0), "amount_due"),
+        "overdue": (Q(status="finalized", amount_due__gt=0, due_at__lt=now), "amount_due"),
+    }
+    counts = {f"{name}_count": Count("pk", filter=kind) for name, (kind, _) in kinds.items()}
+    sums = {f"{name}_sum": Sum(of, filter=kind) for name, (kind, of) in kinds.items()}
+    found = list(rows.order_by("currency").values("currency").annotate(**counts, **sums))
+    totals = []
+    for name in kinds:
+        some = [
+            StandingTotal(name, row["currency"], row[f"{name}_count"], row[f"{name}_sum"])
+            for row in found
+            if row[f"{name}_count"]
+        ]
+        totals += some or [StandingTotal(name, "", 0, Decimal(0))]
+    return totals

@@ -7,11 +7,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from zoneinfo import ZoneInfo
+from functools import cached_property
 
 from django.db.models import F, QuerySet, Sum
 
-from billing.facade import Invoice, PricedInvoice, Unpriceable, price_month, subscriptions_of
+from billing.facade import Invoice, OpenAmount, OpenAmounts, Subscription, open_amounts, open_months
 from kernel.period import Month
 
 ZERO = Decimal(0)
@@ -38,10 +38,15 @@ class RevenueRow:
 
 @dataclass(frozen=True, slots=True)
 class Revenue:
-    """Amounts of several currencies are never added up. `unpriceable` have a month that cannot be priced."""
+    """Amounts of several currencies are never added up. `unpriceable` have a month that cannot be priced.
+
+    `as_of` is when what is upcoming was worked out, None for just now; `missing` subscriptions were not worked out yet.
+    """
 
     rows: tuple[RevenueRow, ...]
-    unpriceable: tuple[Unpriceable, ...]
+    unpriceable: tuple[OpenAmount, ...] = ()
+    as_of: datetime | None = None
+    missing: int = 0
 
     @property
     def currencies(self) -> list[str]:
@@ -61,37 +66,55 @@ class Revenue:
         return dict(sorted(sums.items(), key=lambda item: (-item[1], item[0])))
 
 
-def revenue_of(
-    organization_id: int,
-    months: Sequence[Month],
-    *,
-    now: datetime,
-    customers: tuple[str, ...] | None = None,
-    plan: str | None = None,
-) -> Revenue:
-    """Issued invoices of `months`, and the preview of those of the open month and the one before it which
-    have no invoice yet. Drafts and voided invoices count as nothing."""
-    invoices = Invoice.objects.filter(
-        organization_id=organization_id, month__in=[str(month) for month in months], status__in=ISSUED
-    )
-    subscriptions = subscriptions_of(organization_id)
-    if customers is not None:
-        invoices = invoices.filter(customer__key__in=customers)
-        subscriptions = subscriptions.filter(customer__key__in=customers)
-    if plan is not None:
-        invoices = invoices.filter(subscription__plan_version__plan__key=plan)
-        subscriptions = subscriptions.filter(plan_version__plan__key=plan)
-    rows = list(_issued(invoices))
-    unpriceable: list[Unpriceable] = []
-    open_month = Month.of(now, ZoneInfo("UTC"))
-    for month in (open_month.previous(), open_month):
-        if month in months:
-            for one in price_month(list(subscriptions), month):
-                if isinstance(one, PricedInvoice):
-                    rows.append(_upcoming(one))
-                else:
-                    unpriceable.append(one)
-    return Revenue(tuple(rows), tuple(unpriceable))
+class RevenueReader:
+    """Revenue of some customers or a plan. What is upcoming is read once, for all `months` that are asked for."""
+
+    def __init__(
+        self,
+        organization_id: int,
+        months: Sequence[Month],
+        *,
+        now: datetime,
+        customer: str | None = None,
+        plan: str | None = None,
+    ) -> None:
+        self._invoices = Invoice.objects.filter(organization_id=organization_id, status__in=ISSUED)
+        self._subscriptions = Subscription.objects.filter(organization_id=organization_id)
+        if customer is not None:
+            self._invoices = self._invoices.filter(customer__key=customer)
+            self._subscriptions = self._subscriptions.filter(customer__key=customer)
+        if plan is not None:
+            self._invoices = self._invoices.filter(subscription__plan_version__plan__key=plan)
+            self._subscriptions = self._subscriptions.filter(plan_version__plan__key=plan)
+        self._open = [month for month in open_months(now) if month in months]
+
+    @cached_property
+    def _upcoming(self) -> OpenAmounts:
+        return open_amounts(self._subscriptions, self._open)
+
+    def revenue(self, months: Sequence[Month]) -> Revenue:
+        """Issued invoices of `months`, and what those of the open month and the one before it come to which have no
+        invoice yet. Drafts and voided invoices count as nothing."""
+        names = {str(month) for month in months}
+        found = [one for one in self._upcoming.rows if one.month in names]
+        upcoming = (
+            RevenueRow(one.customer, one.plan, one.currency, ZERO, one.net, one.tax) for one in found if not one.problem
+        )
+        is_open = any(month in self._open for month in months)
+        return Revenue(
+            (*_issued(self._invoices.filter(month__in=names)), *upcoming),
+            tuple(one for one in found if one.problem),
+            as_of=self._upcoming.as_of if is_open else None,
+            missing=self._upcoming.missing if is_open else 0,
+        )
+
+    def billed(self, months: Sequence[Month], currency: str) -> Decimal:
+        """The same in one currency, as one sum."""
+        names = {str(month) for month in months}
+        rows = self._invoices.filter(month__in=names, currency=currency)
+        sums = rows.aggregate(net=Sum("subtotal") - Sum("discount"))
+        upcoming = (one.net for one in self._upcoming.rows if one.month in names and one.currency == currency)
+        return sum(upcoming, sums["net"] or ZERO)
 
 
 def _issued(invoices: QuerySet[Invoice]) -> Iterable[RevenueRow]:
@@ -102,9 +125,3 @@ def _issued(invoices: QuerySet[Invoice]) -> Iterable[RevenueRow]:
     )
     for row in sums:
         yield RevenueRow(row["customer_key"], row["plan_key"], row["currency"], row["net"], ZERO, row["taxes"])
-
-
-def _upcoming(one: PricedInvoice) -> RevenueRow:
-    subscription = one.subscription
-    plan = subscription.plan_version.plan.key
-    return RevenueRow(subscription.customer.key, plan, one.currency, ZERO, one.subtotal, one.tax)

@@ -105,6 +105,20 @@ def time_of_day(value: datetime) -> str:
     return timezone.localtime(value).strftime("%H:%M:%S.%f")[:-3]
 
 
+@register.filter
+def duration(milliseconds: int | None) -> str:
+    """A length of time in its two largest units: `740 ms`, `12.5 s`, `3 min 20 s`, `2 h 5 min`."""
+    if milliseconds is None:
+        return formats.NOTHING
+    if milliseconds < 1000:
+        return f"{milliseconds} ms"
+    if milliseconds < 60_000:
+        return f"{formats.rounded(Decimal(milliseconds) / 1000)} s"
+    minutes, seconds = divmod(milliseconds // 1000, 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{formats.quantity(Decimal(hours))} h {minutes} min" if hours else f"{minutes} min {seconds} s"
+
+
 @register.simple_tag
 def query_with(query: dict[str, str], **more: str) -> str:
     return urlencode({**query, **more})

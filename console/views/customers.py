@@ -5,16 +5,30 @@ from typing import Any
 from django.http import HttpResponseBase
 from django.shortcuts import render
 
-from billing.facade import Invoice, PricedInvoice, get_customer, subscriptions_of, upcoming_invoices
+from billing.facade import (
+    Customer,
+    Invoice,
+    PricedInvoice,
+    clock_of,
+    get_customer,
+    holdings,
+    movements_of,
+    subscriptions_of,
+    upcoming_invoices,
+)
+from budgets.facade import budget_state, budgets_of
 from console.access import page
 from console.queries import figure_charts
 from console.queries.customers import list_customers
 from console.queries.figures import Figures
 from console.queries.lines import lines_of_upcoming
-from console.queries.subscriptions import as_of
+from console.queries.meters import usage_by_meter
+from console.queries.subscriptions import as_of, history_of
 from console.queries.tiles import activity_tiles, cost_tile
 from console.views.overview import figures_of, filter_choices
 from kernel.clock import system_clock
+
+_MOVEMENTS, _BUDGETS = 12, 20
 
 
 @page()
@@ -31,20 +45,25 @@ def customers(request: Any) -> HttpResponseBase:
 
 @page()
 def customer(request: Any, customer: str) -> HttpResponseBase:
-    """Subscriptions, usage, the open month line by line, and invoices."""
+    """Subscriptions with their history, usage, the open month line by line, credit, budgets and invoices."""
     found = get_customer(organization_id=request.access.organization.pk, customer=customer)
     figures = figures_of(request, customer=found.key, plan="")
     upcoming = [
         {"priced": one, "lines": lines_of_upcoming(one)} if isinstance(one, PricedInvoice) else {"failed": one}
         for one in upcoming_invoices(customer=found, now=figures.now)
     ]
+    at = clock_of(found)()
     context = {
-        **filter_choices(figures, "meter", "agent"),
+        **filter_choices(figures, "meter", "agent", "calls"),
         "customer": found,
         "subscriptions": [
-            as_of(one, figures.now) for one in subscriptions_of(found.organization_id).filter(customer=found)
+            {"now": as_of(one, at), "history": history_of(one, at)}
+            for one in subscriptions_of(found.organization_id).filter(customer=found)
         ],
         "upcoming": upcoming,
+        "holdings": holdings(customer=found, now=at),
+        "movements": list(movements_of(found).order_by("-id")[:_MOVEMENTS]),
+        "budgets": _budgets(found, figures),
         "invoices": list(Invoice.objects.filter(customer=found).order_by("-month", "-pk")[:24]),
     }
     if figures.usage.meters:
@@ -53,14 +72,15 @@ def customer(request: Any, customer: str) -> HttpResponseBase:
             "charts": [
                 figure_charts.usage_by_window(figures),
                 figure_charts.cost_by_window(figures),
+                figure_charts.usage_by_agent(figures),
+                figure_charts.cost_by_model(figures),
             ],
             "usage": usage_by_meter(figures),
         }
     return render(request, "console/customer.html", context)
 
 
-def usage_by_meter(figures: Figures) -> list[dict[str, Any]]:
-    """What every meter counted in the period; one query a meter."""
-    return [
-        {"meter": version.meter, "quantity": figures.usage.total(key)} for key, version in figures.usage.meters.items()
-    ]
+def _budgets(customer: Customer, figures: Figures) -> list[dict[str, Any]]:
+    """The budgets of this customer, and how far each has come."""
+    found = budgets_of(customer.organization_id).filter(customer=customer)[:_BUDGETS]
+    return [{"budget": one, "state": budget_state(one, now=figures.now)} for one in found]

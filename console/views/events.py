@@ -12,10 +12,12 @@ from django.shortcuts import render
 
 from agents.facade import DECISION, INFERENCE_CALL, TASK, TOOL_CALL, TURN
 from console.access import page
+from console.queries.events import search_events
 from console.queries.pages import PAGE
+from kernel.clock import system_clock
 from kernel.errors import InvalidError, NotFoundError
 from kernel.period import midnight
-from metering.facade import EventQuestion, find_event, list_events
+from metering.facade import EventQuestion, find_event
 
 #: What agents record; any other type may be asked for too.
 KNOWN_TYPES = (TASK, TURN, DECISION, TOOL_CALL, INFERENCE_CALL)
@@ -34,10 +36,11 @@ def events(request: Any) -> HttpResponseBase:
         end=midnight_of(asked, "to", request.zone, days_later=1),
         data={name: value for name, value in (("agent", asked["agent"]), ("task_id", asked["task"])) if value},
     )
-    found, following = list_events(question, limit=PAGE, cursor=request.GET.get("cursor"))
+    found = search_events(question, limit=PAGE, cursor=request.GET.get("cursor"), now=system_clock())
     context = {
-        "events": found,
-        "next_cursor": following,
+        "events": found.events,
+        "next_cursor": found.next_cursor,
+        "looked_back_to": found.looked_back_to,
         "asked": asked,
         "is_filtered": any(asked.values()),
         "query": {name: value for name, value in asked.items() if value},

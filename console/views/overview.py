@@ -1,21 +1,25 @@
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from django.http import Http404, HttpResponse, HttpResponseBase
 from django.shortcuts import render
 
 from console.access import page
+from console.charts import Chart
 from console.queries import figure_charts
-from console.queries.directory import time_zones
+from console.queries.directory import search_customers, time_zones
 from console.queries.figures import Figures
-from console.queries.invoices import latest_invoices
+from console.queries.invoices import latest_invoices, standing_invoices
+from console.queries.meters import usage_by_meter
 from console.queries.tiles import overview_tiles
-from console.selection import PERIODS, read_selection
+from console.selection import CALL_FILTERS, PERIODS, read_selection
 from kernel.clock import system_clock
 from metering.facade import EventQuestion, EventView, list_events
 
 _LATEST = 8
+_MOST_CHOICES = 20
 
 #: Time zones to choose from besides those of the organization's customers.
 _ZONES = (
@@ -43,18 +47,30 @@ def figures_of(request: Any, **fixed: str) -> Figures:
 
 
 def filter_choices(figures: Figures, *names: str) -> dict[str, Any]:
-    """What the filter form offers: the period, and the filters named."""
-    zones = {*_ZONES, *time_zones(figures.organization.pk), figures.selection.zone.key}
+    """What the filter form offers: the period, and the filters named; `calls` are model, hardware and region."""
+    selection = figures.selection
+    zones = {*_ZONES, *time_zones(figures.organization.pk), selection.zone.key}
     return {
         "figures": figures,
-        "selection": figures.selection,
+        "selection": selection,
         "periods": PERIODS,
         "zones": sorted(zones),
         "meters": [version.meter for version in figures.usage.meters.values()] if "meter" in names else [],
-        "customer_choices": [(key, one.name) for key, one in figures.named.items()] if "customer" in names else [],
+        "asks_customer": "customer" in names,
+        "customer_name": _customer_name(figures) if "customer" in names else "",
         "agent_choices": figures.agents if "agent" in names else [],
         "plan_choices": list(figures.plan_names.items()) if "plan" in names else [],
+        "call_choices": [(name, getattr(selection, name), figures.kinds_of(name)) for name in CALL_FILTERS]
+        if "calls" in names
+        else [],
+        "currencies": figures.currencies if "currency" in names and len(figures.currencies) > 1 else [],
     }
+
+
+def _customer_name(figures: Figures) -> str:
+    key = figures.selection.customer
+    found = figures.named([key]) if key else {}
+    return found[key].name if key in found else ""
 
 
 def latest_events(organization_id: int) -> list[EventView]:
@@ -65,29 +81,63 @@ def latest_events(organization_id: int) -> list[EventView]:
 @page()
 def overview(request: Any) -> HttpResponseBase:
     figures = figures_of(request)
-    organization_id = request.access.organization.pk
-    events = latest_events(organization_id)
+    organization_id, selection = request.access.organization.pk, figures.selection
     context = {
-        **filter_choices(figures, "meter", "customer", "agent", "plan"),
-        "events": events,
+        **filter_choices(figures, "meter", "customer", "agent", "plan", "calls", "currency"),
+        "events": latest_events(organization_id),
         "invoices": latest_invoices(organization_id=organization_id, limit=_LATEST),
+        "standing": standing_invoices(
+            organization_id=organization_id, now=figures.now, customer=selection.customer, plan=selection.plan
+        ),
     }
     if figures.usage.meters:
         context |= {
             "tiles": overview_tiles(figures),
             "main_charts": [figure_charts.usage_by_window(figures), figure_charts.cost_by_window(figures)],
-            "money_charts": [
-                figure_charts.money_by_customer(figures),
-                figure_charts.cost_by_agent(figures),
-                figure_charts.money_by_plan(figures),
-            ],
-            "usage_charts": [
-                figure_charts.usage_by_customer(figures),
-                figure_charts.usage_by_agent(figures),
-                figure_charts.usage_by_plan(figures),
-            ],
         }
     return render(request, "console/overview.html", context)
+
+
+#: What pages ask for once they are shown: the charts of each part, and whether usage by meter belongs to it.
+_PARTS: Mapping[str, tuple[tuple[Callable[[Figures], Chart], ...], bool]] = {
+    "money": (
+        (
+            figure_charts.money_by_customer,
+            figure_charts.money_by_plan,
+            figure_charts.cost_by_agent,
+            figure_charts.cost_by_model,
+        ),
+        False,
+    ),
+    "usage": (
+        (figure_charts.usage_by_customer, figure_charts.usage_by_agent, figure_charts.usage_by_plan),
+        False,
+    ),
+    "meters": ((), True),
+    "meter": ((figure_charts.usage_by_window,), False),
+    "agent": (
+        (figure_charts.usage_by_customer, figure_charts.money_by_customer, figure_charts.cost_by_model),
+        False,
+    ),
+}
+
+
+@page()
+def part(request: Any, part: str) -> HttpResponseBase:
+    """A part of a page that takes longer than the rest of it: for htmx, else a page of its own."""
+    if part not in _PARTS:
+        raise Http404("There is no such part")
+    figures = figures_of(request)
+    builds, has_meters = _PARTS[part]
+    context = {
+        "part": part,
+        "figures": figures,
+        "selection": figures.selection,
+        "charts": [build(figures) for build in builds] if figures.usage.meters else [],
+        "usage": usage_by_meter(figures) if has_meters else None,
+    }
+    partial = request.headers.get("HX-Request") == "true"
+    return render(request, "console/_part.html" if partial else "console/part.html", context)
 
 
 @page()
@@ -103,3 +153,12 @@ def chart_csv(request: Any, chart: str) -> HttpResponseBase:
         content_type="text/csv; charset=utf-8",
         headers={"Content-Disposition": f'attachment; filename="{name}"'},
     )
+
+
+@page()
+def customer_choices(request: Any) -> HttpResponseBase:
+    """The first customers that have what was typed in their name or key, as the options of a field."""
+    found = search_customers(
+        request.access.organization.pk, request.GET.get("customer", "").strip()[:200], limit=_MOST_CHOICES
+    )
+    return render(request, "console/_customer_choices.html", {"customers": found})

@@ -20,7 +20,7 @@ from metering.archive.recall import Rows, ask, everything, if_missing
 from metering.archive.selection import Selection, plain_texts
 from metering.compiler import COMBINE, Fragment, compile_meter, json_text
 from metering.contracts import EventView
-from metering.models import EventIdentity, MeterVersion, UsageEvent
+from metering.models import ArchivedOrganization, EventIdentity, MeterVersion, UsageEvent
 from metering.queries.meters import definition_of
 from rest.pagination import decode_cursor, encode_cursor
 
@@ -105,6 +105,17 @@ def list_events(
     )
     rows = newest(partial(_statement, e, limit, "DESC"), selection=selection, wanted=limit + 1, time_at=5)
     return _page(rows, limit)
+
+
+def first_event_time(organization_id: int) -> datetime | None:
+    """When the organization's first event was, in the log or in an archive; None where it has none."""
+    times = [
+        UsageEvent.objects.filter(organization_id=organization_id).order_by("time").values_list("time", flat=True)[:1],
+        ArchivedOrganization.objects.filter(organization_id=organization_id)
+        .order_by("first_time")
+        .values_list("first_time", flat=True)[:1],
+    ]
+    return min((time for found in times for time in found), default=None)
 
 
 def find_event(*, organization_id: int, identity: UUID) -> UsageEvent | None:

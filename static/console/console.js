@@ -115,7 +115,16 @@
     document.querySelectorAll("[data-chart]").forEach(draw);
   }
 
+  // What came later: charts that are not drawn yet.
+  function drawNew() {
+    if (typeof Chart === "undefined") return;
+    document.querySelectorAll("[data-chart]").forEach((figure) => {
+      if (!Chart.getChart(figure.querySelector("canvas"))) draw(figure);
+    });
+  }
+
   drawAll();
+  document.addEventListener("htmx:afterSettle", drawNew);
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", drawAll);
 
   document.addEventListener("click", (event) => {

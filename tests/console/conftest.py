@@ -12,7 +12,7 @@ from django.test import Client
 from taximeter.events import build_event
 
 from accounts.facade import Organization, User, add_member, create_user
-from agents.facade import set_up_organization
+from agents.facade import advance_task_summaries, set_up_organization
 from billing.facade import Customer, Invoice, Plan, close_month, create_customer, create_plan, invoices_of, subscribe
 from kernel.clock import system_clock
 from kernel.period import Month
@@ -168,6 +168,7 @@ def _closed(name: str) -> Vendor:
     made.record(turns("birch", 502, start=datetime(2026, 10, 6, 9, tzinfo=UTC), agent="desk"))
     made.record(task_events("birch", start=datetime(2026, 10, 7, 9, tzinfo=UTC)))
     made.close_october()
+    advance_task_summaries()
     return made
 
 
@@ -179,5 +180,6 @@ def vendor(db: None) -> Vendor:
 
 @pytest.fixture
 def committed_vendor(transactional_db: None) -> Vendor:
-    """The same, committed step by step: the events behind a line are those of transactions that had ended."""
+    """The same, committed step by step: the events behind a line, what tasks did and what calls cost are known of
+    transactions that had ended."""
     return _closed("Northwind")

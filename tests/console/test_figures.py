@@ -35,14 +35,14 @@ def test_days_are_those_of_the_time_zone(vendor: Vendor) -> None:
     assert ["10 Oct", "1"] in table
 
 
-def test_money_by_customer_is_billed_beside_cost(vendor: Vendor) -> None:
-    table = rows(vendor, "money_by_customer")
+def test_money_by_customer_is_billed_beside_cost(committed_vendor: Vendor) -> None:
+    table = rows(committed_vendor, "money_by_customer")
     assert table[0] == ["Customer", "Billed (USD)", "Cost (USD)"]
     assert [row[1:] for row in table[1:]] == [["50.87", "0.25"], ["0.15", "0"]]
 
 
-def test_money_by_plan_follows_the_invoices(vendor: Vendor) -> None:
-    assert rows(vendor, "money_by_plan")[1:] == [["Hybrid", "50.87", "0.25"], ["Agent activity", "0.15", "0"]]
+def test_money_by_plan_follows_the_invoices(committed_vendor: Vendor) -> None:
+    assert rows(committed_vendor, "money_by_plan")[1:] == [["Hybrid", "50.87", "0.25"], ["Agent activity", "0.15", "0"]]
 
 
 def test_usage_by_plan_is_that_of_its_customers(vendor: Vendor) -> None:
@@ -58,8 +58,8 @@ def test_void_invoices_are_not_billed(vendor: Vendor) -> None:
     assert [row[0] for row in rows(vendor, "money_by_plan")[1:] if row[1] != "0"] == ["Agent activity"]
 
 
-def test_the_tiles_of_a_closed_month(vendor: Vendor) -> None:
-    page = text(vendor.client.get(f"/?{OCTOBER}").content)
+def test_the_tiles_of_a_closed_month(committed_vendor: Vendor) -> None:
+    page = text(committed_vendor.client.get(f"/?{OCTOBER}").content)
     assert "Billed $51.02 $51.02 issued" in page
     assert "Vendor cost $0.25" in page
     assert "Margin $50.77 99.5%, Oct 2026" in page  # 51.02 - 0.25, of 51.02
@@ -77,10 +77,10 @@ def test_text_that_a_spreadsheet_would_run_is_made_text(vendor: Vendor) -> None:
     assert ["'=HYPERLINK(1)", "1"] in rows(vendor, "usage_by_agent")
 
 
-def test_agents_with_their_success_and_cost(vendor: Vendor) -> None:
-    page = text(vendor.client.get(f"/agents?{OCTOBER}").content)
-    assert "desk 0 0 \u2013 502 0 0 $0.00" in page
-    assert "support 1 1 100.0% 4 1 250 $0.25 $0.25" in page
+def test_agents_with_their_success_and_cost(committed_vendor: Vendor) -> None:
+    page = text(committed_vendor.client.get(f"/agents?{OCTOBER}").content)
+    assert "desk 0 0 \u2013 502 \u2013 0 0 $0.00 \u2013" in page
+    assert "support 1 1 100.0% 4 4 1 250 $0.25 $0.25" in page
 
 
 def test_a_customer_shows_the_upcoming_invoice_of_the_open_month(vendor: Vendor) -> None:
