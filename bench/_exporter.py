@@ -1,4 +1,4 @@
-"""One export in a process of its own, for `bench.exports`: its arguments are a format, an organization, a month and kinds."""
+"""One export in a process of its own, for `bench.exports`; its arguments: format, organization, month, kinds."""
 
 from __future__ import annotations
 

@@ -32,6 +32,8 @@ MAY: Mapping[str, frozenset[str]] = {
     "move_money": frozenset({Role.OWNER, Role.ADMIN, Role.FINANCE}),
     # Give the keys of payment providers, by which money is taken.
     "connect_providers": frozenset({Role.OWNER, Role.ADMIN}),
+    # Start exports and make the schedules that do.
+    "export": frozenset({Role.OWNER, Role.ADMIN, Role.FINANCE}),
     # API keys, meters, webhooks.
     "build": frozenset({Role.OWNER, Role.ADMIN, Role.DEVELOPER}),
     # Let customers into their portal, and end that.
@@ -46,6 +48,7 @@ MAY: Mapping[str, frozenset[str]] = {
 EVERYONE = MAY["see"]
 MONEY_ROLES = MAY["move_money"]
 BUILD_ROLES = MAY["build"]
+EXPORT_ROLES = MAY["export"]
 
 #: How long a password that was given stands for whoever is at the keyboard.
 CONFIRMED_FOR = timedelta(minutes=30)

@@ -2,6 +2,7 @@ from django.urls import path
 
 from console.billing_urls import urlpatterns as billing_pages
 from console.collecting_urls import urlpatterns as collecting_pages
+from console.export_urls import urlpatterns as export_pages
 from console.views import (
     agents,
     api_keys,
@@ -75,6 +76,7 @@ urlpatterns = [
     path("meters", catalogue.meters, name="meters"),
     *billing_pages,
     *collecting_pages,
+    *export_pages,
     path("invoices", invoices.invoices, name="invoices"),
     path("invoices/<str:invoice>", invoices.invoice, name="invoice"),
     path("invoices/<str:invoice>/preview", documents.invoice_preview, name="invoice_preview"),

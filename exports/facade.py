@@ -8,6 +8,7 @@ from exports.services.fetching import file_to_fetch
 from exports.services.invoices import Exported, export_invoices
 from exports.services.schedules import change_schedule, create_schedule
 from exports.services.starting import start_export
+from exports.services.targets import named_target
 
 __all__ = [
     "FORMATS",
@@ -22,6 +23,7 @@ __all__ = [
     "file_to_fetch",
     "get_export",
     "get_schedule",
+    "named_target",
     "schedules_of",
     "start_export",
 ]

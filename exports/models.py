@@ -108,6 +108,13 @@ class Export(models.Model):
         return f"{', '.join(self.kinds)} of {self.month}"
 
     @property
+    def rows(self) -> int:
+        """How many rows were written; until it is finished, as far as was noted."""
+        if self.status == ExportStatus.QUEUED:
+            return int(self.progress.rows)
+        return sum(table["rows"] for table in self.manifest.get("tables", []))
+
+    @property
     def state(self) -> str:
         """`status`, or `running` while somebody works on it."""
         is_running = self.status == ExportStatus.QUEUED and self.progress.started_at is not None

@@ -18,7 +18,7 @@ def export(one: Export) -> dict[str, Any]:
         "format": one.format,
         "filters": {"customer": one.customer or None, "status": one.invoice_status or None},
         "status": one.state,
-        "rows": rows_of(one),
+        "rows": one.rows,
         "total": one.progress.total,
         "failure": {"code": one.failure_code, "detail": one.failure_detail} if one.failure_code else None,
         "download": address if can_be_fetched else None,
@@ -30,13 +30,6 @@ def export(one: Export) -> dict[str, Any]:
         "delivered_at": one.delivered_at,
         "expires_at": one.expires_at,
     }
-
-
-def rows_of(one: Export) -> int:
-    """How many rows were written; until it is finished, as far as was noted."""
-    if one.status == ExportStatus.QUEUED:
-        return one.progress.rows
-    return sum(table["rows"] for table in one.manifest.get("tables", []))
 
 
 def schedule(one: ExportSchedule) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from django.conf import settings
 from pyarrow.fs import FileSelector, FileSystem, LocalFileSystem
@@ -74,6 +75,14 @@ class Target:
             Path(aside).replace(directory / name)
         finally:
             Path(aside).unlink(missing_ok=True)
+
+
+def named_target() -> str:
+    """Where scheduled exports go, as people write it and without what its address may hold of keys; "" for nowhere."""
+    parts = urlsplit(settings.EXPORT_TARGET)
+    if not parts.scheme:
+        return str(settings.EXPORT_TARGET)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
 
 
 def configured_target() -> Target | None:

@@ -27,12 +27,14 @@ from billing.facade import (
 )
 from billing.tasks import work_migration
 from collection.facade import bank_transfers_of, change_policy, record_bank_transfer
+from exports.facade import create_schedule, exports_of, schedules_of, start_export
+from exports.services.working import work_export
 from kernel.clock import system_clock
 from launcher.services import Services
 from metering.facade import EventQuestion, list_events
 from notifications.facade import create_endpoint, deliveries_of, mails_of
 from notifications.services.distributing import distribute_events
-from tests.console.conftest import PASSWORD, Vendor, activity_plan, hybrid_plan, make_vendor, task_events, turns
+from tests.console.conftest import OCTOBER, PASSWORD, Vendor, activity_plan, hybrid_plan, make_vendor, task_events, turns
 from tests.system import System, system_on
 
 
@@ -74,6 +76,8 @@ class Site:
             "credit_note": credit_notes_of(self.vendor.organization.pk).latest("pk").pk,
             "payment": payments_of(self.vendor.organization.pk).latest("pk").pk,
             "plan": "hybrid",
+            "export": exports_of(self.vendor.organization.pk).latest("pk").pk,
+            "schedule": schedules_of(self.vendor.organization.pk).latest("pk").pk,
             "transfer": bank_transfers_of(self.vendor.organization.pk).latest("pk").pk,
             **_sent_examples(self.vendor),
             **_people_examples(self.vendor),
@@ -113,6 +117,7 @@ def _vendor() -> Vendor:
     pay_invoice(invoice=made.invoice_of("birch"), now=system_clock(), amount=Decimal(10))
     _collecting(made)
     _second_version(made)
+    _exports(made)
     distribute_events(now=system_clock())
     return made
 
@@ -129,6 +134,14 @@ def _collecting(vendor: Vendor) -> None:
         received_at=datetime(2026, 11, 3, tzinfo=UTC),
         now=system_clock(),
     )
+
+
+def _exports(vendor: Vendor) -> None:
+    """One by hand, which is done, and a schedule that has exported nothing yet."""
+    organization, now = vendor.organization, system_clock()
+    create_schedule(organization=organization, kinds=["invoices", "ledger"], format="xlsx", now=now)
+    made = start_export(organization=organization, kinds=["invoices", "lines"], month=OCTOBER, format="csv", now=now)
+    work_export(export_id=made.pk, now=now)
 
 
 def _second_version(vendor: Vendor) -> None:
