@@ -36,6 +36,10 @@ MAY: Mapping[str, frozenset[str]] = {
     "export": frozenset({Role.OWNER, Role.ADMIN, Role.FINANCE}),
     # API keys, meters, webhooks.
     "build": frozenset({Role.OWNER, Role.ADMIN, Role.DEVELOPER}),
+    # Set what alerts, and what stops agents.
+    "set_budgets": frozenset({Role.OWNER, Role.ADMIN, Role.FINANCE, Role.DEVELOPER}),
+    # Take models of the engine out of use, where the organization runs this installation.
+    "recall_models": frozenset({Role.OWNER, Role.ADMIN}),
     # Let customers into their portal, and end that.
     "let_customers_in": frozenset({Role.OWNER, Role.ADMIN, Role.FINANCE, Role.DEVELOPER}),
     # Who did what.
@@ -48,7 +52,9 @@ MAY: Mapping[str, frozenset[str]] = {
 EVERYONE = MAY["see"]
 MONEY_ROLES = MAY["move_money"]
 BUILD_ROLES = MAY["build"]
+BUDGET_ROLES = MAY["set_budgets"]
 EXPORT_ROLES = MAY["export"]
+MODEL_ROLES = MAY["recall_models"]
 
 #: How long a password that was given stands for whoever is at the keyboard.
 CONFIRMED_FOR = timedelta(minutes=30)

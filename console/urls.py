@@ -1,6 +1,7 @@
 from django.urls import path
 
 from console.billing_urls import urlpatterns as billing_pages
+from console.budget_urls import urlpatterns as budget_pages
 from console.collecting_urls import urlpatterns as collecting_pages
 from console.export_urls import urlpatterns as export_pages
 from console.views import (
@@ -18,6 +19,7 @@ from console.views import (
     live,
     mail,
     members,
+    model_catalogue,
     overview,
     portal_links,
     runs,
@@ -73,8 +75,12 @@ urlpatterns = [
     path("task", tasks.task, name="task"),
     path("models", catalogue.models, name="models"),
     path("models.csv", catalogue.models_csv, name="models_csv"),
+    path("model-catalogue", model_catalogue.model_catalogue, name="model_catalogue"),
+    path("model-catalogue/<str:model>", model_catalogue.model, name="model"),
+    path("model-catalogue/<str:model>/recall", model_catalogue.recall, name="recall_model"),
     path("meters", catalogue.meters, name="meters"),
     *billing_pages,
+    *budget_pages,
     *collecting_pages,
     *export_pages,
     path("invoices", invoices.invoices, name="invoices"),

@@ -10,6 +10,11 @@ from kernel.errors import NotFoundError
 from metering.facade import UsageEvent
 
 
+def models() -> list[Model]:
+    """The whole catalogue by key, recalled models too: it is entered by hand, and short."""
+    return list(Model.objects.defer("metadata", "manifest"))
+
+
 def get_model(reference: str) -> Model:
     """The model with this key or digest; `NotFoundError` where there is none."""
     found = None

@@ -26,15 +26,28 @@ from billing.facade import (
     payments_of,
 )
 from billing.tasks import work_migration
+from budgets.facade import create_budget, evaluate_budgets
 from collection.facade import bank_transfers_of, change_policy, record_bank_transfer
 from exports.facade import create_schedule, exports_of, schedules_of, start_export
 from exports.services.working import work_export
+from inference.engine.model_file import describe_model_file
+from inference.facade import add_model
 from kernel.clock import system_clock
 from launcher.services import Services
 from metering.facade import EventQuestion, list_events
 from notifications.facade import create_endpoint, deliveries_of, mails_of
 from notifications.services.distributing import distribute_events
-from tests.console.conftest import OCTOBER, PASSWORD, Vendor, activity_plan, hybrid_plan, make_vendor, task_events, turns
+from tests.console.conftest import (
+    OCTOBER,
+    PASSWORD,
+    Vendor,
+    activity_plan,
+    hybrid_plan,
+    make_vendor,
+    task_events,
+    turns,
+)
+from tests.inference.engine_process import MODELS
 from tests.system import System, system_on
 
 
@@ -76,6 +89,9 @@ class Site:
             "credit_note": credit_notes_of(self.vendor.organization.pk).latest("pk").pk,
             "payment": payments_of(self.vendor.organization.pk).latest("pk").pk,
             "plan": "hybrid",
+            "budget": "cap",
+            "model": "tiny-random-llama",
+            "budget": "cap",
             "export": exports_of(self.vendor.organization.pk).latest("pk").pk,
             "schedule": schedules_of(self.vendor.organization.pk).latest("pk").pk,
             "transfer": bank_transfers_of(self.vendor.organization.pk).latest("pk").pk,
@@ -111,6 +127,7 @@ def _vendor() -> Vendor:
     made.record(turns("birch", 502, start=datetime(2026, 10, 6, 9, tzinfo=UTC), agent="desk"))
     made.record(task_events("birch", start=datetime(2026, 10, 7, 9, tzinfo=UTC)))
     made.record(turns("acme", 5, start=system_clock() - timedelta(minutes=5)))
+    add_model(file=describe_model_file(MODELS / "tiny-llama.gguf"), actor="configuration", now=system_clock())
     create_endpoint(organization_id=made.organization.pk, url="https://erp.invalid/hooks", now=system_clock())
     made.close_october()
     issue_credit_note(invoice=made.invoice_of("acme"), now=system_clock(), reason="Goodwill")
@@ -118,8 +135,20 @@ def _vendor() -> Vendor:
     _collecting(made)
     _second_version(made)
     _exports(made)
+    _budgets(made)
     distribute_events(now=system_clock())
     return made
+
+
+def _budgets(vendor: Vendor) -> None:
+    """One that is used up, with what it has reached; one that is reserved from."""
+    thresholds = [{"percent": "80", "actions": ["mail", "webhook"]}, {"percent": "100", "actions": ["stop"]}]
+    fields = {"measure": {"meter": "turns"}, "period": "total", "thresholds": thresholds}
+    create_budget(organization=vendor.organization, key="cap", name="All turns", amount=Decimal(40), **fields)
+    create_budget(
+        organization=vendor.organization, key="acme-cap", amount=Decimal(100), scope="customer", customer="acme", **fields
+    )
+    evaluate_budgets(now=system_clock())
 
 
 def _collecting(vendor: Vendor) -> None:
