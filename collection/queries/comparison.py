@@ -70,11 +70,23 @@ def troubled_calls(organization_id: int, now: datetime) -> list[Difference]:
 
 
 def _refunds_refused(rows: QuerySet[ProviderCall]) -> list[Difference]:
-    """Of the calls that were to give the same money back the last one counts."""
+    """Of the calls that were to give the same money back the last one counts; none is owed of a payment of which
+    nothing is left at the provider, since all of it went back another way or was lost in a dispute."""
     failed = rows.filter(kind=CallKind.REFUND, state=CallState.FAILED)
     asked = rows.filter(kind=CallKind.REFUND, provider_payment__in=failed.values("provider_payment")).order_by("pk")
-    last = {(one.provider_payment_id, one.payment_id): one for one in asked}
-    return [_of_call("refund_not_made", one) for one in last.values() if one.state == CallState.FAILED]
+    last = {(one.provider_payment_id, one.payment_id): one for one in asked.select_related("provider_payment")}
+    return [
+        _of_call("refund_not_made", one)
+        for one in last.values()
+        if one.state == CallState.FAILED and one.provider_payment is not None and left_of(one.provider_payment) > 0
+    ]
+
+
+def left_of(source: ProviderPayment) -> Decimal:
+    """What of a payment is still at the provider: not given back, and not lost in a dispute."""
+    gone = source.refunds.exclude(status__in=NOT_GIVEN).aggregate(sum=Sum("amount"))["sum"] or 0
+    lost = source.disputes.filter(status="lost").aggregate(sum=Sum("amount"))["sum"] or 0
+    return Decimal(source.amount - gone - lost)
 
 
 def _of_call(kind: str, call: ProviderCall) -> Difference:

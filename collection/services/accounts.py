@@ -9,13 +9,13 @@ from django.db import transaction
 
 from accounts.facade import record_audit
 from billing.facade import invoices_of
-from collection.models import CollectionPolicy, InvoiceCollection, PayingCustomer, ProviderCall, StripeAccount
+from collection.models import CollectionPolicy, PayingCustomer, ProviderCall, StripeAccount
 from collection.models.calls import OPEN_STATES
 from collection.providers.contract import ProviderUnavailable, TryAgain
 from collection.providers.stripe_client import Refused
 from collection.providers.stripe_objects import check_key
 from collection.queries.accounts import policy_of, stripe_account_of, terms_of
-from collection.services.dunning import open_collections, restep
+from collection.services.dunning import open_collections, restep_open
 from collection.services.links import forget_whether_pages_are_offered
 from collection.services.secrets import decrypt_secret, encrypt_secret
 from kernel.errors import ConflictError, InvalidError
@@ -40,8 +40,7 @@ def change_policy(*, organization_id: int, now: datetime, actor: str = "system",
             organization_id=organization_id, actor=actor, action="collection_policy.change", target="", **fields
         )
         if policy.is_active:
-            for row in InvoiceCollection.objects.filter(organization_id=organization_id, closed_at=None):
-                restep(invoice_id=row.pk, terms=terms_of(policy))
+            restep_open(organization_id=organization_id, terms=terms_of(policy))
     forget_whether_pages_are_offered(organization_id)
     if policy.is_active:
         collect_open_invoices(policy=policy, now=now)

@@ -7,12 +7,13 @@ from datetime import datetime
 from django.db import transaction
 
 from accounts.facade import record_audit
+from billing.facade import lock_invoice
 from collection.models import ProviderCall, UsagePush
 from collection.models.calls import CallKind, CallState
 from collection.providers.contract import REFUSED, Answer, ProviderUnavailable, TryAgain
 from collection.providers.directory import stripe_of
 from collection.services.answers import NEVER_ARRIVED, store_answer
-from collection.services.refunds import order_refund
+from collection.services.refunds import order_refund, refundable
 from kernel.errors import ConflictError
 
 
@@ -54,12 +55,15 @@ def _refund_anew(call: ProviderCall, now: datetime) -> ProviderCall:
     assert source is not None, "a refund gives a payment back"
     assert amount is not None, "and an amount of it"
     with transaction.atomic():
-        ProviderCall.objects.select_for_update(of=("self",)).get(pk=call.pk)
+        lock_invoice(source.invoice)
         later = ProviderCall.objects.filter(
             kind=CallKind.REFUND, provider_payment=source, payment_id=call.payment_id, pk__gt=call.pk
         )
         if later.exists():
             raise NothingToRepeat("This refund was ordered anew already")
+        # Some of it may have gone back another way meanwhile.
+        if (amount := min(amount, refundable(source))) <= 0:
+            raise NothingToRepeat("Nothing of this payment is left to give back")
         return order_refund(source=source, amount=amount, payment=call.payment, reason="refund", now=now)
 
 

@@ -255,8 +255,15 @@ def _stepped(collection: InvoiceCollection, terms: Terms, now: datetime) -> Invo
     return collection
 
 
-def restep(*, invoice_id: str, terms: Terms) -> None:
-    """Look at an open invoice's schedule anew, since the terms have changed."""
-    collection = InvoiceCollection.objects.select_related("invoice").get(pk=invoice_id)
-    following = dunning.next_step_at(_standing(collection, collection.invoice), terms)
-    InvoiceCollection.objects.filter(pk=invoice_id, closed_at=None).update(next_step_at=following)
+def restep_open(*, organization_id: int, terms: Terms) -> None:
+    """Look at the schedules of all that is open anew, since the terms have changed; in the caller's transaction."""
+    rows = InvoiceCollection.objects.select_related("invoice").filter(organization_id=organization_id, closed_at=None)
+    # Locked in the order of their ids: a step that is being taken holds the invoice first, and then its own row.
+    some: list[InvoiceCollection] = []
+    for row in rows.select_for_update(of=("self",)).order_by("pk").iterator(chunk_size=1000):
+        row.next_step_at = dunning.next_step_at(_standing(row, row.invoice), terms)
+        some.append(row)
+        if len(some) == 1000:
+            InvoiceCollection.objects.bulk_update(some, ["next_step_at"])
+            some = []
+    InvoiceCollection.objects.bulk_update(some, ["next_step_at"])

@@ -28,8 +28,9 @@ from collection.models import ProviderCall, ProviderDispute, ProviderPayment, Pr
 from collection.models.accounts import LostDispute
 from collection.models.calls import CallState
 from collection.queries.accounts import policy_of
+from collection.queries.comparison import NOT_GIVEN
 from collection.services.notices import announce_dispute, announce_failed_refund
-from collection.services.refunds import NOT_GIVEN, order_refund
+from collection.services.refunds import order_refund
 from collection.services.times import time_of
 
 #: A dispute's last words: no event that comes late takes them back.

@@ -11,7 +11,7 @@ from billing.facade import Payment
 from collection.models import ProviderCall, ProviderDispute, ProviderPayment, ProviderRefund
 from collection.models.calls import OPEN_STATES, CallKind, CallState, provider_call_id
 from collection.providers.directory import stripe_of
-from collection.queries.comparison import NOT_GIVEN
+from collection.queries.comparison import left_of
 
 
 def refund_by_provider(*, payment: Payment, now: datetime) -> list[ProviderCall]:
@@ -61,9 +61,7 @@ def order_refund(
 
 def refundable(source: ProviderPayment) -> Decimal:
     """What of a payment did not go back, and is not about to."""
-    gone = source.refunds.exclude(status__in=NOT_GIVEN).aggregate(sum=Sum("amount"))["sum"] or 0
     under_way = ProviderCall.objects.filter(
         provider_payment=source, kind=CallKind.REFUND, state__in=[*OPEN_STATES, CallState.UNKNOWN]
     )
-    lost = source.disputes.filter(status="lost").aggregate(sum=Sum("amount"))["sum"] or 0
-    return Decimal(source.amount - gone - lost - (under_way.aggregate(sum=Sum("amount"))["sum"] or 0))
+    return left_of(source) - (under_way.aggregate(sum=Sum("amount"))["sum"] or 0)

@@ -27,6 +27,9 @@ HOUR = timedelta(hours=1)
 #: Stripe takes events of the past 35 days; what comes later than this is not pushed any more.
 PUSHABLE = timedelta(days=34)
 
+#: Customers whose usage is read at once.
+_AT_ONCE = 500
+
 #: Aggregations of which the parts of an hour add up to the whole.
 _ADDED_UP = frozenset({"sum", "count"})
 
@@ -108,30 +111,38 @@ def _push_meter(stripe: Stripe, pk: int, customers: list[PayingCustomer], now: d
         start = max(meter.since, end - PUSHABLE)
         if start >= end:
             return 0
-        period = Period(start, end)
-        known = pushed(meter, [one.customer_id for one in customers], period)
-        made = 0
-        for paying in customers:
-            hours = _hours(meter, paying, period)
-            starts = hours.keys() | {at for customer, at in known if customer == paying.customer_id}
-            for at in sorted(starts):
-                so_far = known.get((paying.customer_id, at), Pushed(Decimal(0), -1))
-                more = hours.get(at, Decimal(0)) - so_far.quantity
-                if more:
-                    _push(stripe, meter, paying, at, so_far.revision + 1, more, now)
-                    made += 1
+        period, made = Period(start, end), 0
+        for first in range(0, len(customers), _AT_ONCE):
+            made += _push_customers(stripe, meter, customers[first : first + _AT_ONCE], period, now)
         return made
 
 
-def _hours(meter: StripeMeter, paying: PayingCustomer, period: Period) -> dict[datetime, Decimal]:
+def _push_customers(
+    stripe: Stripe, meter: StripeMeter, customers: list[PayingCustomer], period: Period, now: datetime
+) -> int:
+    known = pushed(meter, [one.customer_id for one in customers], period)
+    counted, by_key, made = _hours(meter, customers, period), {one.customer.key: one for one in customers}, 0
+    keys = {one.customer_id: one.customer.key for one in customers}
+    for key, at in sorted(counted.keys() | {(keys[customer], at) for customer, at in known}):
+        paying = by_key[key]
+        so_far = known.get((paying.customer_id, at), Pushed(Decimal(0), -1))
+        if more := counted.get((key, at), Decimal(0)) - so_far.quantity:
+            _push(stripe, meter, paying, at, so_far.revision + 1, more, now)
+            made += 1
+    return made
+
+
+def _hours(meter: StripeMeter, customers: list[PayingCustomer], period: Period) -> dict[tuple[str, datetime], Decimal]:
+    """By the customer's key and the start of the hour."""
     question = UsageQuestion(
         organization_id=meter.organization_id,
         meter=meter.meter,
         period=period,
         window="hour",
-        customers=(paying.customer.key,),
+        customers=tuple(one.customer.key for one in customers),
+        by_customer=True,
     )
-    return {row.start: row.quantity for row in usage(question)}
+    return {(row.customer, row.start): row.quantity for row in usage(question) if row.customer is not None}
 
 
 def _push(

@@ -7,8 +7,12 @@ from django.views.decorators.http import require_http_methods
 
 from billing.facade import seller_profile_of
 from collection.facade import hosted_page, invoice_of_link, payment_link
+from console.middleware import POLICY
 from kernel.clock import system_clock
 from kernel.errors import ConflictError, InvalidError, NotFoundError, UnavailableError
+
+#: As the console's, but that the form may lead to the provider's page, whose address may be of the vendor's own domain.
+_POLICY = POLICY.replace("form-action 'self'", "form-action 'self' https:")
 
 
 @never_cache
@@ -30,4 +34,6 @@ def pay(request: HttpRequest, token: str) -> HttpResponseBase:
 
 
 def _shown(request: HttpRequest, context: dict[str, object], status: int = 200) -> HttpResponse:
-    return render(request, "console/pay.html", context, status=status)
+    response = render(request, "console/pay.html", context, status=status)
+    response.headers["Content-Security-Policy"] = _POLICY
+    return response

@@ -162,7 +162,9 @@ def connect(request: Any) -> HttpResponseBase:
 
 @page(roles=_CONNECT, methods=_BOTH, confirmed=True)
 def webhook_secret(request: Any) -> HttpResponseBase:
-    account = stripe_account_of(request.access.organization.pk)
+    account = _account(request.access.organization.pk)
+    if account is None:  # the key comes first
+        return redirect("console:connect_stripe")
 
     def work(fields: dict[str, Any]) -> Done:
         set_webhook_secret(

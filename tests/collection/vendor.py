@@ -47,6 +47,9 @@ class Vendor:
         self.fake.attach(at_stripe, does, declines=declines)
         take_customer(organization_id=self.organization.pk, stripe_customer=at_stripe, now=self.now)
 
+    def at_stripe(self, customer: Customer) -> str:
+        return PayingCustomer.objects.get(customer=customer).stripe_customer
+
     def invoice(self, customer: Customer, amount: str = "100.00") -> Invoice:
         """Finalized now, over one line; what it is for does not matter here."""
         charge = create_charge(customer=customer, description="Work", unit_amount=Decimal(amount), now=self.now)

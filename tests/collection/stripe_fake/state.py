@@ -231,15 +231,39 @@ class State:
         self.tell("charge.dispute.created", made)
         return made
 
+    def refund_some(self, intent: str, units: int) -> None:
+        """Somebody gives back up to so much in the dashboard."""
+        if left := min(units, self.left(intent)):
+            self.create_refund({"payment_intent": intent, "amount": str(left)})
+
+    def dispute_what_is_left(self, intent: str) -> None:
+        if left := self.left(intent):
+            self.dispute(intent, left)
+
+    def left(self, intent: str) -> int:
+        """What of a payment can still go back."""
+        charge = self.get("charge", self.get("payment_intent", intent)["latest_charge"])
+        return int(charge["amount"] - charge["amount_refunded"] - self._disputed(charge["id"]))
+
     def close_dispute(self, pk: str, status: str) -> None:
         found = self.get("dispute", pk)
         found["status"] = status
         self.tell("charge.dispute.closed", found)
 
     def _disputed(self, charge: str) -> int:
-        return sum(one["amount"] for one in self.tables["dispute"].values() if one["charge"] == charge)
+        """A dispute that is won frees what it held."""
+        held = [one for one in self.tables["dispute"].values() if one["status"] != "won"]
+        return sum(one["amount"] for one in held if one["charge"] == charge)
 
     # --- what tests look at
+
+    def payments(self, invoice: str) -> list[dict[str, Any]]:
+        return self._intents(invoice)
+
+    def open_disputes(self, invoice: str) -> list[dict[str, Any]]:
+        intents = {one["id"] for one in self._intents(invoice)}
+        found = [one for one in self.tables["dispute"].values() if one["payment_intent"] in intents]
+        return [one for one in found if one["status"] == "needs_response"]
 
     def received(self, invoice: str) -> int:
         """What payments for an invoice brought in all, in minor units."""
