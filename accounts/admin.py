@@ -26,7 +26,7 @@ from accounts.models import (
 )
 from accounts.services.api_keys import revoke_api_key
 from accounts.services.audit import act_as
-from accounts.services.two_factor import disable_two_factor, end_sessions
+from accounts.services.two_factor import disable_two_factor, end_sessions, record_person
 from kernel.clock import system_clock
 from rest.admin import KeptAdmin, OperatorAdmin, OperatorsOnly, ReadOnlyAdmin
 
@@ -75,6 +75,7 @@ class UserAdmin(OperatorsOnly, DjangoUserAdmin, ModelAdmin):  # type: ignore[mis
         act_as(request.user.get_username())
         for user in (chosen := list(queryset)):
             end_sessions(user)
+            record_person(user, "person.sign_out_everywhere")
         self.message_user(request, f"{len(chosen)} signed out of all sessions.", messages.SUCCESS)
 
     @admin.action(description="Take the second factor of the chosen away, who lost it")

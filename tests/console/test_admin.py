@@ -334,11 +334,14 @@ def test_a_run_whose_worker_was_lost_goes_on(operator: Client, monkeypatch: pyte
 
 def test_a_person_is_signed_out_everywhere_and_loses_a_second_factor(operator: Client) -> None:
     person = create_user(email="lost@example.com", password="x")
+    add_member(organization=set_up_organization(name="One"), user=person, role=Role.VIEWER)
     theirs = Client()
     theirs.force_login(person)
     TOTPDevice.objects.create(user=person, name="app", confirmed=True)
     assert "1 signed out" in act(operator, User, "sign_out", person)
     assert theirs.get("/").status_code == 302
+    entry = AuditEntry.objects.get(action="person.sign_out_everywhere")
+    assert (entry.actor, entry.target) == ("root@example.com", "lost@example.com")
     act(operator, User, "reset_second_factor", person)
     assert not TOTPDevice.objects.filter(user=person).exists()
 
