@@ -15,7 +15,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input $(if $(CI),--
 export PYTHONPATH := $(CURDIR):$(CURDIR)/sdk/src
 
 .DEFAULT_GOAL := help
-.PHONY: help run stop status test lint format bench clean reset
+.PHONY: help run stop status test lint format bench screenshots clean reset
 
 help:
 	@echo "make run      install, start everything, play the demo and keep serving (Ctrl-C stops it)"
@@ -25,6 +25,7 @@ help:
 	@echo "make lint     check style, types, layers and migrations"
 	@echo "make format   let ruff rewrite what it can"
 	@echo "make bench    run the benchmarks"
+	@echo "make screenshots  take the pictures of docs/images (needs Chromium)"
 	@echo "make clean    remove .venv and caches; data in var/ stays"
 	@echo "make reset    stop and remove all data in var/"
 	@echo
@@ -52,6 +53,9 @@ format: .venv/.installed-dev
 
 bench: .venv/.installed-dev
 	$(BIN)/python -m bench $(ARGS)
+
+screenshots: .venv/.installed-dev
+	$(BIN)/python -m tests.browser.screenshots
 
 clean: stop
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache staticfiles

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -14,6 +13,7 @@ from pytest_django import DjangoDbBlocker
 
 from accounts.facade import User
 from launcher.services import Services
+from tests.browser.chromium import find_chromium, launch
 from tests.browser.site import Site, running_site
 from tests.console.conftest import signed_in
 
@@ -24,8 +24,7 @@ _PATIENCE_MS = 30_000
 
 
 def _chromium() -> str:
-    found = os.environ.get("TAXIMETER_CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
-    if found:
+    if found := find_chromium():
         return found
     reason = "There is no Chromium: apt-get install chromium, or name one in TAXIMETER_CHROMIUM"
     if os.environ.get("CI"):
@@ -47,7 +46,7 @@ def _playwright() -> Iterator[Playwright]:
 def browser(request: pytest.FixtureRequest) -> Iterator[Browser]:
     path = _chromium()
     playwright: Playwright = request.getfixturevalue("_playwright")
-    browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox", "--disable-gpu"])
+    browser = launch(playwright, path)
     yield browser
     browser.close()
 
