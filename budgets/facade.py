@@ -1,7 +1,7 @@
 """What other rooms may use of budgets."""
 
 from budgets.contracts import Ask, Reserved, Verdict
-from budgets.models import Budget, Crossing
+from budgets.models import Budget, Crossing, Measure, PeriodKind, Scope
 from budgets.queries.budgets import BudgetState, budget_state, budgets_of, crossings_of, get_budget
 from budgets.queries.costs import CostAnswer, register_cost_reader
 from budgets.services.budgets import create_budget, remove_budget, update_budget
@@ -15,7 +15,10 @@ __all__ = [
     "BudgetState",
     "CostAnswer",
     "Crossing",
+    "Measure",
+    "PeriodKind",
     "Reserved",
+    "Scope",
     "Verdict",
     "budget_state",
     "budgets_of",
