@@ -6,7 +6,7 @@ In the reader's way (`console.reader`), and else as the examples here are.
 from __future__ import annotations
 
 from datetime import date
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import ROUND_DOWN, ROUND_HALF_UP, Decimal
 
 from console.reader import day_in, day_of_year_in, month_in, months_in, reader
 from kernel.money import EXACT, minor_digits, round_to_currency
@@ -14,6 +14,11 @@ from kernel.money import EXACT, minor_digits, round_to_currency
 MINUS = "\u2212"
 DASH = "\u2013"
 TIMES = "\u00d7"
+
+ELLIPSIS = "\u2026"
+
+#: Prices and amounts that somebody chose have no more decimal places than this.
+_MOST_PLACES, _PLACES_SHOWN = 12, 6
 
 #: What stands where there is no value.
 NOTHING = DASH
@@ -37,12 +42,13 @@ def taken_off(amount: Decimal, currency: str) -> str:
 
 
 def exact_money(amount: Decimal, currency: str) -> str:
-    """An amount with all the digits it has, at least its currency's: `$0.05`, `$0.000012`, `$49.00`."""
-    plain = amount.normalize(EXACT)
+    """An amount with all the digits it has, at least its currency's: `$0.05`, `$0.000012`, `$49.00`. What a division
+    left, such as `$67.064516…`, is cut to what can be read."""
+    plain, more = _readable(amount)
     places = -int(plain.as_tuple().exponent)
-    if places <= minor_digits(currency):
+    if places <= minor_digits(currency) and not more:
         return money(amount, currency)
-    return _signed(plain, currency)
+    return _signed(plain, currency) + more
 
 
 def small_money(amount: Decimal, currency: str) -> str:
@@ -54,10 +60,12 @@ def small_money(amount: Decimal, currency: str) -> str:
 
 
 def quantity(value: Decimal) -> str:
-    """Every digit, with thousands separators and no zeros at the end: `1,229`, `0.74`."""
+    """Every digit, with thousands separators and no zeros at the end: `1,229`, `0.74`. What a division left, such as
+    `386.129032…`, is cut to what can be read."""
+    plain, more = _readable(value)
     if language := reader():
-        return language.number(value)
-    return format(value.normalize(EXACT), ",f").replace("-", MINUS) if value else "0"
+        return language.number(plain) + more
+    return format(plain, ",f").replace("-", MINUS) + more if value else "0"
 
 
 def rounded(value: Decimal) -> str:
@@ -110,6 +118,14 @@ def months(first: date, last: date) -> str:
         return month(first)
     language = reader()
     return months_in(language, first, last) if language else f"{month(first)} {DASH} {month(last)}"
+
+
+def _readable(value: Decimal) -> tuple[Decimal, str]:
+    """The number, and an ellipsis where it has more places than any price has and was cut."""
+    plain = value.normalize(EXACT)
+    if -int(plain.as_tuple().exponent) <= _MOST_PLACES:
+        return plain, ""
+    return plain.quantize(Decimal(1).scaleb(-_PLACES_SHOWN), rounding=ROUND_DOWN, context=EXACT), ELLIPSIS
 
 
 def _signed(amount: Decimal, currency: str) -> str:

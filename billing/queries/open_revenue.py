@@ -49,19 +49,19 @@ class OpenAmounts:
 
 
 def open_amounts(
-    subscriptions: QuerySet[Subscription], months: Sequence[Month], *, at_once: int = PRICED_AT_ONCE
+    subscriptions: QuerySet[Subscription], months: Sequence[Month], *, at_once: int | None = None
 ) -> OpenAmounts:
     """What bills of `months` without an invoice come to so far. All `subscriptions` are of one organization.
 
-    Up to `at_once` subscriptions, and all of an organization with no more than `PRICED_AT_ONCE`, are priced by the
-    function that issues the invoices. Of more, the answer is what `billing.services.open_revenue` kept of that,
-    seconds to minutes ago.
+    Up to `at_once` subscriptions (`PRICED_AT_ONCE` unless given), and all of an organization with no more than
+    `PRICED_AT_ONCE`, are priced by the function that issues the invoices. Of more, the answer is what
+    `billing.services.open_revenue` kept of that, seconds to minutes ago.
     """
     if not months:
         return OpenAmounts(())
     few = list(subscriptions.order_by("id").values_list("pk", "organization_id")[: PRICED_AT_ONCE + 1])
     is_large = bool(few) and _is_large(few[0][1])
-    if len(few) <= at_once or not is_large:
+    if len(few) <= (PRICED_AT_ONCE if at_once is None else at_once) or not is_large:
         found = list(with_terms(Subscription.objects.filter(pk__in=[one for one, _ in few])))
         return OpenAmounts(tuple(amount for month in months for amount in price_amounts(found, month)))
     return _kept(subscriptions, [str(month) for month in months])

@@ -69,7 +69,7 @@ def _mark_changed(organization_id: int, now: datetime) -> bool:
     snapshot = current_snapshot()
     if reader.snapshot:
         changed = changed_periods(organization_id=organization_id, since=reader.snapshot, until=None, before=now)
-        customers = {one.customer for one in changed}
+        customers = {one.subject for one in changed}
         OpenRevenue.objects.filter(organization_id=organization_id, subscription__customer__key__in=customers).update(
             is_stale=True
         )

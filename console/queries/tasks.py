@@ -15,7 +15,8 @@ from kernel.money import EXACT
 
 @dataclass(frozen=True, slots=True)
 class TaskRow:
-    """`margin` is None where charge or cost is not known whole, or they are in two currencies."""
+    """`margin` is None where charge or cost is not known whole, or they are in two currencies, or all that the task is
+    charged for is charged by the period."""
 
     task: TaskView
     charge: Charge | None
@@ -26,6 +27,11 @@ class TaskRow:
         return self.task.totals
 
     @property
+    def is_charged(self) -> bool:
+        """Whether anything is charged by the unit: there is nothing to say where all is charged by the period."""
+        return self.charge is not None and not (self.charge.left_out and not self.charge.lines)
+
+    @property
     def duration_ms(self) -> int | None:
         ended = self.totals.ended_at
         return None if ended is None else round((ended - self.totals.started_at).total_seconds() * 1000)
@@ -33,14 +39,15 @@ class TaskRow:
 
 def task_row(task: TaskView, charge: Charge | None) -> TaskRow:
     costs, margin = task.costs, None
-    if charge is not None and not costs.unpriced_calls and set(costs.amounts) <= {charge.currency}:
+    by_period = charge is not None and bool(charge.left_out) and not charge.lines
+    if charge is not None and not by_period and not costs.unpriced_calls and set(costs.amounts) <= {charge.currency}:
         margin = EXACT.subtract(charge.amount, costs.amounts.get(charge.currency, Decimal(0)))
     return TaskRow(task, charge, margin)
 
 
 def charge_tiles(tasks: Sequence[TaskRow]) -> list[Tile]:
     """What the tasks listed are charged by the unit and leave, on average, where all are in one currency."""
-    charged = [one for one in tasks if one.charge is not None]
+    charged = [one for one in tasks if one.is_charged]
     currencies = {one.charge.currency for one in charged if one.charge}
     if len(currencies) != 1:
         return [Tile("Charge per task", NOTHING, "no task listed is charged by the unit")]

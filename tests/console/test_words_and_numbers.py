@@ -202,3 +202,11 @@ def test_when_a_price_is_charged_and_how_often_is_said() -> None:
 def test_what_is_taken_off_has_one_minus_and_what_is_added_none() -> None:
     assert formats.taken_off(Decimal("21"), "USD") == "\u2212$21.00"
     assert formats.taken_off(Decimal("-21"), "USD") == "$21.00"
+
+
+def test_what_a_division_left_is_cut_to_what_can_be_read() -> None:
+    third = Decimal("386.129032258064516129032258")
+    assert formats.quantity(third) == "386.129032\u2026"
+    assert formats.exact_money(-third, "USD") == "\u2212$386.129032\u2026"
+    assert formats.exact_money(Decimal("0.000000000012"), "USD") == "$0.000000000012"
+    assert formats.quantity(Decimal("0.000000000012")) == "0.000000000012"
