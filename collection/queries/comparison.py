@@ -97,7 +97,7 @@ def _of_call(kind: str, call: ProviderCall) -> Difference:
 
 def unbalanced_invoices(organization_id: int, since: datetime, *, named: Iterable[str | None]) -> list[Difference]:
     """Invoices for which our payments by the provider are not what the provider has kept of them, as our copies of its
-    things say. Those that a difference has `named` already are left out."""
+    things say. Those that a difference has `named` already, and those for which a call is under way, are left out."""
     kept = _kept(organization_id, since)
     booked = payments_of(organization_id).filter(Q(paid_at__gte=since) | Q(invoice__in=list(kept)), method="stripe")
     here: dict[str, Decimal] = dict.fromkeys(kept, Decimal(0))
@@ -106,7 +106,8 @@ def unbalanced_invoices(organization_id: int, since: datetime, *, named: Iterabl
     for payment in payments_of(organization_id).filter(invoice__in=booked.values("invoice"), method="stripe"):
         here[payment.invoice_id] = here.get(payment.invoice_id, Decimal(0)) + payment.amount
         at[payment.invoice_id], currencies[payment.invoice_id] = payment.paid_at, payment.currency
-    skipped, found = set(named), []
+    under_way = ProviderCall.objects.filter(organization_id=organization_id, state__in=OPEN_STATES)
+    skipped, found = {*named, *under_way.values_list("invoice_id", flat=True)}, []
     for invoice, ours in here.items():
         theirs, currency, instant = kept.get(invoice) or (Decimal(0), currencies.get(invoice, ""), at[invoice])
         if ours != theirs and invoice not in skipped:

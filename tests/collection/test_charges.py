@@ -136,6 +136,18 @@ def test_a_refund_goes_back_by_stripe(vendor: Vendor, amount: str) -> None:
     vendor.agrees()
 
 
+def test_a_refund_that_is_under_way_is_no_difference(vendor: Vendor) -> None:
+    vendor.invoice(vendor.customer())
+    vendor.work()
+    [payment] = payments_of(vendor.organization.pk)
+    refund_payment(payment=payment, now=vendor.now)
+    assert vendor.states("refund") == ["pending"]
+    assert vendor.differences() == []
+    vendor.later(hours=25)
+    [call] = vendor.calls("refund")
+    assert vendor.differences() == [("call_unanswered", call.pk, "refund 100 USD", "")]
+
+
 def test_a_refund_made_at_stripe_is_made_here(vendor: Vendor) -> None:
     invoice = vendor.invoice(vendor.customer())
     vendor.work()
