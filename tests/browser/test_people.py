@@ -44,8 +44,39 @@ def test_a_customer_follows_a_line_to_its_events(site: Site, browser_as: Browser
     page.locator("details.line summary", has_text="Turns").click()
     page.locator("details.line[open] .events table tbody tr").first.wait_for()
     assert_accessible(page)
+    other = site.vendor.invoice_of("acme")
+    refused = page.goto(f"/portal/invoices/{other.pk}")
+    assert refused is not None
+    assert refused.status == 404
+    assert "Acme" not in page.content()
     page.goto("/")
     assert page.url.endswith("/sign-in?next=/")
+
+
+def test_a_link_that_was_used_lets_nobody_in_and_says_how_to_get_another(site: Site, browser_as: BrowserAs) -> None:
+    customer = get_customer(organization_id=site.vendor.organization.pk, customer="birch")
+    _, link = create_portal_link(
+        organization=site.vendor.organization,
+        customer=customer.pk,
+        now=system_clock(),
+        link_of=lambda token: f"/portal/open/{token}",
+    )
+    first, second = browser_as(None, locale="de-DE"), browser_as(None, width=375, dark=True)
+    first.goto(link)
+    assert_accessible(first)
+    first.get_by_role("button", name="Open the portal").click()
+    first.get_by_role("heading", name="Overview").wait_for()
+    assert "49,00" in first.locator("main").inner_text()  # as it is written in German
+    gone = second.goto(link)
+    assert gone is not None
+    assert gone.status == 404
+    assert_accessible(second)
+    second.get_by_role("link", name="Ask for a new one").click()
+    second.get_by_label("The e-mail address that invoices go to").fill("ap@birch.example")
+    assert_fits(second)
+    assert_accessible(second)
+    second.keyboard.press("Enter")
+    second.get_by_text("a link is on its way").wait_for()
 
 
 def test_a_viewer_is_refused_what_a_viewer_may_not_do(site: Site, browser_as: BrowserAs) -> None:
