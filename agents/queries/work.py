@@ -80,7 +80,7 @@ def work(question: WorkQuestion) -> list[WorkRow]:
         found = cursor.fetchall()
     if not found:
         return []
-    names = [*question.group_by, *_PRICED_BY]
+    names = _columns(question)
     parts = [dict(zip(["start", *names, "span", "tasks", *_SUMMED], row, strict=True)) for row in found]
     table = rate_table(organization_id=question.organization_id, models={part["model"] for part in parts})
     begins = [question.period.start, *changes]
@@ -117,7 +117,7 @@ def _rate_changes(question: WorkQuestion) -> list[datetime]:
 
 def _statement(question: WorkQuestion, changes: list[datetime]) -> sql.Composed:
     by_customer = question.customers is not None or "customer" in question.group_by
-    columns = [*question.group_by, *_PRICED_BY]
+    columns = _columns(question)
     return sql.SQL(_SELECT).format(
         window=_window(question),
         groups=sql.SQL(", ").join(_column(question, name, i) for i, name in enumerate(columns)),
@@ -131,6 +131,10 @@ def _statement(question: WorkQuestion, changes: list[datetime]) -> sql.Composed:
         extra=_filters(question),
         places=sql.SQL(", ").join(sql.SQL(str(place + 1)) for place in range(len(columns) + 2)),
     )
+
+
+def _columns(question: WorkQuestion) -> list[str]:
+    return list(dict.fromkeys([*question.group_by, *_PRICED_BY]))
 
 
 def _column(question: WorkQuestion, name: str, place: int) -> sql.Composable:

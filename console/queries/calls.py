@@ -21,6 +21,9 @@ KINDS = ("model", "hardware", "region")
 class CallFigures:
     """Sums over calls. Costs are by rates or as reported; amounts of several currencies are never added up."""
 
+    #: Whether tokens are asked for too, which takes longer.
+    has_tokens = False
+
     def __init__(self, organization_id: int, selection: Selection, customers: Collection[str] | None) -> None:
         self._organization_id = organization_id
         self.selection = selection
@@ -28,8 +31,8 @@ class CallFigures:
 
     @cached_property
     def kinds(self) -> list[WorkRow]:
-        """By model, hardware and region."""
-        return self._ask(KINDS)
+        """By model, hardware and region; tokens only with `has_tokens`."""
+        return self._ask(KINDS, only_costs=not self.has_tokens)
 
     @cached_property
     def total(self) -> WorkRow:

@@ -17,6 +17,7 @@ from metering.facade import definition_of
 def models(request: Any) -> HttpResponseBase:
     """Calls of models: what they used and cost, by model, hardware and region."""
     figures = figures_of(request)
+    figures.calls.has_tokens = True
     context = filter_choices(figures, "customer", "agent", "plan", "calls", "currency")
     context["tables"] = calls_tables(figures)
     if figures.calls.kinds:
@@ -36,6 +37,7 @@ def models(request: Any) -> HttpResponseBase:
 def models_csv(request: Any) -> HttpResponseBase:
     """Every model, hardware and region with exact numbers."""
     figures = figures_of(request)
+    figures.calls.has_tokens = True
     name = f"models-{figures.selection.first}-{figures.selection.last}.csv"
     return HttpResponse(
         calls_csv(figures),

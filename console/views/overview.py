@@ -147,6 +147,7 @@ def chart_csv(request: Any, chart: str) -> HttpResponseBase:
     if build is None:
         raise Http404("There is no such chart")
     figures = figures_of(request)
+    figures.calls.has_tokens = True
     name = f"{chart}-{figures.selection.first}-{figures.selection.last}.csv"
     return HttpResponse(
         build(figures).to_csv(),
