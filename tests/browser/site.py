@@ -15,6 +15,7 @@ from django.db import connection
 from django.utils.http import urlsafe_base64_encode
 
 from accounts.facade import create_user, invite_member
+from agents.facade import advance_task_summaries
 from billing.contracts import start_plan_migration
 from billing.facade import (
     create_plan_version,
@@ -131,6 +132,7 @@ def _vendor() -> Vendor:
     made.record(turns("birch", 502, start=datetime(2026, 10, 6, 9, tzinfo=UTC), agent="desk"))
     made.record(task_events("birch", start=datetime(2026, 10, 7, 9, tzinfo=UTC)))
     made.record(turns("acme", 5, start=system_clock() - timedelta(minutes=5)))
+    advance_task_summaries()
     add_model(file=describe_model_file(MODELS / "tiny-llama.gguf"), actor="configuration", now=system_clock())
     create_endpoint(organization_id=made.organization.pk, url="https://erp.invalid/hooks", now=system_clock())
     made.close_october()
