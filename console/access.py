@@ -40,8 +40,6 @@ MAY: Mapping[str, frozenset[str]] = {
     "set_budgets": frozenset({Role.OWNER, Role.ADMIN, Role.FINANCE, Role.DEVELOPER}),
     # Take models of the engine out of use, where the organization runs this installation.
     "recall_models": frozenset({Role.OWNER, Role.ADMIN}),
-    # Set what alerts, and what stops agents.
-    "set_budgets": frozenset({Role.OWNER, Role.ADMIN, Role.FINANCE, Role.DEVELOPER}),
     # Let customers into their portal, and end that.
     "let_customers_in": frozenset({Role.OWNER, Role.ADMIN, Role.FINANCE, Role.DEVELOPER}),
     # Who did what.
