@@ -19,14 +19,20 @@ _COMPRESSED = (".xlsx", ".parquet")
 
 
 @contextmanager
-def directory_aside(directory: Path) -> Iterator[Path]:
+def directory_aside(directory: Path, name: str = "export") -> Iterator[Path]:
     """A directory beside the files of `directory` to write to; it goes when the block ends."""
     directory.mkdir(parents=True, exist_ok=True)
-    aside = Path(tempfile.mkdtemp(prefix=".export.", suffix=".tmp", dir=directory))
+    aside = Path(tempfile.mkdtemp(prefix=f".{name}.", suffix=".tmp", dir=directory))
     try:
         yield aside
     finally:
         shutil.rmtree(aside, ignore_errors=True)
+
+
+def remove_asides(directory: Path, name: str) -> None:
+    """Remove what those left who were killed while they wrote aside; nobody else may be at it now."""
+    for left in directory.glob(f".{name}.*.tmp"):
+        shutil.rmtree(left, ignore_errors=True)
 
 
 def synced(directory: Path) -> list[Path]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -53,12 +53,16 @@ class Target:
             with self._aside(Path(self._base, folder), name) as stream:
                 yield stream
         else:
-            # An object appears when its upload is completed, which closing the stream does; a failure leaves none.
-            stream = self._files.open_output_stream(f"{self._base}/{folder}/{name}")
+            # An object appears when its upload is completed, which closing the stream does: also after a failure, for
+            # a stream cannot be given up.
+            path = f"{self._base}/{folder}/{name}"
+            stream = self._files.open_output_stream(path)
             try:
                 yield stream
             except BaseException:
-                stream.abort()
+                with suppress(OSError):
+                    stream.close()
+                    self._files.delete_file(path)
                 raise
             stream.close()
 

@@ -16,7 +16,7 @@ from django.conf import settings
 from django.db import OperationalError, connection, transaction
 
 from billing.facade import read_one_snapshot, retried
-from exports.files import directory_aside, sha256_of, synced, write_archive
+from exports.files import directory_aside, remove_asides, sha256_of, synced, write_archive
 from exports.models import Export, ExportStatus
 from exports.services.places import KEPT, put_in_place
 from exports.services.telling import tell
@@ -91,7 +91,9 @@ def selection_of(export: Export) -> Selection:
 def _write(export: Export, progress: _Progress, now: datetime) -> dict[str, Any]:
     selection = selection_of(export)
     progress.expect(expected_rows(export.kinds, selection))
-    with directory_aside(Path(settings.EXPORT_DIR) / export.organization.public_id) as aside:
+    directory = Path(settings.EXPORT_DIR) / export.organization.public_id
+    remove_asides(directory, export.pk)
+    with directory_aside(directory, export.pk) as aside:
         totals = write_tables(
             selection=selection,
             kinds=export.kinds,
