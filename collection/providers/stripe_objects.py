@@ -53,6 +53,12 @@ class StripeObjects:
             found = _all(self._client.v1.payment_methods.list({"customer": customer, "limit": 100}))
         return sorted(found, key=lambda one: (one["created"], one["id"]), reverse=True)
 
+    def intents_of(self, customer: str, since: datetime) -> list[dict[str, Any]]:
+        """A customer's payments, as they are now."""
+        asked: Any = {**_since(since), "customer": customer}
+        with stripe_errors():
+            return _all(self._client.v1.payment_intents.list(asked))
+
     def intents_since(self, since: datetime) -> Iterator[dict[str, Any]]:
         with stripe_errors():
             yield from _each(self._client.v1.payment_intents.list(_since(since)))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -21,8 +21,12 @@ from collection.providers.stripe_client import Refused
 from collection.providers.stripe_objects import StripeObjects
 from collection.queries.accounts import may_charge, paying_customer, stripe_account_of
 from collection.services.dunning import plan_charges
+from collection.services.money import take_payment
 from collection.services.outbox import make_call
 from kernel.errors import ConflictError
+
+#: How long a payment by a page may be under way, such as a bank debit.
+_JUST = timedelta(days=14)
 
 
 class NothingDue(ConflictError):
@@ -150,8 +154,21 @@ def take_customer(*, organization_id: int, stripe_customer: str, now: datetime) 
             paying.stripe_customer, paying.deleted_at_provider = "", now
         paying.save()
     if is_new:
-        plan_charges(customers=[paying.customer], now=now)
+        busy = _take_payments(objects, paying, stripe_customer, now)
+        plan_charges(customers=[paying.customer], now=now, besides=busy)
     return paying
+
+
+def _take_payments(objects: StripeObjects, paying: PayingCustomer, stripe_customer: str, now: datetime) -> set[str]:
+    """Note what the customer has just paid: who pays on a page gives a card by it, and is not to be charged for the
+    same once more. Answers the invoices whose payments are still under way."""
+    busy = set()
+    for intent in objects.intents_of(stripe_customer, now - _JUST):
+        if intent["status"] == "succeeded":
+            take_payment(organization_id=paying.organization_id, intent=intent, now=now)
+        elif intent["status"] == "processing":
+            busy.add(str((intent.get("metadata") or {}).get("taximeter_invoice", "")))
+    return busy
 
 
 def _hint(method: dict[str, Any]) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 
 from django.db import transaction
@@ -200,10 +200,11 @@ def reinstate_customer(*, customer: Customer, now: datetime) -> int:
     return len(found)
 
 
-def plan_charges(*, customers: Iterable[Customer], now: datetime) -> int:
-    """A customer can be charged now: charge its open invoices that are charged by themselves and wait for nothing else.
-    Answers how many. `now` is the machine's time."""
+def plan_charges(*, customers: Iterable[Customer], now: datetime, besides: Collection[str] = ()) -> int:
+    """A customer can be charged now: charge its open invoices (`besides` these ids) that are charged by themselves and
+    wait for nothing else. Answers how many. `now` is the machine's time."""
     rows = InvoiceCollection.objects.filter(customer__in=list(customers), closed_at=None, is_automatic=True)
+    rows = rows.exclude(pk__in=list(besides))
     planned = 0
     for row in rows.select_related("invoice", "customer__test_clock").order_by("pk"):
         with transaction.atomic():

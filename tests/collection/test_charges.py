@@ -11,7 +11,7 @@ from collection.models import InvoiceCollection, ProviderPayment, ProviderRefund
 from collection.services.customers import payment_page, payment_setup_page, take_customer
 from collection.services.dunning import charge_now
 from tests.collection.stripe_fake import Fault
-from tests.collection.stripe_fake.state import ASKS, DECLINED, POOR, SLOW
+from tests.collection.stripe_fake.state import ASKS, DECLINED, GOOD, POOR, SLOW
 from tests.collection.vendor import Vendor
 
 CHARGE, REFUND = "POST /v1/payment_intents", "POST /v1/refunds"
@@ -227,6 +227,24 @@ def test_a_customer_pays_on_the_hosted_page(vendor: Vendor) -> None:
     vendor.hear()
     assert status(vendor, invoice.pk)[0] == "paid"
     vendor.work()
+    assert vendor.fake.received(invoice.pk) == 10000
+    vendor.agrees()
+
+
+@pytest.mark.parametrize("does", [GOOD, SLOW])
+def test_the_card_of_a_page_is_not_charged_for_what_was_paid_there(vendor: Vendor, does: str) -> None:
+    customer = vendor.customer(does=None)
+    invoice = vendor.invoice(customer)
+    session = payment_page(invoice=invoice, now=vendor.now).rsplit("/", 1)[1]
+    intent = vendor.fake.pay_page(session, does)
+    vendor.receive(next(one for one in vendor.fake.events if one["type"] == "payment_method.attached"))
+    vendor.work()
+    vendor.work()
+    assert vendor.states() == []
+    if does == SLOW:
+        vendor.fake.settle(intent["id"])
+    vendor.hear()
+    assert status(vendor, invoice.pk)[0] == "paid"
     assert vendor.fake.received(invoice.pk) == 10000
     vendor.agrees()
 

@@ -5,13 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from django.core.management import CommandError, call_command
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from accounts.facade import create_api_key
-from billing.facade import invoices_of
+from billing.facade import change_seller_profile, invoices_of, letter_context
 from collection.models import BankTransfer, ProviderEvent, StripeAccount
+from collection.services.accounts import change_policy
 from collection.services.bank_transfers import record_bank_transfer
 from collection.tasks import reconcile_one
 from tests.api import Api, make_api
@@ -136,6 +138,24 @@ def test_the_link_to_pay_leads_to_stripes_page_for_as_long_as_something_is_due(a
     vendor.agrees()
 
 
+def test_mail_and_documents_have_the_link_unless_the_seller_gave_another(vendor: Vendor) -> None:
+    customer = vendor.customer(does=None)
+    invoice = vendor.invoice(customer)
+    url = letter_context(invoice)["payment_url"]
+    assert url.startswith("http://127.0.0.1:8000/pay/inv_")
+    assert "Pay $100.00" in Client().get(url.removeprefix("http://127.0.0.1:8000")).content.decode()
+    own = "https://pay.example.com/{number}"
+    change_seller_profile(
+        organization_id=vendor.organization.pk, now=vendor.now, actor="ops@example.com", payment_url=own
+    )
+    assert letter_context(invoice)["payment_url"] == f"https://pay.example.com/{invoice.number}"
+    change_seller_profile(
+        organization_id=vendor.organization.pk, now=vendor.now, actor="ops@example.com", payment_url=""
+    )
+    change_policy(organization_id=vendor.organization.pk, now=vendor.now, provider="manual")
+    assert letter_context(invoice)["payment_url"] is None
+
+
 def test_a_link_that_was_not_made_here_leads_nowhere(db: None) -> None:
     for token in ("x", "inv_x.abc", "."):
         assert Client().get(f"/pay/{token}").status_code == 404
@@ -220,6 +240,22 @@ def test_the_nightly_comparison_fetches_what_no_webhook_brought(vendor: Vendor) 
     assert reconcile_one(organization_id=vendor.organization.pk) == 0
     assert invoices_of(vendor.organization.pk).get().status == "finalized"
     vendor.agrees()
+
+
+def test_a_command_compares_and_fails_where_something_differs(
+    vendor: Vendor, capsys: pytest.CaptureFixture[str]
+) -> None:
+    vendor.invoice(vendor.customer())
+    vendor.work()
+    call_command("reconcile_payments", organization=vendor.organization.key)
+    assert capsys.readouterr().out == "vendor: 1 compared, 0 differences\n"
+    [intent] = vendor.fake.tables["payment_intent"].values()
+    intent["amount_received"] = 9999
+    with pytest.raises(CommandError, match="1 differences"):
+        call_command("reconcile_payments")
+    assert "payment_differs" in capsys.readouterr().out
+    with pytest.raises(CommandError, match="No such organization"):
+        call_command("reconcile_payments", organization="nobody")
 
 
 def test_stripe_that_is_away_leaves_differences_as_they_are(vendor: Vendor) -> None:
