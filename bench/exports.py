@@ -3,10 +3,10 @@
     python -m bench exports [INVOICES] [LINES_EACH]
 
 First the lines of a month of INVOICES times LINES_EACH: its invoices are closed with one line, which is then split in
-the database into many of the same sum, so that the ledger still says what they come to. Then a month of INVOICES, closed
-as ever (a fee, seats, usage of two agents, 19 % tax): its invoices and lines in one export, what they booked in the
-ledger, and FOCUS. Each export is a process of its own, whose most memory is that of a worker doing this alone. The files
-are opened again, and must come to what the ledger has. On a busy machine look at the time of the processor.
+the database into many of the same sum, so that the ledger still says what they come to. Then a month of INVOICES,
+closed as ever (a fee, seats, usage of two agents, 19 % tax): its invoices and lines in one export, what they booked in
+the ledger, and FOCUS. Each export is a process of its own, whose most memory is that of a worker doing this alone. The
+files are opened again, and must come to what the ledger has. On a busy machine look at the time of the processor.
 """
 
 from __future__ import annotations
