@@ -12,6 +12,7 @@ from django.conf import settings
 from taximeter import Event, Meter
 
 from agents.domain.activity import compute_cost
+from agents.domain.costs import RateTable
 from agents.domain.readings import INFERENCE_CALL, read_event
 from agents.domain.summaries import Change, call_group, fold_call
 from agents.queries.rates import rate_table
@@ -48,14 +49,22 @@ def meter_for(*, organization_id: int, source: str, clock: Clock = system_clock)
 
 
 def call_cost(
-    *, organization_id: int, at: datetime, provider: str = "", model: str = "", hardware: str = "", **used: Any
+    *,
+    organization_id: int,
+    at: datetime,
+    provider: str = "",
+    model: str = "",
+    hardware: str = "",
+    rates: RateTable | None = None,
+    **used: Any,
 ) -> dict[str, Any]:
     """The cost fields of an inference call, by the rate in force at `at`; none where no price is known.
 
-    `used` is the call's other fields. Seconds of our own engine have a price without any rate: that of the settings.
+    `rates` are those of the model where they are known already; `used` is the call's other fields. Seconds of our own
+    engine have a price without any rate: that of the settings.
     `cost_basis` says that the cost was worked out from a rate, so that a summary may work it out again.
     """
-    table = rate_table(organization_id=organization_id, models={model})
+    table = rates if rates is not None else rate_table(organization_id=organization_id, models={model})
     rate = table.rate_at(at, provider=provider, model=model, hardware=hardware)
     if rate is not None:
         data = {**used, "provider": provider, "model": model, "hardware": hardware}

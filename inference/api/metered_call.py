@@ -5,8 +5,12 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
+from django.db import DatabaseError
+
+from agents.facade import RateTable, rate_table
 from inference.api import engine
 from inference.services.recording import call_event
 from kernel.clock import system_clock, to_rfc3339
@@ -56,10 +60,19 @@ class MeteredCall:
         self.call = call
         self._account: bytes | None = None
         self._recorded = False
+        self._rates: RateTable | None = None
 
     def note(self, account: bytes) -> None:
         """The latest account, as JSON."""
         self._account = account
+
+    def prepare(self) -> None:
+        """Looks up what the call's event will need, while the engine is still at work on the answer."""
+        if self._account is None or self._rates is not None:
+            return
+        models = {json.loads(self._account)["model"]}
+        with suppress(DatabaseError):  # `record` tries again, and says so
+            self._rates = rate_table(organization_id=self.call["organization_id"], models=models)
 
     def record(self) -> None:
         """Sends the event of what the engine computed, if it computed anything; further calls do nothing."""
@@ -69,7 +82,7 @@ class MeteredCall:
         if not account["input_tokens"]:
             return
         now = system_clock()
-        event = call_event(request_id=self.id, call=self.call, account=account, now=now)
+        event = call_event(request_id=self.id, call=self.call, account=account, now=now, rates=self._rates)
         result = ingest(organization_id=self.call["organization_id"], events=[event], received_at=now)
         if result.rejected:
             logger.error("call %s was refused: %s", self.id, result.rejected[0].detail)

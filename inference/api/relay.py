@@ -90,6 +90,7 @@ def relay(answer: engine.Answer, call: MeteredCall, aside: Aside, form: Form) ->
                 call.record()
             if text:
                 yield text
+                call.prepare()
     except GeneratorExit:
         with aside():
             _finish_for_nobody(pieces, call, form)

@@ -9,7 +9,7 @@ from typing import Any
 
 from taximeter import Event, Meter
 
-from agents.facade import call_cost
+from agents.facade import RateTable, call_cost
 from kernel.clock import parse_rfc3339
 
 SOURCE = "taximeter/inference"
@@ -18,10 +18,18 @@ SOURCE = "taximeter/inference"
 _CUT_OFF = "error"
 
 
-def call_event(*, request_id: str, call: Mapping[str, Any], account: Mapping[str, Any], now: datetime) -> Event:
+def call_event(
+    *,
+    request_id: str,
+    call: Mapping[str, Any],
+    account: Mapping[str, Any],
+    now: datetime,
+    rates: RateTable | None = None,
+) -> Event:
     """The event of one call: `call` is who it was for (`CallHeaders.as_call`), `account` what the engine measured.
 
-    Its time is the call's end where the engine said it, `now` where the engine died before.
+    `rates` are those of its model, where they are known already. Its time is the call's end where the engine said it,
+    `now` where the engine died before.
     """
     measured = {name: value for name, value in account.items() if name != "finished_at"}
     measured["finish_reason"] = measured["finish_reason"] or _CUT_OFF
@@ -37,6 +45,8 @@ def call_event(*, request_id: str, call: Mapping[str, Any], account: Mapping[str
         turn_id=call["turn_id"],
         provider="taximeter",
         **measured,
-        **call_cost(organization_id=call["organization_id"], at=ended_at, provider="taximeter", **measured),
+        **call_cost(
+            organization_id=call["organization_id"], at=ended_at, provider="taximeter", rates=rates, **measured
+        ),
     )
     return built[0]
