@@ -13,6 +13,7 @@ names, as a browser that takes gzip is sent them.
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import statistics
@@ -33,6 +34,8 @@ def main(events: int = 5_000_000, customers: int = 1_000, invoices: int = 10_000
         from django.conf import settings  # noqa: PLC0415 - Django is set up only now
 
         settings.ALLOWED_HOSTS = ["testserver"]
+        # Addresses that are no pages are asked for too, to find out.
+        logging.getLogger("django.request").setLevel(logging.CRITICAL)
         vendor = Vendor(events, customers, max(1, invoices // customers))
         vendor.make()
         measure(vendor)
