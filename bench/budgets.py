@@ -38,7 +38,7 @@ from launcher.paths import ROOT
 from launcher.services import Services
 
 #: The budget of the first part, and what its plan charges for a turn.
-AMOUNT, PRICE = Decimal("500.00"), Decimal("0.05")
+AMOUNT, PRICE = Decimal("100.00"), Decimal("0.05")
 ASKERS, ASKED_A_SECOND = 4, 25
 BATCH = 500
 CROSSINGS = 20
