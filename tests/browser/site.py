@@ -93,7 +93,6 @@ class Site:
             "plan": "hybrid",
             "budget": "cap",
             "model": "tiny-random-llama",
-            "budget": "cap",
             "export": exports_of(self.vendor.organization.pk).latest("pk").pk,
             "schedule": schedules_of(self.vendor.organization.pk).latest("pk").pk,
             "transfer": bank_transfers_of(self.vendor.organization.pk).latest("pk").pk,
@@ -152,7 +151,12 @@ def _budgets(vendor: Vendor) -> None:
     fields = {"measure": {"meter": "turns"}, "period": "total", "thresholds": thresholds}
     create_budget(organization=vendor.organization, key="cap", name="All turns", amount=Decimal(40), **fields)
     create_budget(
-        organization=vendor.organization, key="acme-cap", amount=Decimal(100), scope="customer", customer="acme", **fields
+        organization=vendor.organization,
+        key="acme-cap",
+        amount=Decimal(100),
+        scope="customer",
+        customer="acme",
+        **fields,
     )
     evaluate_budgets(now=system_clock())
 
