@@ -6,11 +6,10 @@ from decimal import Decimal
 
 import pytest
 
-from billing.facade import invoices_of, issue_credit_note, pay_invoice, payments_of, refund_payment
-from collection.models import InvoiceCollection, ProviderPayment, ProviderRefund
+from billing.facade import invoices_of, pay_invoice, payments_of
+from collection.models import InvoiceCollection, ProviderPayment
 from collection.services.customers import payment_page, payment_setup_page, take_customer
 from collection.services.dunning import charge_now
-from tests.collection.stripe_fake import Fault
 from tests.collection.stripe_fake.state import ASKS, DECLINED, GOOD, POOR, SLOW
 from tests.collection.vendor import Vendor
 
@@ -116,104 +115,6 @@ def test_what_a_bank_debit_came_to_is_found_without_any_webhook(vendor: Vendor) 
     vendor.fake.settle(intent)
     vendor.later(hours=2)
     vendor.work()
-    assert status(vendor, invoice.pk)[0] == "paid"
-    vendor.agrees()
-
-
-@pytest.mark.parametrize("amount", ["100.00", "30.00"])
-def test_a_refund_goes_back_by_stripe(vendor: Vendor, amount: str) -> None:
-    invoice = vendor.invoice(vendor.customer())
-    vendor.work()
-    [payment] = payments_of(vendor.organization.pk)
-    refund_payment(payment=payment, now=vendor.now, amount=payment.amount.__class__(amount))
-    vendor.work()
-    vendor.hear()
-    vendor.work()
-    assert vendor.states("refund") == ["succeeded"]
-    assert status(vendor, invoice.pk) == ("finalized", amount)
-    assert vendor.fake.kept(invoice.pk) == 10000 - int(amount.replace(".", ""))
-    assert vendor.states() == ["succeeded"], "what went back is not charged again by itself"
-    vendor.agrees()
-
-
-def test_a_refund_that_is_under_way_is_no_difference(vendor: Vendor) -> None:
-    vendor.invoice(vendor.customer())
-    vendor.work()
-    [payment] = payments_of(vendor.organization.pk)
-    refund_payment(payment=payment, now=vendor.now)
-    assert vendor.states("refund") == ["pending"]
-    assert vendor.differences() == []
-    vendor.later(hours=25)
-    [call] = vendor.calls("refund")
-    assert vendor.differences() == [("call_unanswered", call.pk, "refund 100 USD", "")]
-
-
-def test_a_refund_made_at_stripe_is_made_here(vendor: Vendor) -> None:
-    invoice = vendor.invoice(vendor.customer())
-    vendor.work()
-    [intent] = vendor.fake.tables["payment_intent"]
-    vendor.fake.create_refund({"payment_intent": intent, "amount": "2500"})
-    assert [kind for kind, *_ in vendor.differences()] == ["refund_missing_here"]
-    vendor.hear()
-    assert status(vendor, invoice.pk) == ("finalized", "25.00")
-    assert vendor.states("refund") == []
-    vendor.agrees()
-
-
-def test_a_credit_note_of_a_paid_invoice_gives_back_by_stripe(vendor: Vendor) -> None:
-    invoice = vendor.invoice(vendor.customer())
-    vendor.work()
-    paid = invoices_of(vendor.organization.pk).get(pk=invoice.pk)
-    [line] = paid.lines.all()
-    issue_credit_note(invoice=paid, now=vendor.now, lines={line.pk: line.amount / 4}, refund="refund")
-    vendor.work()
-    vendor.hear()
-    assert vendor.states("refund") == ["succeeded"]
-    assert vendor.fake.kept(invoice.pk) == 7500
-    assert status(vendor, invoice.pk) == ("paid", "0.00")
-    vendor.agrees()
-
-
-def test_a_refund_that_fails_later_is_a_difference_until_it_is_made(vendor: Vendor) -> None:
-    invoice = vendor.invoice(vendor.customer())
-    vendor.work()
-    [payment] = payments_of(vendor.organization.pk)
-    refund_payment(payment=payment, now=vendor.now)
-    vendor.work()
-    [refund] = vendor.fake.tables["refund"]
-    vendor.fake.fail_refund(refund)
-    vendor.hear()
-    assert ProviderRefund.objects.get().status == "failed"
-    [call] = vendor.calls("refund")
-    assert [(kind, subject) for kind, subject, *_ in vendor.differences()] == [("refund_not_made", call.pk)]
-    assert vendor.fake.kept(invoice.pk) == 10000
-
-
-def test_a_lost_dispute_takes_the_money_back_and_the_invoice_is_due_again(vendor: Vendor) -> None:
-    invoice = vendor.invoice(vendor.customer())
-    vendor.work()
-    [intent] = vendor.fake.tables["payment_intent"]
-    dispute = vendor.fake.dispute(intent)
-    vendor.hear()
-    assert status(vendor, invoice.pk)[0] == "paid"
-    vendor.agrees()
-    vendor.fake.close_dispute(dispute["id"], "lost")
-    vendor.hear()
-    vendor.later(days=60)
-    vendor.work()
-    assert status(vendor, invoice.pk) == ("finalized", "100.00")
-    assert (vendor.states(), vendor.states("refund")) == (["succeeded"], [])
-    assert vendor.fake.kept(invoice.pk) == 0
-    vendor.agrees()
-
-
-def test_a_dispute_that_is_won_changes_nothing(vendor: Vendor) -> None:
-    invoice = vendor.invoice(vendor.customer())
-    vendor.work()
-    [intent] = vendor.fake.tables["payment_intent"]
-    dispute = vendor.fake.dispute(intent)
-    vendor.fake.close_dispute(dispute["id"], "won")
-    vendor.hear()
     assert status(vendor, invoice.pk)[0] == "paid"
     vendor.agrees()
 
@@ -324,60 +225,6 @@ def test_a_customer_deleted_at_stripe_is_charged_no_more(vendor: Vendor) -> None
     vendor.invoice(customer)
     vendor.work()
     assert vendor.states() == []
-    vendor.agrees()
-
-
-@pytest.mark.parametrize("fault", list(Fault))
-@pytest.mark.parametrize("path", [CHARGE, REFUND])
-def test_whatever_happens_on_the_way_money_moves_once(vendor: Vendor, path: str, fault: Fault) -> None:
-    invoice = vendor.invoice(vendor.customer())
-    vendor.fake.fail(path, fault, fault)
-    vendor.work()
-    vendor.later(minutes=30)
-    vendor.work()
-    vendor.later(hours=24)  # a key that remembers an error that nothing came of is good for nothing before
-    vendor.work()
-    vendor.work()
-    [payment] = payments_of(vendor.organization.pk)
-    refund_payment(payment=payment, now=vendor.now)
-    vendor.work()
-    vendor.later(minutes=30)
-    vendor.work()
-    vendor.later(hours=24)
-    vendor.work()
-    vendor.work()
-    vendor.hear()
-    assert (vendor.states()[-1], vendor.states("refund")[-1]) == ("succeeded", "succeeded")
-    assert vendor.fake.received(invoice.pk) == 10000
-    assert vendor.fake.kept(invoice.pk) == 0
-    vendor.agrees()
-
-
-@pytest.mark.parametrize("fault", [Fault.CUT_BEFORE, Fault.CUT_AFTER])
-def test_a_call_that_was_cut_off_for_more_than_a_day_is_looked_up(vendor: Vendor, fault: Fault) -> None:
-    invoice = vendor.invoice(vendor.customer())
-    vendor.fake.fail(CHARGE, fault)
-    vendor.work()
-    vendor.later(hours=30)
-    vendor.fake.forget_keys()
-    vendor.work()
-    vendor.work()
-    assert vendor.fake.received(invoice.pk) == 10000
-    assert status(vendor, invoice.pk)[0] == "paid"
-    vendor.hear()
-    vendor.agrees()
-
-
-def test_a_webhook_may_come_before_the_answer(vendor: Vendor) -> None:
-    invoice = vendor.invoice(vendor.customer())
-    vendor.fake.fail(CHARGE, Fault.CUT_AFTER)
-    vendor.work()
-    assert vendor.states() == ["pending"]
-    vendor.hear()
-    assert vendor.states() == ["succeeded"]
-    vendor.later(hours=1)
-    vendor.work()
-    assert vendor.fake.received(invoice.pk) == 10000
     vendor.agrees()
 
 

@@ -5,17 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from django.core.management import CommandError, call_command
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from accounts.facade import create_api_key
 from billing.facade import change_seller_profile, invoices_of, letter_context
-from collection.models import BankTransfer, ProviderEvent, StripeAccount
+from collection.models import BankTransfer, StripeAccount
 from collection.services.accounts import change_policy
 from collection.services.bank_transfers import record_bank_transfer
-from collection.tasks import reconcile_one
 from tests.api import Api, make_api
 from tests.collection.stripe_fake import Fault, StripeFake
 from tests.collection.stripe_fake.server import KEY, SECRET
@@ -23,13 +21,6 @@ from tests.collection.stripe_fake.state import POOR
 from tests.collection.vendor import Vendor
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def api(vendor: Vendor) -> Api:
-    """Of the vendor's organization."""
-    _, secret = create_api_key(organization=vendor.organization, scopes=["admin"])
-    return Api(vendor.organization, Client(headers={"authorization": f"Bearer {secret}"}))
 
 
 def put(api: Api, path: str, body: dict[str, Any]) -> Any:
@@ -191,95 +182,6 @@ def test_a_suspended_customer_is_reinstated(api: Api, vendor: Vendor) -> None:
     assert api.post("customers/acme/reinstate", {}).json()["is_suspended"] is False
 
 
-def test_a_transfer_pays_the_invoice_whose_number_stands_in_its_text(api: Api, vendor: Vendor) -> None:
-    invoice = vendor.invoice(vendor.customer(does=None))
-    body = {
-        "reference": "bank-1",
-        "amount": "60.00",
-        "currency": "USD",
-        "received_at": "2026-11-02T08:00:00Z",
-        "text": f"payment {(invoice.number or '').replace('-', ' ').lower()} thanks",
-    }
-    made = api.post("bank_transfers", body)
-    assert (made.status_code, made.json()["invoice"], made.json()["unmatched"]) == (201, invoice.pk, "0.00")
-    assert api.post("bank_transfers", body).json() == made.json(), "the same again changes nothing"
-    assert api.post("bank_transfers", {**body, "amount": "61.00"}).json()["code"] == "bank_transfer_conflict"
-    assert api.get(f"invoices/{invoice.pk}").json()["amount_due"] == "40.00"
-    lost = api.post("bank_transfers", {**body, "reference": "bank-2", "text": "thanks"}).json()
-    assert (lost["invoice"], lost["unmatched"]) == (None, "60.00")
-    [unmatched] = api.get("bank_transfers", unmatched="true").json()["data"]
-    matched = api.post(f"bank_transfers/{unmatched['id']}/match", {"invoice": invoice.pk}).json()
-    assert (matched["invoice"], matched["unmatched"]) == (invoice.pk, "20.00")
-    assert api.get(f"invoices/{invoice.pk}").json()["status"] == "paid"
-    assert api.post(f"bank_transfers/{unmatched['id']}/match", {"invoice": invoice.pk}).status_code == 409
-
-
-def test_differences_are_listed_until_they_are_resolved(api: Api, vendor: Vendor) -> None:
-    vendor.invoice(vendor.customer())
-    vendor.work()
-    [intent] = vendor.fake.tables["payment_intent"]
-    vendor.fake.create_refund({"payment_intent": intent, "amount": "2500"})
-    vendor.differences()
-    [found] = api.get("reconciliation_differences", open="true").json()["data"]
-    assert (found["kind"], found["here"], found["there"]) == ("refund_missing_here", "", "25 USD succeeded")
-    vendor.hear()
-    vendor.differences()
-    assert api.get("reconciliation_differences", open="true").json()["data"] == []
-    [resolved] = api.get("reconciliation_differences", open="false").json()["data"]
-    assert resolved["id"] == found["id"]
-    assert resolved["resolved_at"] is not None
-    runs = api.get("reconciliations").json()["data"]
-    assert [one["open_differences"] for one in runs] == [0, 1]
-
-
-def test_the_nightly_comparison_fetches_what_no_webhook_brought(vendor: Vendor) -> None:
-    vendor.invoice(vendor.customer())
-    vendor.work()
-    [intent] = vendor.fake.tables["payment_intent"]
-    vendor.fake.create_refund({"payment_intent": intent, "amount": "2500"})
-    assert reconcile_one(organization_id=vendor.organization.pk) == 0
-    assert invoices_of(vendor.organization.pk).get().status == "finalized"
-    vendor.agrees()
-
-
-def test_a_command_compares_and_fails_where_something_differs(
-    vendor: Vendor, capsys: pytest.CaptureFixture[str]
-) -> None:
-    vendor.invoice(vendor.customer())
-    vendor.work()
-    call_command("reconcile_payments", organization=vendor.organization.key)
-    assert capsys.readouterr().out == "vendor: 1 compared, 0 differences\n"
-    [intent] = vendor.fake.tables["payment_intent"].values()
-    intent["amount_received"] = 9999
-    with pytest.raises(CommandError, match="1 differences"):
-        call_command("reconcile_payments")
-    assert "payment_differs" in capsys.readouterr().out
-    with pytest.raises(CommandError, match="No such organization"):
-        call_command("reconcile_payments", organization="nobody")
-
-
-def test_stripe_that_is_away_leaves_differences_as_they_are(vendor: Vendor) -> None:
-    vendor.invoice(vendor.customer())
-    vendor.work()
-    [intent] = vendor.fake.tables["payment_intent"]
-    vendor.fake.create_refund({"payment_intent": intent, "amount": "2500"})
-    before = vendor.differences()
-    vendor.fake.fail("GET /v1/refunds", Fault.CUT_BEFORE)
-    with pytest.raises(AssertionError):
-        vendor.differences()
-    assert vendor.differences() == before
-
-
-def test_meters_are_mapped_over_the_api(api: Api, vendor: Vendor) -> None:
-    api.meter("turns", event_type="agent.turn", aggregation="count")
-    made = api.post("stripe_meters", {"meter": "turns", "event_name": "agent_turns", "since": "2026-11-01T10:30:00Z"})
-    assert made.json() == {"meter": "turns", "event_name": "agent_turns", "since": "2026-11-01T10:00:00Z"}
-    assert api.get("stripe_meters").json()["data"] == [made.json()]
-    assert api.post("stripe_meters", {"meter": "none", "event_name": "x"}).status_code == 404
-    assert api.client.delete("/api/v1/stripe_meters/turns").status_code == 204
-    assert api.get("stripe_meters/turns").json()["code"] == "stripe_meter_not_found"
-
-
 def test_lists_ask_as_much_for_many_as_for_few(api: Api, vendor: Vendor) -> None:
     customer = vendor.customer()
     lists = ("provider_calls", "provider_payments", "invoice_collections", "bank_transfers", "reconciliations")
@@ -329,76 +231,3 @@ def test_another_organization_sees_nothing_of_it(vendor: Vendor, another_api: Ap
         assert another_api.get(path).status_code == 404
     for path in ("provider_calls", "provider_payments", "invoice_collections"):
         assert another_api.get(path).json()["data"] == []
-
-
-class TestWebhooks:
-    """What Stripe's door takes."""
-
-    def send(self, vendor: Vendor, body: bytes, signature: str, token: str | None = None) -> Any:
-        token = token or StripeAccount.objects.get(organization=vendor.organization).webhook_token
-        return Client().post(
-            f"/webhooks/stripe/{token}",
-            data=body,
-            content_type="application/json",
-            headers={"stripe-signature": signature},
-        )
-
-    def event(self, vendor: Vendor) -> dict[str, Any]:
-        vendor.invoice(vendor.customer())
-        vendor.work()
-        return next(one for one in vendor.fake.events if one["type"] == "payment_intent.succeeded")
-
-    def test_a_signed_event_is_written_down_once(self, vendor: Vendor) -> None:
-        body, signature = vendor.fake.signed(self.event(vendor))
-        for _ in range(2):
-            answer = self.send(vendor, body, signature)
-            assert (answer.status_code, answer.json()) == (200, {"received": True})
-        assert ProviderEvent.objects.filter(type="payment_intent.succeeded").count() == 1
-
-    def test_what_is_not_signed_or_was_signed_long_ago_is_refused(self, vendor: Vendor) -> None:
-        event = self.event(vendor)
-        body, signature = vendor.fake.signed(event)
-        wrong = [
-            (body + b" ", signature),
-            (body, ""),
-            (body, "t=1,v1=00"),
-            vendor.fake.signed(event, secret="whsec_another"),
-            vendor.fake.signed(event, at=vendor.now.timestamp() - 3600),
-        ]
-        for sent, mark in wrong:
-            answer = self.send(vendor, sent, mark)
-            assert (answer.status_code, answer.json()["code"]) == (400, "signature_invalid")
-        assert not ProviderEvent.objects.exists()
-
-    def test_an_endpoint_that_nobody_has_takes_nothing(self, vendor: Vendor) -> None:
-        body, signature = vendor.fake.signed(self.event(vendor))
-        assert self.send(vendor, body, signature, token="nobody").status_code == 404
-
-    def test_another_organizations_endpoint_does_not_take_it(self, vendor: Vendor) -> None:
-        from tests.collection.vendor import make_vendor
-
-        other = make_vendor(vendor.fake, "Other")
-        StripeAccount.objects.filter(organization=other.organization).update(webhook_secret=b"")
-        body, signature = vendor.fake.signed(self.event(vendor))
-        assert self.send(other, body, signature).status_code == 400
-        empty = vendor.fake.signed(vendor.fake.events[0], secret="")
-        assert self.send(other, *empty).status_code == 400
-
-    def test_a_large_body_is_refused(self, vendor: Vendor) -> None:
-        assert self.send(vendor, b"x" * (512 * 1024 + 1), "t=1,v1=00").status_code == 413
-
-    @pytest.mark.parametrize(
-        "body", [b"", b"[]", b"null", b"{}", b'{"type": 3}', b"\xff", b'{"type": "refund.created"}']
-    )
-    def test_signed_nonsense_makes_nothing_fail(self, vendor: Vendor, body: bytes) -> None:
-        import hashlib
-        import hmac
-
-        seconds = int(vendor.now.timestamp())
-        mark = hmac.new(SECRET.encode(), f"{seconds}.".encode() + body, hashlib.sha256).hexdigest()
-        assert self.send(vendor, body, f"t={seconds},v1={mark}").status_code in {200, 400}
-
-    def test_events_of_other_types_are_answered_and_forgotten(self, vendor: Vendor) -> None:
-        event = {**self.event(vendor), "id": "evt_x", "type": "price.created"}
-        assert self.send(vendor, *vendor.fake.signed(event)).status_code == 200
-        assert not ProviderEvent.objects.exists()
