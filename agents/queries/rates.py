@@ -6,6 +6,7 @@ from django.db.models import Q, QuerySet
 
 from agents.domain.costs import Rate, RateTable
 from agents.models import CostRate
+from rest.statements import run
 
 _FIELDS = (
     "provider", "model", "hardware", "currency", "effective_from", "input_per_million", "cached_input_per_million",
@@ -13,17 +14,18 @@ _FIELDS = (
 )  # fmt: skip
 
 
+_RATES = f"""
+    SELECT {", ".join(_FIELDS)}, organization_id IS NOT NULL FROM agents_costrate
+    WHERE (organization_id = %s OR organization_id IS NULL) AND model = ANY(%s)
+"""  # noqa: S608 - names of ours
+
+
 def rate_table(*, organization_id: int, models: Collection[str]) -> RateTable:
     """All that is needed to price calls of `models`: what holds for the organization and for everyone. One query."""
     # Rates for names that begin so are looked up by every beginning of the names there are.
     beginnings = {f"{model[:length]}*" for model in models for length in range(len(model) + 1)}
-    found = CostRate.objects.filter(
-        Q(organization_id=organization_id) | Q(organization=None), model__in={*models, "", *beginnings}
-    ).order_by()
-    return RateTable(
-        Rate(**{name: getattr(rate, name) for name in _FIELDS}, is_own=rate.organization_id is not None)
-        for rate in found
-    )
+    found = run(_RATES, [organization_id, [*{*models, "", *beginnings}]])
+    return RateTable(Rate(**dict(zip(_FIELDS, row[:-1], strict=True)), is_own=row[-1]) for row in found)
 
 
 def cost_rates_of(organization_id: int) -> QuerySet[CostRate]:
