@@ -26,6 +26,7 @@ class Totals:
         self._money = [
             (place, column.name) for place, column in enumerate(self.table.columns) if column.kind == "money"
         ]
+        self._names = [name for _, name in self._money]
         self._currency = names.index(self.table.currency) if self._money else 0
         self._uncounted = [(names.index(name), values) for name, values in self.table.uncounted.items()]
 
@@ -40,7 +41,7 @@ class Totals:
             self.counted[currency] = self.counted.get(currency, 0) + 1
             sums = self.sums.get(currency)
             if sums is None:
-                sums = self.sums[currency] = {name: _ZERO for _, name in self._money}
+                sums = self.sums[currency] = dict.fromkeys(self._names, round_to_currency(_ZERO, currency))
             for place, name in self._money:
                 if row[place]:
                     sums[name] = EXACT.add(sums[name], row[place])
