@@ -3,9 +3,10 @@
     python -m bench door [ROUNDS] [TOKENS]
 
 Raw is llama.cpp's own server in a process of its own, with the parameters that the engine gives it. The door is
-the web server as in production, the engine behind it and PostgreSQL with synchronous_commit=on. Rounds alternate,
-so that a noisy machine disturbs both. One stream: one client, one request after the other. Four: four clients
-at once, whose requests wait for each other in both. Processor time is that of all processes but the client's.
+the web server as in production, the engine behind it and PostgreSQL with synchronous_commit=on. One stream: one
+client, the same prompt there and here, which of them first alternates, so that a noisy machine disturbs both. Four:
+four clients at once, whose requests wait for each other in both. Processor time is that of all processes but the
+client's.
 """
 
 from __future__ import annotations
@@ -45,11 +46,23 @@ def main(rounds: int = 7, tokens: int = 128) -> None:
         _, secret = create_api_key(organization=create_organization(name="Bench"), scopes=["ingest"])
         with _raw(services) as raw, _door(services, secret) as door:
             print(f"{tokens} tokens an answer, {rounds} rounds, medians of the rounds; ratios are door to raw")
-            for clients in (1, 4):
+            for groups in ([[prompt] for prompt in PROMPTS], [PROMPTS]):  # one stream, and four
                 for place in (raw, door):
-                    place.measure(clients, tokens)  # first requests set things up
-                pairs = [(raw.measure(clients, tokens), door.measure(clients, tokens)) for _ in range(rounds)]
-                _print(clients, pairs)
+                    place.measure(groups[0], tokens)  # first requests set things up
+                _print(len(groups[0]), _pairs(raw, door, groups * rounds, tokens))
+
+
+def _pairs(raw: Place, door: Place, groups: list[list[str]], tokens: int) -> list[tuple[Measured, Measured]]:
+    """Raw and door for each group of prompts, by turns the one and the other first."""
+    pairs = []
+    for number, prompts in enumerate(groups):
+        if number % 2:
+            there = door.measure(prompts, tokens)
+            pairs.append((raw.measure(prompts, tokens), there))
+        else:
+            here = raw.measure(prompts, tokens)
+            pairs.append((here, door.measure(prompts, tokens)))
+    return pairs
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +95,13 @@ def _print(clients: int, pairs: list[tuple[Measured, Measured]]) -> None:
         )
     speeds, processors = [d.speed / r.speed for r, d in pairs], [r.processor / d.processor for r, d in pairs]
     for name, ratios in (("tokens per second", speeds), ("tokens per processor second", processors)):
-        print(f"    {name}: {statistics.median(ratios):.4f} (rounds {min(ratios):.4f} to {max(ratios):.4f})")
+        low, _, high = statistics.quantiles(ratios, n=4)
+        print(f"    {name}: {statistics.median(ratios):.4f} (the middle half {low:.4f} to {high:.4f})")
+    spent = [
+        sum(pair[side].processor_seconds for pair in pairs) / sum(pair[side].tokens for pair in pairs)
+        for side in (0, 1)
+    ]
+    print(f"    tokens per processor second of all together: {spent[0] / spent[1]:.4f}")
 
 
 class Place:
@@ -91,17 +110,15 @@ class Place:
     def __init__(self, address: str | int, secret: str, pids: list[int]) -> None:
         self._address, self._secret, self._pids = address, secret, pids
 
-    def measure(self, clients: int, tokens: int) -> Measured:
-        counts, firsts = [0] * clients, [0.0] * clients
+    def measure(self, prompts: list[str], tokens: int) -> Measured:
+        """All of `prompts` at once, each by a client of its own."""
+        counts, firsts = [0] * len(prompts), [0.0] * len(prompts)
 
         def ask(number: int) -> None:
-            prompts = PROMPTS if clients == 1 else [PROMPTS[number]]
-            for prompt in prompts:
-                count, firsts[number] = self._chat(prompt, tokens)
-                counts[number] += count
+            counts[number], firsts[number] = self._chat(prompts[number], tokens)
 
         spent, began = self._processor(), time.perf_counter()
-        threads = [threading.Thread(target=ask, args=(number,)) for number in range(clients)]
+        threads = [threading.Thread(target=ask, args=(number,)) for number in range(len(prompts))]
         for thread in threads:
             thread.start()
         for thread in threads:
