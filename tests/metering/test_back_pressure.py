@@ -83,9 +83,7 @@ def test_what_the_database_cannot_store_is_kept_by_no_half(
     assert post([event("first"), event("last")]).json() == {"accepted": 2, "duplicates": 0, "rejected": []}
 
 
-def test_under_several_times_its_load_the_door_goes_on_and_sends_the_rest_away(
-    system: System, post: Post
-) -> None:
+def test_under_several_times_its_load_the_door_goes_on_and_sends_the_rest_away(system: System, post: Post) -> None:
     secret = system.manage("create_api_key", "--organization", "vendor", "--scope", "ingest").stdout.strip()
     sender = Sender(system.port, secret)
     sender.send(200, 4, patience=None, seconds=0.3)  # the first requests of a process take longer
