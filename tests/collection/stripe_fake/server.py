@@ -126,6 +126,8 @@ class StripeFake(State):
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    #: Headers and body are written one after the other: the second is not to wait until the first is acknowledged.
+    disable_nagle_algorithm = True
 
     def log_message(self, *_: Any) -> None:
         pass
