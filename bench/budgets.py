@@ -75,6 +75,7 @@ class Bench:
             if answer.status not in (429, 503):
                 assert answer.status == 200, (answer.status, content)
                 return json.loads(content)
+            connection.close()  # the server may do so meanwhile; the next request opens it again
             time.sleep(float(answer.headers.get("Retry-After", 1)))
 
 
