@@ -8,6 +8,7 @@ from django.http import HttpRequest
 from agents.models import (
     Agent,
     AgentVersion,
+    CallDay,
     CallHour,
     CallUsage,
     CostRate,
@@ -130,4 +131,15 @@ class CallHourAdmin(ReadOnlyAdmin):
     list_filter = ("organization",)
     list_select_related = ("organization",)
     ordering = ("-organization", "-hour", "-kind_key")
+    sortable_by = ()
+
+
+@admin.register(CallDay)
+class CallDayAdmin(ReadOnlyAdmin):
+    """Summed up from the calls, too."""
+
+    list_display = ("day", "organization", "model", "provider", "hardware", "agent", "calls", "output_tokens")
+    list_filter = ("organization",)
+    list_select_related = ("organization",)
+    ordering = ("-organization", "-day", "-kind_key")
     sortable_by = ()

@@ -8,7 +8,7 @@ of months are the real ones.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -162,7 +162,7 @@ class Vendor:
         """What the projection of tasks and calls makes of the events."""
         from django.db import connection  # noqa: PLC0415
 
-        from agents.models import CallHour, CallUsage, TaskProjection, TaskSummary  # noqa: PLC0415
+        from agents.models import CallDay, CallHour, CallUsage, TaskProjection, TaskSummary  # noqa: PLC0415
 
         with connection.cursor() as cursor:
             cursor.execute(
@@ -176,6 +176,7 @@ class Vendor:
         for model, rows in rows_of.items():
             _copy(model, rows)
         _copy(CallHour, iter(hours.values()))
+        _copy(CallDay, iter(_days_of(hours.values())))
         TaskProjection.objects.update_or_create(
             organization=self.organization, defaults={"xid": max(transactions.values()) + 1}
         )
@@ -294,6 +295,19 @@ class Vendor:
 
     def customer_of(self, task: int) -> str:
         return f"customer-{task * 7919 % self.customers}"
+
+
+def _days_of(hours: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The sums of the hours of each day and kind."""
+    days: dict[tuple[UUID, datetime], dict[str, Any]] = {}
+    for hour in hours:
+        day = hour["hour"].replace(hour=0)
+        named = {name: value for name, value in hour.items() if name != "hour"} | {"day": day}
+        whole = days.setdefault((hour["kind_key"], day), named)
+        if whole is not named:
+            for name in (*_USED, "tasks"):
+                whole[name] += hour[name]
+    return list(days.values())
 
 
 def _copy(model: Any, rows: Iterator[dict[str, Any]]) -> None:

@@ -2,13 +2,14 @@
 
 from agents.models.catalogue import Agent, AgentVersion, Provider, agent_id
 from agents.models.costs import CostRate
-from agents.models.projection import CallHour, CallUsage, TaskProjection, TaskSummary
+from agents.models.projection import CallDay, CallHour, CallUsage, TaskProjection, TaskSummary
 from agents.models.work import AttemptState, Task, TaskAttempt, TaskState
 
 __all__ = [
     "Agent",
     "AgentVersion",
     "AttemptState",
+    "CallDay",
     "CallHour",
     "CallUsage",
     "CostRate",

@@ -118,16 +118,11 @@ class CallUsage(models.Model):
         return f"{self.model} {self.hour:%Y-%m-%d %H}:00"
 
 
-class CallHour(models.Model):
-    """What calls of one kind used in one hour (UTC): `CallUsage` summed over customers and tasks.
-
-    Dashboards read it: it does not grow with the number of tasks. `tasks` are those whose first call of this kind was
-    in this hour. `kind_key` is the hash of all that is told apart but the hour.
-    """
+class CallsOfKind(models.Model):
+    """What calls of one kind used in a stretch of time. `kind_key` is the hash of all that is told apart but that."""
 
     organization = models.ForeignKey("accounts.Organization", related_name="+", **_ORGANIZATION)
     kind_key = models.UUIDField()
-    hour = models.DateTimeField()
     agent = models.TextField(null=True)
     provider = models.TextField()
     model = models.TextField()
@@ -144,6 +139,19 @@ class CallHour(models.Model):
     cost = ExactField(default=0)
 
     class Meta:
+        abstract = True
+
+
+class CallHour(CallsOfKind):
+    """What calls of one kind used in one hour (UTC): `CallUsage` summed over customers and tasks.
+
+    Dashboards read it: it does not grow with the number of tasks. `tasks` are those whose first call of this kind was
+    in this hour.
+    """
+
+    hour = models.DateTimeField()
+
+    class Meta:
         verbose_name_plural = "hours of calls"
         constraints = [
             models.UniqueConstraint(fields=["organization", "hour", "kind_key"], name="one_row_per_hour_and_kind")
@@ -151,3 +159,18 @@ class CallHour(models.Model):
 
     def __str__(self) -> str:
         return f"{self.model} {self.hour:%Y-%m-%d %H}:00"
+
+
+class CallDay(CallsOfKind):
+    """`CallHour` summed over each day of UTC, for days that need not be told apart by the hour."""
+
+    day = models.DateTimeField(help_text="the midnight (UTC) it begins with")
+
+    class Meta:
+        verbose_name_plural = "days of calls"
+        constraints = [
+            models.UniqueConstraint(fields=["organization", "day", "kind_key"], name="one_row_per_day_and_kind")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.model} {self.day:%Y-%m-%d}"

@@ -1,6 +1,7 @@
 """What calls of models used and cost over a period, for dashboards: few rows, however many tasks there were.
 
-Costs are kept by the hour (UTC), and an hour belongs to the period and the window that it begins in.
+Costs are kept by the hour (UTC), and an hour belongs to the period and the window that it begins in. Whole days are
+read from sums of their hours, where nobody asks about customers.
 """
 
 from __future__ import annotations
@@ -13,12 +14,13 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from django.db import connection
-from django.db.models import Q
+from django.db.models import Model, Q
 from psycopg import sql
 
 from agents.domain.costs import Costs, RateTable, cost_of_calls
+from agents.domain.days import take_apart
 from agents.domain.summaries import QUANTITIES, CallTotals
-from agents.models import CallHour, CallUsage, CostRate
+from agents.models import CallDay, CallHour, CallUsage, CostRate
 from agents.queries.rates import rate_table
 from kernel.money import EXACT
 from kernel.period import Period
@@ -31,8 +33,12 @@ _SUMMED = ("calls", *QUANTITIES, "cost")
 
 _SELECT = """
 SELECT {window} AS start, {groups}, {span}, {tasks}, {sums}
-FROM {table} WHERE organization_id = {organization} AND hour >= {first} AND hour < {end} AND {extra}
+FROM ({source}) calls
 GROUP BY {places}
+"""
+
+_SOURCE = """
+SELECT {at} AS begin, {names} FROM {table} WHERE organization_id = {organization} AND ({within}) AND {extra}
 """
 
 
@@ -121,15 +127,47 @@ def _statement(question: WorkQuestion, changes: list[datetime]) -> sql.Composed:
     return sql.SQL(_SELECT).format(
         window=_window(question),
         groups=sql.SQL(", ").join(_column(question, name, i) for i, name in enumerate(columns)),
-        span=sql.SQL("width_bucket(hour, {}::timestamptz[])").format(sql.Literal(changes)) if changes else sql.SQL("0"),
+        span=sql.SQL("width_bucket(begin, {}::timestamptz[])").format(sql.Literal(changes))
+        if changes
+        else sql.SQL("0"),
         tasks=sql.SQL("count(*) FILTER (WHERE is_first)") if by_customer else sql.SQL("sum(tasks)"),
         sums=sql.SQL(", ").join(_sum(question, name) for name in _SUMMED),
-        table=sql.Identifier((CallUsage if by_customer else CallHour)._meta.db_table),
-        organization=sql.Literal(question.organization_id),
-        first=sql.Literal(question.period.start),
-        end=sql.Literal(question.period.end),
-        extra=_filters(question),
+        source=_tasks(question) if by_customer else _days_and_hours(question, changes),
         places=sql.SQL(", ").join(sql.SQL(str(place + 1)) for place in range(len(columns) + 2)),
+    )
+
+
+def _tasks(question: WorkQuestion) -> sql.Composed:
+    return _source(question, CallUsage, "hour", ["is_first", "customer"], [question.period])
+
+
+def _days_and_hours(question: WorkQuestion, changes: list[datetime]) -> sql.Composed:
+    days, hours = take_apart(question.period, window=question.window, zone=question.zone, changes=changes)
+    parts = [
+        _source(question, table, at, ["tasks"], periods)
+        for table, at, periods in ((CallDay, "day", days), (CallHour, "hour", hours))
+        if periods
+    ]
+    return sql.SQL(" UNION ALL ").join(parts)
+
+
+def _source(
+    question: WorkQuestion, table: type[Model], at: str, more: list[str], periods: list[Period]
+) -> sql.Composed:
+    names = (*more, "agent", "region", *_PRICED_BY, *_SUMMED)
+    within = (
+        sql.SQL("{at} >= {start} AND {at} < {end}").format(
+            at=sql.Identifier(at), start=sql.Literal(one.start), end=sql.Literal(one.end)
+        )
+        for one in periods
+    )
+    return sql.SQL(_SOURCE).format(
+        at=sql.Identifier(at),
+        names=sql.SQL(", ").join(map(sql.Identifier, names)),
+        table=sql.Identifier(table._meta.db_table),
+        organization=sql.Literal(question.organization_id),
+        within=sql.SQL(" OR ").join(within),
+        extra=_filters(question),
     )
 
 
@@ -154,7 +192,7 @@ def _sum(question: WorkQuestion, name: str) -> sql.Composable:
 def _window(question: WorkQuestion) -> sql.Composable:
     if question.window == "total":
         return sql.SQL("NULL::timestamptz")
-    return sql.SQL("greatest(date_trunc({}, hour, {}), {})").format(
+    return sql.SQL("greatest(date_trunc({}, begin, {}), {})").format(
         sql.Literal(question.window), sql.Literal(question.zone.key), sql.Literal(question.period.start)
     )
 

@@ -1,27 +1,27 @@
-"""The part of the projection that is about calls of models: by task, and summed over tasks and customers by hour."""
+"""The part of the projection that is about calls of models: by task, and summed over them by hour and by day."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import fields
-from datetime import datetime
+from dataclasses import fields, replace
+from datetime import UTC, datetime
 from uuid import UUID
 
 from agents.domain.summaries import CallTotals, Change, HourTotals, call_group, fold_call, hour_of
-from agents.models import CallHour, CallUsage
+from agents.models import CallDay, CallHour, CallUsage
 
 _CALLS = [field.name for field in fields(CallTotals)]
 _CALL_UPDATES = sorted(set(_CALLS) - {"group_key", "hour"})
-_HOURS = [field.name for field in fields(HourTotals)]
-_HOUR_UPDATES = sorted(set(_HOURS) - {"kind_key", "hour"})
+_SUMS = [field.name for field in fields(HourTotals) if field.name != "hour"]
+_SUM_UPDATES = sorted(set(_SUMS) - {"kind_key"})
 
 Groups = dict[UUID, dict[datetime, CallTotals]]
 Hours = dict[tuple[UUID, datetime], HourTotals]
 
 
 def take_in_calls(organization_id: int, changes: Iterable[Change]) -> None:
-    """Add calls that came to both tables, and take off those that were taken back. Within the step's transaction."""
+    """Add calls that came to all tables, and take off those that were taken back. Within the step's transaction."""
     seen = [(call_group(change.reading), change) for change in changes]
     groups = _stored_groups(organization_id, {group.group_key for group, _ in seen if group.group_key})
     before = {key: _first(hours) for key, hours in groups.items()}
@@ -38,7 +38,8 @@ def take_in_calls(organization_id: int, changes: Iterable[Change]) -> None:
             touched[key, totals.hour] = totals
             news.append((hour_of(totals, totals.hour), step))
     _write_groups(organization_id, touched.values())
-    _take_in_hours(organization_id, news)
+    _take_in_sums(CallHour, "hour", organization_id, news)
+    _take_in_sums(CallDay, "day", organization_id, news)
 
 
 def _moved(hours: dict[datetime, CallTotals], before: datetime | None) -> list[tuple[CallTotals, int]]:
@@ -76,30 +77,44 @@ def _write_groups(organization_id: int, totals: Iterable[CallTotals]) -> None:
     )
 
 
-def _take_in_hours(organization_id: int, news: Iterable[tuple[HourTotals, Change | int]]) -> None:
-    """Each of `news` is a call that came or was taken back, or a task that is counted in that hour or no longer."""
-    found = [(empty.kind_key, empty.hour, empty, change) for empty, change in news]
-    stored = CallHour.objects.filter(
+def _take_in_sums(
+    table: type[CallHour | CallDay], at: str, organization_id: int, news: Iterable[tuple[HourTotals, Change | int]]
+) -> None:
+    """Each of `news` is a call that came or was taken back, or a task that is counted in that hour or no longer.
+
+    `at` is the table's name for when a sum begins.
+    """
+    found = [(empty.kind_key, _begin(empty.hour, at), empty, change) for empty, change in news]
+    stored = table.objects.filter(
         organization_id=organization_id,
-        hour__in={hour for _, hour, _, _ in found},
         kind_key__in={key for key, _, _, _ in found},
+        **{f"{at}__in": {begin for _, begin, _, _ in found}},
     )
-    hours: Hours = {
-        (row.kind_key, row.hour): HourTotals(**{name: getattr(row, name) for name in _HOURS}) for row in stored
+    sums: Hours = {
+        (row.kind_key, getattr(row, at)): HourTotals(
+            hour=getattr(row, at), **{name: getattr(row, name) for name in _SUMS}
+        )
+        for row in stored
     }
-    for key, hour, empty, change in found:
-        totals = hours.setdefault((key, hour), empty)
+    for key, begin, empty, change in found:
+        if (key, begin) not in sums:
+            sums[key, begin] = replace(empty, hour=begin)
+        totals = sums[key, begin]
         if isinstance(change, int):
             totals.tasks += change
         else:
             fold_call(totals, change)
-    CallHour.objects.bulk_create(
+    table.objects.bulk_create(
         [
-            CallHour(organization_id=organization_id, **{name: getattr(one, name) for name in _HOURS})
-            for one in hours.values()
+            table(organization_id=organization_id, **{at: one.hour}, **{name: getattr(one, name) for name in _SUMS})
+            for one in sums.values()
         ],
         update_conflicts=True,
-        unique_fields=["organization", "hour", "kind_key"],
-        update_fields=_HOUR_UPDATES,
+        unique_fields=["organization", at, "kind_key"],
+        update_fields=_SUM_UPDATES,
         batch_size=1_000,
     )
+
+
+def _begin(hour: datetime, at: str) -> datetime:
+    return hour.astimezone(UTC).replace(hour=0) if at == "day" else hour

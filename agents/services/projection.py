@@ -10,7 +10,7 @@ from django.db import connection, transaction
 
 from agents.domain.readings import TYPES, key_of
 from agents.domain.summaries import Change, TaskTotals, fold_task
-from agents.models import CallHour, CallUsage, TaskProjection, TaskSummary
+from agents.models import CallDay, CallHour, CallUsage, TaskProjection, TaskSummary
 from agents.queries.changes import change_of
 from agents.services.calls import take_in_calls
 from metering.facade import LogPosition, changes_in_log, organizations_behind
@@ -77,6 +77,7 @@ def rebuild(*, organization_id: int) -> None:
         TaskSummary.objects.filter(organization_id=organization_id).delete()
         CallUsage.objects.filter(organization_id=organization_id).delete()
         CallHour.objects.filter(organization_id=organization_id).delete()
+        CallDay.objects.filter(organization_id=organization_id).delete()
         TaskProjection.objects.filter(organization_id=organization_id).update(
             xid=0, identity=UUID(int=0), is_correction=False
         )

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from agents.facade import CostQuestion, WorkQuestion, costs, work
-from agents.models import CallHour, CallUsage, CostRate
+from agents.models import CallDay, CallHour, CallUsage, CostRate
 from agents.services import projection
 from kernel.period import Period
 from metering.facade import ingest, void_event
@@ -116,12 +116,52 @@ def test_a_task_counts_once_where_its_first_call_was_whatever_is_taken_back(orga
     assert sum(CallHour.objects.values_list("tasks", flat=True)) == CallUsage.objects.filter(is_first=True).count() == 1
 
 
+@pytest.mark.parametrize("window", ["total", "day", "month"])
+@pytest.mark.parametrize("zone", ["UTC", "Asia/Kolkata", "Europe/Berlin", "Pacific/Apia"])
+def test_days_answer_what_their_hours_do(organization_id: int, zone: str, window: str) -> None:
+    rate(organization_id, "10", datetime(2026, 1, 1, tzinfo=UTC))
+    rate(organization_id, "30", datetime(2026, 10, 24, 7, tzinfo=UTC))
+    put(
+        organization_id, *(call(str(i), hours=-7 * i, task=f"t-{i % 9}", region=("eu", "us")[i % 2]) for i in range(99))
+    )
+    here = ZoneInfo(zone)
+    periods = [
+        Period(datetime(2026, 10, day, tzinfo=here), datetime(2026, month, 2, tzinfo=here))
+        for day, month in ((1, 11), (3, 11), (24, 11), (31, 11))
+    ]
+    periods.append(Period(NOON - timedelta(days=9, minutes=30), NOON - timedelta(hours=1)))
+
+    def answers(**fields: Any) -> list[Any]:
+        asked = (WorkQuestion(organization_id, one, ("region",), window, here, **fields) for one in periods)
+        rows = (sorted(work(one), key=lambda row: (row.start or NOON, row.group["region"])) for one in asked)
+        return [
+            [(row.start, row.group, row.tasks, row.calls, row.quantities, row.costs) for row in one] for one in rows
+        ]
+
+    assert answers() == answers(customers=("acme",))
+    assert any(answers())
+
+
+def test_a_day_is_the_sum_of_its_hours(organization_id: int) -> None:
+    put(organization_id, *(call(str(i), hours=-5 * i, task=f"t-{i % 3}") for i in range(20)))
+    void_event(organization_id=organization_id, source="desk", event_id="3", reason="test", at=NOON)
+    projection.advance_task_summaries()
+    sums: dict[datetime, list[Any]] = {}
+    for hour, tasks, calls, seconds in CallHour.objects.values_list("hour", "tasks", "calls", "compute_seconds"):
+        whole = sums.setdefault(hour.replace(hour=0), [0, 0, Decimal(0)])
+        whole[:] = [whole[0] + tasks, whole[1] + calls, whole[2] + seconds]
+    days = CallDay.objects.values_list("day", "tasks", "calls", "compute_seconds")
+    assert {day: numbers for day, *numbers in days} == sums
+    assert len(sums) == 5
+
+
 def test_the_sums_are_made_anew_from_the_log(organization_id: int) -> None:
     put(organization_id, call("1"), call("2", hours=1), call("3", task="t-2"))
 
     def rows() -> list[Any]:
         names = ("kind_key", "hour", "tasks", "calls", "input_tokens", "region")
-        return list(CallHour.objects.order_by("hour").values_list(*names))
+        days = CallDay.objects.values_list("day", "tasks", "calls")
+        return [*CallHour.objects.order_by("hour").values_list(*names), *days]
 
     before = rows()
     projection.rebuild(organization_id=organization_id)
