@@ -7,6 +7,7 @@ or of none. What is used and held together never passes where a total stops.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -72,14 +73,18 @@ def check_entitlement(*, organization_id: int, ask: Ask, now: datetime) -> Verdi
     return _verdict(organization_id, ask, facts, now)
 
 
-def check_work(*, organization_id: int, customer: str, agent: str, now: datetime) -> Verdict:
+def check_work(
+    *, organization_id: int, customer: str | None, agent: str | None, now: datetime, is_customers_own: bool = False
+) -> Verdict:
     """Whether an agent may begin, or go on with, some work for a customer: no budget that stops and concerns them is
-    used up. A customer that does not exist yet is stopped by what is the organization's or the agent's."""
-    try:
-        facts = facts_of(organization_id=organization_id, customer=customer, now=now)
-    except NotFoundError:
-        facts = facts_of_nobody(customer)
-    return _verdict(organization_id, Ask(customer=customer, agent=agent), facts, now)
+    used up. Work for nobody, or for a customer that does not exist yet, is stopped by what is the organization's or the
+    agent's. `is_customers_own`: the customer asks, who hears of no other limits than its own."""
+    facts = facts_of_nobody(customer or "")
+    if customer:
+        with suppress(NotFoundError):
+            facts = facts_of(organization_id=organization_id, customer=customer, now=now)
+    ask = Ask(customer=facts.key, agent=agent, is_customers_own=is_customers_own)
+    return _verdict(organization_id, ask, facts, now)
 
 
 def _verdict(organization_id: int, ask: Ask, facts: Facts, now: datetime) -> Verdict:

@@ -11,6 +11,7 @@ from typing import Any
 from django.db import DatabaseError
 
 from agents.facade import RateTable, rate_table
+from budgets.facade import check_work
 from inference.api import engine
 from inference.services.recording import call_event
 from kernel.clock import system_clock, to_rfc3339
@@ -27,6 +28,12 @@ class NotRecorded(UnavailableError):
     """The call was refused by the log, so its answer is not given."""
 
     code = "call_not_recorded"
+
+
+class CallStopped(ForbiddenError):
+    """Nothing more is to be spent on this. Clients take it as final, where they would try a 429 again."""
+
+    code = "budget_stopped"
 
 
 def call_of(headers: Mapping[str, str], *, organization_id: int, only_customer: str | None = None) -> dict[str, Any]:
@@ -61,6 +68,18 @@ class MeteredCall:
         self._account: bytes | None = None
         self._recorded = False
         self._rates: RateTable | None = None
+
+    def refuse_if_stopped(self, *, is_customers_own: bool) -> None:
+        """Raises `CallStopped` where a budget that stops is used up, or the customer is suspended."""
+        verdict = check_work(
+            organization_id=self.call["organization_id"],
+            customer=self.call["customer"],
+            agent=(self.call["agent"] or "").partition("@")[0] or None,
+            now=system_clock(),
+            is_customers_own=is_customers_own,
+        )
+        if not verdict.allowed:
+            raise CallStopped(verdict.detail or "", code=verdict.reason)
 
     def note(self, account: bytes) -> None:
         """The latest account, as JSON."""

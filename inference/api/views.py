@@ -57,6 +57,7 @@ class CallView(OpenAiView):
                 only_customer=request.auth.customer,
             )
         )
+        call.refuse_if_stopped(is_customers_own=request.auth.customer is not None)
         aside = request.META.get("taximeter.set_aside", nullcontext)
         with aside():
             answer = engine.send("POST", self.path, body, request_id=call.id, call=call.call)
