@@ -36,6 +36,11 @@ _give_memory_back()
 
 django = get_wsgi_application()
 
-from config.entrance import Entrance  # noqa: E402 - Django comes first
+from django.urls import get_resolver  # noqa: E402 - Django comes first
+
+from config.entrance import Entrance  # noqa: E402
+
+# All views now, or each worker's first visitor would wait for them.
+_ = get_resolver().url_patterns
 
 application = Entrance(django)
