@@ -6,7 +6,7 @@ read from sums of their hours, where nobody asks about customers.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -28,7 +28,8 @@ from kernel.period import Period
 #: What calls can be told apart by. Only by customer does it take longer the more tasks there were.
 WORK_GROUPS = ("customer", "agent", "provider", "model", "hardware", "region")
 
-_PRICED_BY = ("provider", "model", "hardware", "cost_currency")
+_RATED_BY = ("provider", "model", "hardware")
+_PRICED_BY = (*_RATED_BY, "cost_currency")
 _SUMMED = ("calls", *QUANTITIES, "cost")
 
 _SELECT = """
@@ -87,7 +88,7 @@ def work(question: WorkQuestion) -> list[WorkRow]:
     if not found:
         return []
     names = _columns(question)
-    parts = [dict(zip(["start", *names, "span", "tasks", *_SUMMED], row, strict=True)) for row in found]
+    parts = [_part(zip(["start", *names, "span", "tasks", *_SUMMED], row, strict=True)) for row in found]
     table = rate_table(organization_id=question.organization_id, models={part["model"] for part in parts})
     begins = [question.period.start, *changes]
     rows: dict[Any, WorkRow] = {}
@@ -98,6 +99,11 @@ def work(question: WorkQuestion) -> list[WorkRow]:
             rows[key] = WorkRow(part["start"], group)
         _add(rows[key], part, begins[part["span"]], table)
     return list(rows.values())
+
+
+def _part(columns: Iterable[tuple[str, Any]]) -> dict[str, Any]:
+    part = dict(columns)
+    return dict(zip(_RATED_BY, part.pop("rated_by", None) or ("", "", ""), strict=True)) | part
 
 
 def _add(row: WorkRow, part: dict[str, Any], at: datetime, table: RateTable) -> None:
@@ -126,7 +132,7 @@ def _statement(question: WorkQuestion, changes: list[datetime]) -> sql.Composed:
     columns = _columns(question)
     return sql.SQL(_SELECT).format(
         window=_window(question),
-        groups=sql.SQL(", ").join(_column(question, name, i) for i, name in enumerate(columns)),
+        groups=sql.SQL(", ").join(map(_column, columns)),
         span=sql.SQL("width_bucket(begin, {}::timestamptz[])").format(sql.Literal(changes))
         if changes
         else sql.SQL("0"),
@@ -172,15 +178,16 @@ def _source(
 
 
 def _columns(question: WorkQuestion) -> list[str]:
-    return list(dict.fromkeys([*question.group_by, *_PRICED_BY]))
+    priced_by = ("rated_by", "cost_currency") if question.only_costs else _PRICED_BY
+    return list(dict.fromkeys([*question.group_by, *priced_by]))
 
 
-def _column(question: WorkQuestion, name: str, place: int) -> sql.Composable:
-    """What is asked for, and then what prices follow from: nothing, where the cost was reported."""
-    column = sql.Identifier(name)
-    if not question.only_costs or place < len(question.group_by) or name == "cost_currency":
-        return column
-    return sql.SQL("CASE WHEN cost_currency IS NULL THEN {} ELSE '' END").format(column)
+def _column(name: str) -> sql.Composable:
+    """`rated_by` is what a price follows from, as one value to sort by; nothing, where the cost was reported."""
+    if name != "rated_by":
+        return sql.Identifier(name)
+    names = sql.SQL(", ").join(map(sql.Identifier, _RATED_BY))
+    return sql.SQL("CASE WHEN cost_currency IS NULL THEN ARRAY[{}] END").format(names)
 
 
 def _sum(question: WorkQuestion, name: str) -> sql.Composable:
