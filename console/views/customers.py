@@ -18,11 +18,9 @@ from billing.facade import (
 )
 from budgets.facade import budget_state, budgets_of
 from console.access import page
-from console.queries import figure_charts
 from console.queries.customers import list_customers
 from console.queries.figures import Figures
 from console.queries.lines import lines_of_upcoming
-from console.queries.meters import usage_by_meter
 from console.queries.subscriptions import as_of, history_of
 from console.queries.tiles import activity_tiles, cost_tile
 from console.views.overview import figures_of, filter_choices
@@ -67,16 +65,7 @@ def customer(request: Any, customer: str) -> HttpResponseBase:
         "invoices": list(Invoice.objects.filter(customer=found).order_by("-month", "-pk")[:24]),
     }
     if figures.usage.meters:
-        context |= {
-            "tiles": [*activity_tiles(figures), cost_tile(figures)],
-            "charts": [
-                figure_charts.usage_by_window(figures),
-                figure_charts.cost_by_window(figures),
-                figure_charts.usage_by_agent(figures),
-                figure_charts.cost_by_model(figures),
-            ],
-            "usage": usage_by_meter(figures),
-        }
+        context["tiles"] = [*activity_tiles(figures), cost_tile(figures)]
     return render(request, "console/customer.html", context)
 
 

@@ -91,15 +91,22 @@ def overview(request: Any) -> HttpResponseBase:
         ),
     }
     if figures.usage.meters:
-        context |= {
-            "tiles": overview_tiles(figures),
-            "main_charts": [figure_charts.usage_by_window(figures), figure_charts.cost_by_window(figures)],
-        }
+        context["tiles"] = overview_tiles(figures)
     return render(request, "console/overview.html", context)
 
 
 #: What pages ask for once they are shown: the charts of each part, and whether usage by meter belongs to it.
 _PARTS: Mapping[str, tuple[tuple[Callable[[Figures], Chart], ...], bool]] = {
+    "days": ((figure_charts.usage_by_window, figure_charts.cost_by_window), False),
+    "customer": (
+        (
+            figure_charts.usage_by_window,
+            figure_charts.cost_by_window,
+            figure_charts.usage_by_agent,
+            figure_charts.cost_by_model,
+        ),
+        False,
+    ),
     "money": (
         (
             figure_charts.money_by_customer,

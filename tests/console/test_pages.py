@@ -31,6 +31,8 @@ LISTS = [
     "/models",
     f"/models?{OCTOBER}&model=tiny&hardware=cpu&region=eu&currency=EUR",
     "/models.csv",
+    "/parts/days",
+    "/parts/customer?customer=acme",
     "/parts/money",
     f"/parts/usage?{OCTOBER}&meter=decisions",
     "/parts/meters",
@@ -192,7 +194,9 @@ def test_the_number_of_queries_does_not_grow_with_customers(committed_vendor: Ve
         "/", f"/?{OCTOBER}", "/?plan=activity", "/?customer=acme", "/?agent=support", "/?model=tiny", "/customers",
         "/agents",
         "/agent?agent=support", "/agent/tasks?agent=support", "/models", "/meters", "/plans", "/invoices", "/events",
-        "/events?agent=support", "/tasks", "/runs", "/ledger", "/parts/money", "/parts/usage", "/parts/meters",
+        "/events?agent=support", "/tasks", "/runs", "/ledger",
+        "/parts/days", "/parts/money", "/parts/usage", "/parts/meters",
+        "/parts/customer?customer=acme",
         "/parts/agent?agent=support", f"/charts/money_by_customer.csv?{OCTOBER}", "/customers/choices",
         *details(vendor),
     ]  # fmt: skip
@@ -217,5 +221,5 @@ def test_the_number_of_queries_does_not_grow_with_customers(committed_vendor: Ve
     with_three = {path: queries(path) for path in paths}
     grow(1, 28)
     assert {path: queries(path) for path in paths} == with_three
-    # A customer's page has most: usage by each of the standard meters now and before, and budgets besides.
+    # A customer's pages have most: its open month is priced, usage stands beside that before, and budgets come along.
     assert max(with_three.values()) <= 64
