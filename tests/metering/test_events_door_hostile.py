@@ -63,7 +63,7 @@ def test_as_much_as_is_promised_is_taken_and_not_one_more(api: Api) -> None:
 
 
 def test_bombs_of_any_make_cost_little(api: Api) -> None:
-    started = time.monotonic()
+    started = time.process_time()  # what this process worked, however busy the machine is
     bomb = gzip.compress(b"[" + b" " * 400 * MIB, 9)
     members = gzip.compress(b"") * 400_000
     spaces = b"".join(gzip.compress(b" " * 100_000) for _ in range(300))
@@ -80,7 +80,7 @@ def test_bombs_of_any_make_cost_little(api: Api) -> None:
         (400, "malformed_gzip"),
         (400, "malformed_gzip"),
     ]
-    assert time.monotonic() - started < 15
+    assert time.process_time() - started < 15
     assert outcome(api.post("events", gzip.compress(b"[") + gzip.compress(GOOD + b"]"), **{"content-encoding": "gzip"}))
     for encoding in ("deflate", "br", "zstd", "gzip, gzip"):
         assert api.post("events", zlib.compress(GOOD), **{"content-encoding": encoding}).status_code == 415
