@@ -7,14 +7,12 @@ them there as `discarded`: they show up in the task's tree and in its cost, and 
 
 from __future__ import annotations
 
-import hashlib
 import logging
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db import connection, transaction
+from django.db import transaction
 from taximeter import Event, Meter
 
 from agents.domain.definitions import Definition, parse_definition
@@ -29,6 +27,7 @@ from agents.runtime.work import AgentDefinition, Step, TaskResult, work_task
 from budgets.facade import check_work
 from kernel.clock import Clock
 from metering.facade import ingest
+from rest.alone import alone_with
 
 logger = logging.getLogger("agents.runtime")
 
@@ -66,7 +65,7 @@ def due_tasks(*, now: datetime, limit: int = 100) -> list[int]:
 
 def work_queued_task(*, task_pk: int, models: Models, clock: Clock) -> bool:
     """One attempt at a task; whether there was anything to do. Does nothing where another process is at it."""
-    with _only_worker(task_pk) as alone:
+    with alone_with(f"agent task {task_pk}") as alone:
         task = Task.objects.select_related("agent_version__agent").filter(pk=task_pk).first()
         if not alone or task is None or task.state == TaskState.ENDED or task.due_at > clock():
             return False
@@ -210,18 +209,3 @@ def _end_without_agent(task: Task, problem: str, *, now: datetime) -> None:
 def _write(task: Task, events: Sequence[Event], now: datetime) -> None:
     if events:
         ingest(organization_id=task.organization_id, events=list(events), received_at=now, strict=True)
-
-
-@contextmanager
-def _only_worker(task_pk: int) -> Iterator[bool]:
-    """Holds the task for this database session; the server lets go of it when the session ends, however it ends."""
-    lock = int.from_bytes(hashlib.sha256(f"agent task {task_pk}".encode()).digest()[:8], signed=True)
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_try_advisory_lock(%s)", [lock])
-        alone = bool(cursor.fetchone()[0])
-    try:
-        yield alone
-    finally:
-        if alone and connection.connection is not None and not connection.connection.closed:
-            with connection.cursor() as cursor:
-                cursor.execute("SELECT pg_advisory_unlock(%s)", [lock])

@@ -7,7 +7,6 @@ falls short of the usage of reserved work. An evaluation that was overtaken by a
 
 from __future__ import annotations
 
-import hashlib
 import logging
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
@@ -36,6 +35,7 @@ from budgets.queries.used import Reading, read_used
 from budgets.services.crossings import record_crossings
 from kernel.period import Period
 from metering.facade import changed_periods, log_positions, log_snapshot
+from rest.alone import alone_with
 
 logger = logging.getLogger("budgets")
 
@@ -70,7 +70,7 @@ def evaluate_budgets(*, now: datetime) -> int:
 def evaluate_organization(*, organization_id: int, now: datetime) -> int:
     """Evaluate the totals of one organization that its log, the time or a commit has changed. Left to another process
     that is at it."""
-    with _only_evaluator(organization_id) as alone:
+    with alone_with(f"budgets of {organization_id}") as alone:
         if not alone:
             return 0
         with _one_snapshot():
@@ -242,18 +242,3 @@ def _one_snapshot() -> Iterator[None]:
             with connection.cursor() as cursor:
                 cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
         yield
-
-
-@contextmanager
-def _only_evaluator(organization_id: int) -> Iterator[bool]:
-    """Holds the organization for this database session; the server lets go of it when the session ends."""
-    lock = int.from_bytes(hashlib.sha256(f"budgets of {organization_id}".encode()).digest()[:8], signed=True)
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_try_advisory_lock(%s)", [lock])
-        alone = bool(cursor.fetchone()[0])
-    try:
-        yield alone
-    finally:
-        if alone and connection.connection is not None and not connection.connection.closed:
-            with connection.cursor() as cursor:
-                cursor.execute("SELECT pg_advisory_unlock(%s)", [lock])
