@@ -150,6 +150,9 @@ class ApiKey(models.Model):
     customer = models.CharField(max_length=128, null=True, blank=True)
     created_by = models.CharField(max_length=254, blank=True)
 
+    class Meta:
+        verbose_name = "API key"
+
     def __str__(self) -> str:
         return f"{self.name or 'API key'} {self.hint}"
 

@@ -35,6 +35,7 @@ class OneOffCharge(models.Model):
     created_at = models.DateTimeField()
 
     class Meta:
+        verbose_name = "one-off charge"
         ordering = ["id"]
         indexes = [
             models.Index(fields=["organization", "customer"], condition=models.Q(line=None), name="charges_waiting")

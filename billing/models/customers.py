@@ -184,6 +184,7 @@ class SubscriptionAddOn(models.Model):
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
+        verbose_name = "subscription add-on"
         ordering = ["starts_at", "id"]
         constraints = [
             models.CheckConstraint(condition=Q(quantity__gte=1), name="add_on_of_something"),

@@ -74,6 +74,7 @@ class BillingRunBatch(models.Model):
     problems = models.JSONField(default=list)
 
     class Meta:
+        verbose_name_plural = "billing run batches"
         ordering = ["position"]
         constraints = [models.UniqueConstraint(fields=["run", "position"], name="batch_position_unique")]
 

@@ -49,6 +49,7 @@ class LateUsage(models.Model):
     resolved_at = models.DateTimeField(null=True)
 
     class Meta:
+        verbose_name_plural = "late usage"
         ordering = ["-id"]
         constraints = [
             models.UniqueConstraint(

@@ -39,5 +39,8 @@ class BillingPolicy(models.Model):
 
     issue = models.CharField(max_length=12, choices=IssuePolicy.choices, default=IssuePolicy.MONTH_CLOSE)
 
+    class Meta:
+        verbose_name_plural = "billing policies"
+
     def __str__(self) -> str:
         return f"billing policy of {self.organization_id}"

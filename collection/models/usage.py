@@ -36,6 +36,7 @@ class UsagePush(models.Model):
     call = models.OneToOneField("collection.ProviderCall", on_delete=models.CASCADE)
 
     class Meta:
+        verbose_name_plural = "usage pushes"
         ordering = ["id"]
         constraints = [
             models.UniqueConstraint(

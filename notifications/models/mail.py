@@ -63,5 +63,8 @@ class MailSettings(models.Model):
     #: Kinds of mail that are not sent.
     switched_off = ArrayField(models.CharField(max_length=40), default=list, blank=True)
 
+    class Meta:
+        verbose_name_plural = "mail settings"
+
     def __str__(self) -> str:
         return self.sender_name or str(self.organization_id)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
@@ -102,6 +103,11 @@ def names(found: list[Any]) -> list[str]:
 
 def test_every_table_has_its_admin() -> None:
     assert names([model for model in models() if not admin.site.is_registered(model)]) == []
+
+
+def test_every_table_is_named_in_proper_english() -> None:
+    plurals = [str(model._meta.verbose_name_plural) for model in admin.site._registry]
+    assert [plural for plural in plurals if re.search(r"([^aeiou]y|s|x|z|ch|sh)s$", plural)] == []
 
 
 @pytest.mark.django_db(transaction=True)
