@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import os
 import socket
 import threading
 import time
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from email.utils import format_datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
@@ -34,6 +31,8 @@ from taximeter.client import (
 )
 from taximeter.client.decoding import parse_instant
 
+from tests.sdk.answering import Answer, Server, answering, problem
+
 OCTOBER = {"start": datetime(2026, 10, 1, tzinfo=UTC), "end": datetime(2026, 11, 1, tzinfo=UTC)}
 USAGE = {
     "meter": "turns", "from": "2026-10-01T00:00:00Z", "to": "2026-11-01T00:00:00Z", "window": "total",
@@ -41,69 +40,11 @@ USAGE = {
 }  # fmt: skip
 
 
-@dataclass
-class Answer:
-    status: int = 200
-    body: Any = field(default_factory=lambda: USAGE)
-    headers: dict[str, str] = field(default_factory=dict)
-    cut: int | None = None
-    close: bool = False
-    delay: float = 0
-
-
-class Server(ThreadingHTTPServer):
-    daemon_threads = True
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), Handler)
-        self.answers: list[Answer] = []
-        self.paths: list[str] = []
-        self.connections: list[Any] = []
-        self.headers: list[Any] = []
-
-    @property
-    def address(self) -> str:
-        return f"http://127.0.0.1:{self.server_port}"
-
-    def handle_error(self, *_: object) -> None:
-        """Clients of these tests leave while they are answered."""
-
-
-class Handler(BaseHTTPRequestHandler):
-    server: Server
-    protocol_version = "HTTP/1.1"
-
-    def setup(self) -> None:
-        super().setup()
-        self.server.connections.append(self.connection)
-
-    def do_GET(self) -> None:
-        self.server.paths.append(self.path)
-        self.server.headers.append(self.headers)
-        answer = self.server.answers.pop(0) if self.server.answers else Answer()
-        time.sleep(answer.delay)
-        payload = answer.body if isinstance(answer.body, bytes) else json.dumps(answer.body).encode()
-        self.send_response(answer.status)
-        for name, value in {**answer.headers, "Content-Length": str(len(payload))}.items():
-            self.send_header(name, value)
-        self.end_headers()
-        self.wfile.write(payload[: answer.cut])
-        if answer.cut is not None or answer.close:
-            self.close_connection = True
-
-    def log_message(self, *_: object) -> None:
-        pass
-
-
 @pytest.fixture
 def server():
-    server = Server()
-    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-    thread.start()
-    yield server
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    with answering() as server:
+        server.usual = Answer(body=USAGE)
+        yield server
 
 
 @pytest.fixture
@@ -112,10 +53,6 @@ def waits(monkeypatch):
     found: list[float] = []
     monkeypatch.setattr("taximeter.client.connection._rest", found.append)
     return found
-
-
-def problem(status: int, code: str, **more: Any) -> Answer:
-    return Answer(status, {"type": f"urn:taximeter:error:{code}", "title": "T", "status": status, "code": code, **more})
 
 
 def ask(server: Server, **options: Any) -> Decimal:
@@ -154,7 +91,7 @@ def test_a_connection_that_the_server_closed_is_replaced_without_a_wait(server, 
 
 
 def test_threads_do_not_wait_for_each_other(server):
-    server.answers = [Answer(delay=0.2) for _ in range(4)]
+    server.answers = [Answer(body=USAGE, delay=0.2) for _ in range(4)]
     with Client(server.address, "k") as client:
         threads = [threading.Thread(target=client.usage, args=("turns",), kwargs=OCTOBER) for _ in range(4)]
         began = time.monotonic()
@@ -183,7 +120,7 @@ def test_a_forked_child_opens_its_own_connection(server):
 
 
 def test_what_passes_is_asked_again(server, waits):
-    server.answers = [problem(500, "server_error"), Answer(cut=10), problem(503, "unavailable")]
+    server.answers = [problem(500, "server_error"), Answer(body=USAGE, cut=10), problem(503, "unavailable")]
     assert ask(server) == Decimal("7.5")
     assert len(server.paths) == 4
     assert [0.25 <= waits[0] <= 0.5, 0.5 <= waits[1] <= 1, 1 <= waits[2] <= 2] == [True] * 3
@@ -222,7 +159,7 @@ def test_nobody_listening_is_no_answer(waits):
 
 
 def test_a_server_that_says_nothing_is_no_answer(server, waits):
-    server.answers = [Answer(delay=0.5)] * 2
+    server.answers = [Answer(body=USAGE, delay=0.5)] * 2
     with pytest.raises(NoAnswer):
         ask(server, timeout=0.1, attempts=2)
 

@@ -1,4 +1,4 @@
-"""The reading client against the API's own description: every place it asks, every parameter, every field it reads."""
+"""The client against the API's own description: every place it asks, every parameter, every field it reads."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 from drf_spectacular.generators import SchemaGenerator
 from taximeter.client.decoding import json_name
-from taximeter.client.endpoints import Endpoint, ListEndpoint, all_endpoints
+from taximeter.client.endpoints import Endpoint, ListEndpoint, all_actions, all_endpoints
 
-ENDPOINTS = all_endpoints()
+ENDPOINTS, ACTIONS = all_endpoints(), all_actions()
 PLAIN = {
     str: {"type": "string"},
     int: {"type": "integer"},
@@ -90,6 +90,18 @@ def test_the_client_asks_what_is_there_and_reads_what_it_says(name):
     asked = {one["name"] for one in operation.get("parameters", []) if one["in"] == "query"}
     assert set(endpoint.filters) | paging <= asked
     assert differences(endpoint.answer, answer_of(endpoint), endpoint.answer.__name__) == []
+
+
+@pytest.mark.parametrize("name", ACTIONS)
+def test_the_client_sends_what_is_taken_and_reads_what_it_says(name):
+    action = ACTIONS[name]
+    operation = schema()["paths"][action.path]["post"]
+    body = operation.get("requestBody", {}).get("content", {}).get("application/json", {}).get("schema")
+    taken = resolved(body) if body else {}
+    assert set(action.fields) == set(taken.get("properties", {}))
+    assert set(taken.get("required", [])) <= set(action.fields)
+    answer = operation["responses"]["200"]["content"]["application/json"]["schema"]
+    assert differences(action.answer, answer, action.answer.__name__) == []
 
 
 def test_an_optional_field_of_the_client_is_answered_somewhere():

@@ -37,6 +37,11 @@ class Turn:
         self._places = task.places_of(turn_id)
         self._tokens: list[Token[Any]] = []
 
+    @property
+    def event(self) -> tuple[str, str]:
+        """Source and id of the event that this turn is recorded as when it ends."""
+        return self.task.meter.source, self.task.turn_event_id(self.turn_id)
+
     def inference(self, *, model: str, input_tokens: int | None, output_tokens: int | None, **fields: Any) -> str:
         """One request to a model; fields as in `taximeter.fields.inference_fields`. Returns its event's id."""
         try:

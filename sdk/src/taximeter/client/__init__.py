@@ -1,4 +1,4 @@
-"""Reading what was recorded and billed: `taximeter.Client`, what it answers and what it raises."""
+"""Reading what was recorded and billed, and asking before acting: `taximeter.Client`, what it answers and raises."""
 
 from taximeter.client.errors import (
     ApiError,
@@ -9,6 +9,7 @@ from taximeter.client.errors import (
     Invalid,
     Malformed,
     NoAnswer,
+    NotAllowed,
     NotFound,
     RateLimited,
     ServerError,
@@ -16,7 +17,9 @@ from taximeter.client.errors import (
     Unavailable,
     UnexpectedAnswer,
 )
+from taximeter.client.holding import HeldReservation
 from taximeter.client.listing import Listing, Page
+from taximeter.client.models import Reservation, Verdict
 from taximeter.client.reader import Client
 
 __all__ = [
@@ -26,15 +29,19 @@ __all__ = [
     "Conflict",
     "FieldProblem",
     "Forbidden",
+    "HeldReservation",
     "Invalid",
     "Listing",
     "Malformed",
     "NoAnswer",
+    "NotAllowed",
     "NotFound",
     "Page",
     "RateLimited",
+    "Reservation",
     "ServerError",
     "Unauthenticated",
     "Unavailable",
     "UnexpectedAnswer",
+    "Verdict",
 ]

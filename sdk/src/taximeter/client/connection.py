@@ -1,4 +1,4 @@
-"""HTTP with nothing but the standard library: kept-alive connections, time-outs, and reads that are tried again."""
+"""HTTP with nothing but the standard library: kept-alive connections, time-outs, and requests that are tried again."""
 
 from __future__ import annotations
 
@@ -26,6 +26,18 @@ logger = logging.getLogger("taximeter")
 _TRANSIENT = frozenset({429, 500, 502, 503, 504})
 _MOST_IDLE = 8
 _LONGEST_BACKOFF = 8.0
+#: The first sending of a request, whose answer was lost, is still being worked on.
+_RUNNING = "idempotency_running"
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is sent."""
+
+    method: str
+    target: str
+    headers: Mapping[str, str]
+    body: bytes | None = None
 
 
 @dataclass(frozen=True)
@@ -40,8 +52,9 @@ class Reply:
 class Connection:
     """The way to one server, for any number of threads. Connections are kept and used again; a fork opens its own.
 
-    `attempts` is how often a read is sent in all. What the server says with `Retry-After` is waited for up to
-    `longest_wait` seconds; where it says more, its refusal is raised at once.
+    `attempts` is how often a request is sent in all: reads, and what is done once however often it is sent. What the
+    server says with `Retry-After` is waited for up to `longest_wait` seconds; where it says more, its refusal is raised
+    at once.
     """
 
     def __init__(
@@ -74,18 +87,29 @@ class Connection:
 
     def get(self, path: str, parameters: Mapping[str, str] | None = None) -> Any:
         """The JSON that `path` answers; raises `ApiError`, `NoAnswer`, `UnexpectedAnswer`."""
-        body = self.get_bytes(path, parameters)
-        try:
-            return json.loads(body)
-        except ValueError:
-            raise UnexpectedAnswer(f"{path} answered no JSON: {body[:80]!r}") from None
+        return _parsed(path, self.get_bytes(path, parameters))
+
+    def post(
+        self, path: str, body: Mapping[str, Any], *, within: float | None = None, idempotency_key: str | None = None
+    ) -> Any:
+        """The JSON that `path` answers to `body`, all attempts `within` seconds. Only for what may be sent twice."""
+        headers = {**self._headers, "Content-Type": "application/json"}
+        if idempotency_key is not None:
+            headers["Idempotency-Key"] = idempotency_key
+        request = Request("POST", self._base + path, headers, json.dumps(body).encode())
+        return _parsed(path, self._send(request, within))
 
     def get_bytes(self, path: str, parameters: Mapping[str, str] | None = None) -> bytes:
         """What `path` answers, as it is."""
         target = self._base + path + (f"?{urlencode(parameters)}" if parameters else "")
+        return self._send(Request("GET", target, self._headers), within=None)
+
+    def _send(self, request: Request, within: float | None) -> bytes:
+        """The body of a 200. `within` bounds the seconds of all attempts, and of each wait on the network."""
+        ends = None if within is None else time.monotonic() + within
         for attempt in range(1, self._attempts + 1):
             try:
-                reply = self._ask(target)
+                reply = self._ask(request, self._timeout if ends is None else min(self._timeout, _left(ends)))
                 problem: ApiError | NoAnswer
                 if reply.status == 200:
                     return reply.body
@@ -94,7 +118,7 @@ class Connection:
                 problem = NoAnswer(f"no answer from {self._host}: {error or type(error).__name__}")
                 problem.__cause__ = error
             wait = self._wait(problem, attempt)
-            if wait is None:
+            if wait is None or (ends is not None and wait >= ends - time.monotonic()):
                 raise problem
             logger.info("%s: asked again in %.1f s", problem, wait)
             _rest(wait)
@@ -112,7 +136,7 @@ class Connection:
         if attempt == self._attempts:
             return None
         if isinstance(problem, ApiError):
-            if problem.status not in _TRANSIENT:
+            if problem.status not in _TRANSIENT and problem.code != _RUNNING:
                 return None
             if problem.retry_after is not None:
                 # A little later than said, and not all clients at once.
@@ -120,20 +144,23 @@ class Connection:
                 return wait if problem.retry_after <= self._longest_wait else None
         return random.uniform(0.5, 1) * min(_LONGEST_BACKOFF, 0.25 * float(2**attempt))  # noqa: S311
 
-    def _ask(self, target: str) -> Reply:
-        """One request. A kept connection that the server has closed meanwhile is replaced, once, without a wait."""
+    def _ask(self, request: Request, timeout: float) -> Reply:
+        """Sent once. A kept connection that the server has closed meanwhile is replaced, once, without a wait."""
         connection = self._take()
         is_kept = connection.sock is not None
         try:
-            return self._exchange(connection, target)
+            return self._exchange(connection, request, timeout)
         except (http.client.RemoteDisconnected, ConnectionResetError, BrokenPipeError):
             if not is_kept:
                 raise
-        return self._exchange(self._new(), target)
+        return self._exchange(self._new(), request, timeout)
 
-    def _exchange(self, connection: http.client.HTTPConnection, target: str) -> Reply:
+    def _exchange(self, connection: http.client.HTTPConnection, request: Request, timeout: float) -> Reply:
+        connection.timeout = timeout
+        if connection.sock is not None:
+            connection.sock.settimeout(timeout)
         try:
-            connection.request("GET", target, headers=self._headers)
+            connection.request(request.method, request.target, request.body, dict(request.headers))
             answer = connection.getresponse()
             reply = Reply(answer.status, {name.lower(): value for name, value in answer.getheaders()}, answer.read())
         except BaseException:
@@ -168,6 +195,18 @@ class Connection:
 
 def _rest(seconds: float) -> None:
     time.sleep(seconds)
+
+
+def _left(ends: float) -> float:
+    """Seconds until `ends`, some at least: a time-out of none at all would mean not to wait."""
+    return max(0.001, ends - time.monotonic())
+
+
+def _parsed(path: str, body: bytes) -> Any:
+    try:
+        return json.loads(body)
+    except ValueError:
+        raise UnexpectedAnswer(f"{path} answered no JSON: {body[:80]!r}") from None
 
 
 def _refusal(reply: Reply) -> ApiError:

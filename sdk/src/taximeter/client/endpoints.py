@@ -1,5 +1,5 @@
-"""The questions this client asks: where, by which parameters, and what answers. A test compares them with the
-API's own description."""
+"""The questions this client asks: where, by which parameters, and what answers; and the few things it does. A test
+compares them with the API's own description."""
 
 from __future__ import annotations
 
@@ -31,6 +31,13 @@ class Endpoint(Generic[Answer]):
 @dataclass(frozen=True)
 class ListEndpoint(Endpoint[Answer]):
     """`GET path`, answered by pages of `answer`."""
+
+
+@dataclass(frozen=True)
+class Action(Endpoint[Answer]):
+    """`POST path` with a body of `fields`, answered by one `answer`. Each may be sent twice and is done once."""
+
+    fields: tuple[str, ...] = ()
 
 
 CUSTOMERS = ListEndpoint("/api/v1/customers", models.Customer)
@@ -81,8 +88,34 @@ LEDGER_TRANSACTIONS = ListEndpoint(
 LEDGER_BALANCES = Endpoint("/api/v1/ledger/balances", models.AccountBalances, ("customer", "at"))
 TRIAL_BALANCE = Endpoint("/api/v1/ledger/trial_balance", models.TrialBalance, ("month",))
 REVENUE_SCHEDULE = Endpoint("/api/v1/ledger/revenue_schedule", models.RevenueSchedule, ("customer", "from", "to"))
+BUDGETS = ListEndpoint("/api/v1/budgets", models.Budget, ("scope", "customer", "agent", "plan"))
+BUDGET = Endpoint("/api/v1/budgets/{budget}", models.Budget)
+CROSSINGS = ListEndpoint("/api/v1/budgets/{budget}/crossings", models.Crossing)
+FEATURES = ListEndpoint("/api/v1/features", models.Feature)
+FEATURE = Endpoint("/api/v1/features/{feature}", models.Feature)
+ENTITLEMENTS = Endpoint("/api/v1/plans/{plan}/versions/{version}/entitlements", models.Entitlements)
+RESERVATION = Endpoint("/api/v1/reservations/{reservation}", models.Reservation)
+
+CHECK = Action(
+    "/api/v1/entitlements/check",
+    models.Verdict,
+    fields=(
+        "customer", "feature", "meter", "quantity", "agent", "amount", "cost", "dimensions", "reserve",
+        "lifetime_seconds",
+    ),
+)  # fmt: skip
+COMMIT = Action(
+    "/api/v1/reservations/{reservation}/commit", models.Reservation, fields=("quantity", "amount", "cost", "events")
+)
+RELEASE = Action("/api/v1/reservations/{reservation}/release", models.Reservation)
 
 
 def all_endpoints() -> Mapping[str, Endpoint[object]]:
-    """Every endpoint of this module by its name."""
-    return {name: value for name, value in globals().items() if isinstance(value, Endpoint)}
+    """Every endpoint of this module that is read, by its name."""
+    found = {name: value for name, value in globals().items() if isinstance(value, Endpoint)}
+    return {name: value for name, value in found.items() if not isinstance(value, Action)}
+
+
+def all_actions() -> Mapping[str, Action[object]]:
+    """Every endpoint of this module that does something, by its name."""
+    return {name: value for name, value in globals().items() if isinstance(value, Action)}

@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from taximeter.errors import TaximeterError
 
+if TYPE_CHECKING:
+    from taximeter.client.models import Verdict
+
 
 class ClientError(TaximeterError):
-    """Base of all errors of the reading client."""
+    """Base of all errors of the client."""
 
 
 class NoAnswer(ClientError):
@@ -20,6 +23,16 @@ class NoAnswer(ClientError):
 
 class UnexpectedAnswer(ClientError):
     """An answer that is not what this API answers: another server, or a version with another shape."""
+
+
+class NotAllowed(ClientError):
+    """A budget, a limit or a plan says no. `reason` is stable and may be compared with; `verdict` is the answer."""
+
+    def __init__(self, verdict: Verdict) -> None:
+        super().__init__(f"{verdict.reason}: {verdict.detail}")
+        self.verdict = verdict
+        self.reason = verdict.reason
+        self.detail = verdict.detail
 
 
 @dataclass(frozen=True)

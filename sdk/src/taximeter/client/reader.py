@@ -1,4 +1,4 @@
-"""The client: one object for all that can be read."""
+"""The client: one object for all that can be read, and for asking before acting."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from types import TracebackType
 
-from taximeter.client import endpoints, resources
+from taximeter.client import budgets, endpoints, resources
+from taximeter.client.asking import Asking, OnUnreachable
 from taximeter.client.connection import Connection
 from taximeter.client.decoding import decode
 from taximeter.client.models import BillingPolicy, CostReport, Usage
@@ -16,8 +17,9 @@ from taximeter.environment import API_KEY, URL
 from taximeter.errors import ConfigurationError
 
 
-class Client:
-    """Reads usage, tasks, customers, invoices, credit and the books. Safe to share between threads.
+class Client(Asking):
+    """Reads usage, tasks, customers, invoices, credit, budgets and the books, and asks before agents act. Safe to share
+    between threads.
 
         client = Client("https://taximeter.example", api_key="…")  # a key with the scope `read`
         for invoice in client.invoices.list(month="2026-10"):
@@ -26,6 +28,9 @@ class Client:
     Address and key may stand in TAXIMETER_URL and TAXIMETER_API_KEY. `timeout` is in seconds for each wait on the
     network. Reads are sent up to `attempts` times: after network errors, 429, 500, 502, 503 and 504, waiting as long
     as `Retry-After` says, up to `longest_wait` seconds.
+
+    A check has `check_timeout` seconds in all. `on_unreachable` is what it comes to where Taximeter cannot be asked:
+    `refuse` the work, `allow` it, or `raise` the error.
     """
 
     def __init__(
@@ -36,12 +41,14 @@ class Client:
         timeout: float = 10.0,
         attempts: int = 4,
         longest_wait: float = 30.0,
+        check_timeout: float = 2.0,
+        on_unreachable: OnUnreachable = "refuse",
         ssl_context: ssl.SSLContext | None = None,
     ) -> None:
         url, api_key = url or os.environ.get(URL), api_key or os.environ.get(API_KEY)
         if not url or not api_key:
             raise ConfigurationError(f"a server and a key are needed: give url and api_key, or set {URL} and {API_KEY}")
-        self._connection = Connection(
+        connection = Connection(
             url,
             api_key,
             timeout=timeout,
@@ -49,6 +56,7 @@ class Client:
             longest_wait=longest_wait,
             ssl_context=ssl_context,
         )
+        super().__init__(connection, check_timeout=check_timeout, on_unreachable=on_unreachable)
         self.customers = resources.Customers(self._connection)
         self.subscriptions = resources.Subscriptions(self._connection)
         self.invoices = resources.Invoices(self._connection)
@@ -67,6 +75,9 @@ class Client:
         self.tasks = resources.Tasks(self._connection)
         self.ledger = resources.Ledger(self._connection)
         self.billing_runs = resources.BillingRuns(self._connection)
+        self.budgets = budgets.Budgets(self._connection)
+        self.features = budgets.Features(self._connection)
+        self.reservations = budgets.Reservations(self._connection)
 
     def usage(
         self,

@@ -109,6 +109,10 @@ class Plans(Resource):
         """A plan with all its versions."""
         return self._one(endpoints.PLAN, plan=plan)
 
+    def entitlements(self, plan: str, version: int) -> models.Entitlements:
+        """The features that a version of a plan has."""
+        return self._one(endpoints.ENTITLEMENTS, plan=plan, version=str(version))
+
 
 class Meters(Resource):
     def list(self, *, page_size: int = PAGE_SIZE) -> Listing[models.Meter]:

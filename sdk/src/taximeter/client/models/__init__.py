@@ -3,6 +3,18 @@
 A field whose `metadata` says `json` is called so in the API.
 """
 
+from taximeter.client.models.budgets import (
+    Budget,
+    BudgetState,
+    Crossing,
+    Entitlement,
+    Entitlements,
+    Feature,
+    Reservation,
+    Reserved,
+    Threshold,
+    Verdict,
+)
 from taximeter.client.models.credits import (
     CreditBalance,
     CreditBalances,
@@ -72,6 +84,8 @@ __all__ = [
     "AgentVersion",
     "BillingPolicy",
     "BillingRun",
+    "Budget",
+    "BudgetState",
     "Charge",
     "Cost",
     "CostRate",
@@ -84,7 +98,11 @@ __all__ = [
     "CreditMovement",
     "CreditNote",
     "CreditNoteLine",
+    "Crossing",
     "Customer",
+    "Entitlement",
+    "Entitlements",
+    "Feature",
     "HeldGrant",
     "Invoice",
     "InvoiceLine",
@@ -102,12 +120,15 @@ __all__ = [
     "PricingUnit",
     "Redemption",
     "RedemptionList",
+    "Reservation",
+    "Reserved",
     "RevenueMonth",
     "RevenueSchedule",
     "SeatChange",
     "Subscription",
     "TaskSummary",
     "TaskTrace",
+    "Threshold",
     "TrialBalance",
     "TrialBalanceRow",
     "TrialBalanceTotal",
@@ -118,4 +139,5 @@ __all__ = [
     "Usage",
     "UsageEvent",
     "UsageRow",
+    "Verdict",
 ]
