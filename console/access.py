@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 from functools import wraps
 from typing import Any
-from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
-from django.contrib import messages
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
@@ -20,7 +17,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
 from accounts.facade import Organization, Role, act_as
-from kernel.clock import system_clock
+from console.confirming import asked_first
 from kernel.errors import ConflictError, ForbiddenError, InvalidError, MalformedError, NotFoundError
 from rest.serializers import zone_named
 
@@ -56,12 +53,8 @@ BUDGET_ROLES = MAY["set_budgets"]
 EXPORT_ROLES = MAY["export"]
 MODEL_ROLES = MAY["recall_models"]
 
-#: How long a password that was given stands for whoever is at the keyboard.
-CONFIRMED_FOR = timedelta(minutes=30)
-
 _ORGANIZATION = "console.organization"
 _TIMEZONE = "console.timezone"
-_CONFIRMED = "console.confirmed_at"
 
 View = Callable[..., HttpResponseBase]
 
@@ -158,8 +151,8 @@ def page(
             allowed = roles if post is None or request.method != "POST" else post
             if request.access.role not in allowed:
                 raise PermissionDenied("Your role in this organization does not allow this.")
-            if confirmed and request.method == "POST" and not is_confirmed(request):
-                return _to_confirmation(request)
+            if confirmed and request.method == "POST" and (asked := asked_first(request)) is not None:
+                return asked
             return _answer(view, request, *args, **kwargs)
 
         wrapped.roles, wrapped.post_roles = frozenset(roles), frozenset(roles if post is None else post)  # type: ignore[attr-defined]
@@ -167,25 +160,6 @@ def page(
         return wrapped
 
     return decorate
-
-
-def confirm(request: HttpRequest) -> None:
-    """Whoever is signed in has just given their password."""
-    request.session[_CONFIRMED] = system_clock().isoformat()
-
-
-def is_confirmed(request: HttpRequest) -> bool:
-    """Whether the password was given in the last `CONFIRMED_FOR`."""
-    at = request.session.get(_CONFIRMED)
-    return at is not None and datetime.fromisoformat(at) > system_clock() - CONFIRMED_FOR
-
-
-def _to_confirmation(request: HttpRequest) -> HttpResponse:
-    """The page that asks for the password, and then leads back to where the change was asked for."""
-    came_from = urlsplit(request.headers.get("Referer", ""))
-    back = came_from.path if came_from.netloc == request.get_host() else ""
-    messages.info(request, "Give your password first, and then do it again.")
-    return redirect_to_login(back or "/", login_url=resolve_url("console:confirm"))
 
 
 def _to_sign_in(request: HttpRequest) -> HttpResponse:

@@ -11,7 +11,8 @@ from django.shortcuts import redirect, render
 
 from accounts.facade import api_keys_of, create_api_key, get_api_key, revoke_api_key
 from billing.facade import get_customer
-from console.access import BUILD_ROLES, is_confirmed, page
+from console.access import BUILD_ROLES, page
+from console.confirming import is_confirmed
 from console.queries.pages import page_of
 from kernel.clock import system_clock
 from kernel.errors import InvalidError, TaximeterError

@@ -30,7 +30,8 @@ from accounts.facade import (
     revoke_invitation,
     two_factor_users,
 )
-from console.access import EVERYONE, MAY, access_of, choose_organization, confirm, is_confirmed, page
+from console.access import EVERYONE, MAY, access_of, choose_organization, page
+from console.confirming import confirm, is_confirmed
 from console.roles import ROLE_WORDS, may_give
 from kernel.clock import system_clock
 from kernel.errors import ConflictError, ForbiddenError, InvalidError, NotFoundError

@@ -8,7 +8,8 @@ from django.contrib import messages
 from django.http import HttpResponseBase
 from django.shortcuts import redirect, render
 
-from console.access import MODEL_ROLES, is_confirmed, page
+from console.access import MODEL_ROLES, page
+from console.confirming import is_confirmed
 from inference.facade import get_model, is_operator, models, recall_model, tasks_of_model
 from kernel.clock import system_clock
 from kernel.errors import InvalidError

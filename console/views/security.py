@@ -33,7 +33,8 @@ from accounts.facade import (
     take_try,
     user_of_reset,
 )
-from console.access import confirm, is_confirmed, page
+from console.access import page
+from console.confirming import confirm, is_confirmed
 from kernel.clock import system_clock
 from kernel.errors import ConflictError, InvalidError, NotFoundError
 

@@ -18,7 +18,8 @@ from django.views.decorators.http import require_http_methods
 from django_otp import login as otp_login
 
 from accounts.facade import TooManyTries, User, act_as, forget_tries, has_two_factor, take_try, verify_code
-from console.access import choose_organization, confirm, page
+from console.access import choose_organization, page
+from console.confirming import confirm, try_password
 from kernel.clock import system_clock
 
 _BACKEND = "django.contrib.auth.backends.ModelBackend"
@@ -119,18 +120,11 @@ def confirmation(request: Any) -> HttpResponseBase:
     """Gives the password again, before a change that matters."""
     error = ""
     if request.method == "POST":
-        email = request.user.email
-        try:
-            take_try(what="password", who=email, now=system_clock())
-        except TooManyTries as too_many:
-            error = f"{too_many.detail}."
-        else:
-            if request.user.check_password(request.POST.get("password", "")):
-                forget_tries(what="password", who=email)
-                confirm(request)
-                return redirect(back_to(request))
-            error = "This is not your password."
-    context = {"next": request.POST.get("next") or request.GET.get("next", ""), "error": error}
+        error = try_password(request, request.POST.get("password", ""))
+        if not error:
+            return redirect(back_to(request))
+    wanted = request.POST.get("next") or request.GET.get("next", "")
+    context = {"next": wanted, "back": back_to(request), "field": "password", "error": error}
     return render(request, "console/confirm.html", context, status=422 if error else 200)
 
 

@@ -27,7 +27,8 @@ from collection.facade import (
     stripe_account_of,
     webhook_url,
 )
-from console.access import MAY, MONEY_ROLES, is_confirmed, page
+from console.access import MAY, MONEY_ROLES, page
+from console.confirming import is_confirmed
 from console.forms import Action, Done, PlainForm, form_page, posted
 from kernel.clock import system_clock
 from kernel.errors import ConflictError, InvalidError, UnavailableError

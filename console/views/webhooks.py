@@ -12,7 +12,8 @@ from django.http import HttpResponseBase
 from django.shortcuts import redirect, render
 from django.urls import reverse
 
-from console.access import BUILD_ROLES, is_confirmed, page
+from console.access import BUILD_ROLES, page
+from console.confirming import is_confirmed
 from console.forms import Action, DayField, Done, PlainForm, form_page, posted, start_of
 from console.queries.pages import page_of
 from kernel.clock import system_clock

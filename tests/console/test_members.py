@@ -9,7 +9,17 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from accounts.facade import ApiKey, AuditEntry, Membership, Organization, User, api_key_with, create_user, record_audit
+from accounts.facade import (
+    ApiKey,
+    AuditEntry,
+    Invitation,
+    Membership,
+    Organization,
+    User,
+    api_key_with,
+    create_user,
+    record_audit,
+)
 from tests.console.conftest import PASSWORD, Vendor, make_vendor, signed_in
 
 
@@ -40,15 +50,42 @@ def invited_link(owner: Client, email: str, role: str = "viewer") -> str:
 
 
 def test_a_change_needs_the_password_to_have_been_given_lately(vendor: Vendor) -> None:
-    form = {"email": "new@example.com", "role": "viewer"}
-    answer = vendor.client.post("/members/invite", form, headers={"referer": "http://testserver/members"})
-    assert answer.url == "/confirm?next=/members"
     answer = vendor.client.post("/confirm", {"password": "wrong", "next": "/members"})
     assert answer.status_code == 422
     answer = vendor.client.post("/confirm", {"password": PASSWORD, "next": "/members"})
     assert answer.url == "/members"
+    form = {"email": "new@example.com", "role": "viewer"}
     assert "is invited" in text(vendor.client.post("/members/invite", form))
     assert vendor.client.post("/confirm", {"password": PASSWORD, "next": "https://evil.example/"}).url == "/"
+
+
+def test_the_password_asked_for_in_between_loses_nothing_that_was_filled_in(vendor: Vendor) -> None:
+    form = {"email": "new&co@example.com", "role": "viewer"}
+    asked = vendor.client.post("/members/invite", form, headers={"referer": "http://testserver/members"})
+    page = asked.content.decode()
+    assert 'action="/members/invite"' in page
+    assert 'name="email" value="new&amp;co@example.com"' in page
+    assert 'name="role" value="viewer"' in page
+    assert '<a href="http://testserver/members">Cancel</a>' in page
+    wrong = vendor.client.post("/members/invite", form | {"confirming_password": "wrong"})
+    assert wrong.status_code == 422
+    assert 'value="new&amp;co@example.com"' in wrong.content.decode()
+    assert "wrong" not in wrong.content.decode()
+    assert not Invitation.objects.exists()
+    done = vendor.client.post("/members/invite", form | {"confirming_password": PASSWORD, "confirming_back": "x"})
+    assert "is invited" in text(done)
+    assert Invitation.objects.get().email == "new&co@example.com"
+    assert "is invited" in text(vendor.client.post("/members/invite", form | {"email": "two@example.com"}))
+
+
+def test_passwords_cannot_be_tried_out_where_one_is_asked_for_in_between(vendor: Vendor) -> None:
+    form = {"email": "new@example.com", "role": "viewer", "confirming_password": "wrong"}
+    for _ in range(12):
+        refused = vendor.client.post("/members/invite", form)
+    form["confirming_password"] = PASSWORD
+    assert vendor.client.post("/members/invite", form).status_code == 422
+    assert "try" in refused.content.decode().lower()
+    assert not Invitation.objects.exists()
 
 
 def test_a_new_person_joins_by_the_link_and_is_signed_in(vendor: Vendor, owner: Client) -> None:
