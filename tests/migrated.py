@@ -36,7 +36,7 @@ def create_migrated_database(services: Services, name: str) -> None:
 
 def _fingerprint() -> str:
     """Of every migration, of the packages whose migrations run as well, and of how this is done."""
-    files = [*ROOT.glob("*/migrations/*.py"), ROOT / "requirements.txt", Path(__file__)]
+    files = [*ROOT.glob("*/migrations/*.py"), ROOT / "rest/create_models.py", ROOT / "requirements.txt", Path(__file__)]
     seen = hashlib.sha256()
     for file in sorted(files):
         seen.update(f"{file.relative_to(ROOT)}\n".encode() + file.read_bytes())
