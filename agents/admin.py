@@ -10,8 +10,10 @@ from agents.models import (
     AgentVersion,
     CallDay,
     CallHour,
+    CallMonth,
     CallUsage,
     CostRate,
+    EndedDay,
     Provider,
     Task,
     TaskAttempt,
@@ -139,6 +141,28 @@ class CallDayAdmin(ReadOnlyAdmin):
     """Summed up from the calls, too."""
 
     list_display = ("day", "organization", "model", "provider", "hardware", "agent", "calls", "output_tokens")
+    list_filter = ("organization",)
+    list_select_related = ("organization",)
+    ordering = ("-organization", "-day", "-kind_key")
+    sortable_by = ()
+
+
+@admin.register(CallMonth)
+class CallMonthAdmin(ReadOnlyAdmin):
+    """Summed up from the calls, too."""
+
+    list_display = ("month", "organization", "customer", "model", "provider", "hardware", "calls", "output_tokens")
+    list_filter = ("organization",)
+    list_select_related = ("organization",)
+    ordering = ("-organization", "-month", "-kind_key")
+    sortable_by = ()
+
+
+@admin.register(EndedDay)
+class EndedDayAdmin(ReadOnlyAdmin):
+    """Counted from the summaries of tasks: nothing here needs repair."""
+
+    list_display = ("day", "organization", "agent", "outcome", "tasks")
     list_filter = ("organization",)
     list_select_related = ("organization",)
     ordering = ("-organization", "-day", "-kind_key")

@@ -8,11 +8,9 @@ of months are the real ones.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal
 from typing import Any
-from uuid import UUID
 
 BATCH = 2_000
 EVENTS_OF_A_TASK = 8
@@ -56,7 +54,22 @@ _TYPES = (
     "inference.call", "agent.decision", "agent.turn", "agent.task",
 )  # fmt: skip
 
-_USED = ("calls", "input_tokens", "output_tokens", "compute_seconds", "cost")
+# The keys of kinds are others than the projection's, which has nothing to add here.
+_SUMMED = (("agents_callhour", "hour", ("agent",)), ("agents_callday", "day", ("agent",)),
+           ("agents_callmonth", "month", ("customer",)))  # fmt: skip
+_SUM_CALLS = """
+INSERT INTO {table} (organization_id, kind_key, {at}, {kind}, tasks, calls, input_tokens, output_tokens,
+    cached_input_tokens, cache_write_tokens, compute_seconds, cost)
+SELECT organization_id, md5(ROW({kind})::text)::uuid, date_trunc('{at}', hour, 'UTC'), {kind}, count(*), sum(calls),
+    sum(input_tokens), sum(output_tokens), 0, 0, sum(compute_seconds), sum(cost)
+FROM agents_callusage GROUP BY organization_id, date_trunc('{at}', hour, 'UTC'), {kind}
+"""
+_COUNT_ENDED = """
+INSERT INTO agents_endedday (organization_id, kind_key, day, agent, outcome, tasks)
+SELECT organization_id, md5(ROW(agent, outcome)::text)::uuid, date_trunc('day', ended_at, 'UTC'), agent, outcome,
+    count(*)
+FROM agents_tasksummary GROUP BY organization_id, date_trunc('day', ended_at, 'UTC'), agent, outcome
+"""
 
 
 class Vendor:
@@ -162,7 +175,7 @@ class Vendor:
         """What the projection of tasks and calls makes of the events."""
         from django.db import connection  # noqa: PLC0415
 
-        from agents.models import CallDay, CallHour, CallUsage, TaskProjection, TaskSummary  # noqa: PLC0415
+        from agents.models import CallUsage, TaskProjection, TaskSummary  # noqa: PLC0415
 
         with connection.cursor() as cursor:
             cursor.execute(
@@ -171,12 +184,13 @@ class Vendor:
                 [self.organization.pk],
             )
             transactions = {number // BATCH: int(xid) for number, xid in cursor.fetchall()}
-        hours: dict[tuple[UUID, datetime], dict[str, Any]] = {}
-        rows_of = {TaskSummary: self._summaries(transactions), CallUsage: self._calls(hours)}
-        for model, rows in rows_of.items():
-            _copy(model, rows)
-        _copy(CallHour, iter(hours.values()))
-        _copy(CallDay, iter(_days_of(hours.values())))
+        _copy(TaskSummary, self._summaries(transactions))
+        _copy(CallUsage, self._calls())
+        with connection.cursor() as cursor:
+            for table, at, names in _SUMMED:
+                kind = ", ".join((*names, "provider", "model", "hardware", "region", "cost_currency"))
+                cursor.execute(_SUM_CALLS.format(table=table, at=at, kind=kind))
+            cursor.execute(_COUNT_ENDED)
         TaskProjection.objects.update_or_create(
             organization=self.organization, defaults={"xid": max(transactions.values()) + 1}
         )
@@ -209,8 +223,8 @@ class Vendor:
                 "transactions": [xid],
             }
 
-    def _calls(self, hours: dict[tuple[UUID, datetime], dict[str, Any]]) -> Iterator[dict[str, Any]]:
-        """The calls of each task; `hours` takes in what they come to by hour, whoever they are for."""
+    def _calls(self) -> Iterator[dict[str, Any]]:
+        """The calls of each task. One that goes on over the hour is one row all the same."""
         from agents.domain.readings import key_of  # noqa: PLC0415
 
         for task in range(self.tasks):
@@ -218,6 +232,7 @@ class Vendor:
             hour = began.replace(minute=0, second=0, microsecond=0)
             kind = task // 3 % 3
             kinds = {
+                "customer": self.customer_of(task),
                 "agent": f"agent-{task // 7 % AGENTS}",
                 "provider": "taximeter",
                 "model": MODELS[kind],
@@ -225,38 +240,20 @@ class Vendor:
                 "region": REGIONS[task // 5 % 2],
                 "cost_currency": "USD",
             }
-            kind_key = key_of(*kinds.values())
-            whole = hours.setdefault(
-                (kind_key, hour), self._used(0) | kinds | {"kind_key": kind_key, "hour": hour, "tasks": 0}
-            )
-            whole["tasks"] += 1
-            # A task that goes on over the hour is one row all the same: its second call is four seconds later.
-            used = self._used(2)
-            for name in _USED:
-                whole[name] += used[name]
-            yield (
-                used
-                | kinds
-                | {
-                    "group_key": key_of(f"task-{task}", self.customer_of(task), *kinds.values()),
-                    "hour": hour,
-                    "task_key": key_of(f"task-{task}"),
-                    "customer": self.customer_of(task),
-                    "is_first": True,
-                }
-            )
-
-    def _used(self, calls: int) -> dict[str, Any]:
-        return {
-            "organization_id": self.organization.pk,
-            "calls": calls,
-            "input_tokens": 400 * calls,
-            "output_tokens": 60 * calls,
-            "cached_input_tokens": 0,
-            "cache_write_tokens": 0,
-            "compute_seconds": Decimal("0.75") * calls,
-            "cost": Decimal("0.02") * calls,
-        }
+            yield kinds | {
+                "organization_id": self.organization.pk,
+                "group_key": key_of(f"task-{task}", *kinds.values()),
+                "hour": hour,
+                "task_key": key_of(f"task-{task}"),
+                "is_first": True,
+                "calls": 2,
+                "input_tokens": 800,
+                "output_tokens": 120,
+                "cached_input_tokens": 0,
+                "cache_write_tokens": 0,
+                "compute_seconds": "1.5",
+                "cost": "0.04",
+            }
 
     @property
     def customer(self) -> Any:
@@ -295,19 +292,6 @@ class Vendor:
 
     def customer_of(self, task: int) -> str:
         return f"customer-{task * 7919 % self.customers}"
-
-
-def _days_of(hours: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The sums of the hours of each day and kind."""
-    days: dict[tuple[UUID, datetime], dict[str, Any]] = {}
-    for hour in hours:
-        day = hour["hour"].replace(hour=0)
-        named = {name: value for name, value in hour.items() if name != "hour"} | {"day": day}
-        whole = days.setdefault((hour["kind_key"], day), named)
-        if whole is not named:
-            for name in (*_USED, "tasks"):
-                whole[name] += hour[name]
-    return list(days.values())
 
 
 def _copy(model: Any, rows: Iterator[dict[str, Any]]) -> None:

@@ -1,14 +1,15 @@
-"""Which part of a period can be answered from sums of whole days."""
+"""Which part of a period can be answered from sums of whole days or months."""
 
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
-from kernel.period import Period
+from kernel.period import Month, Period
 
+_UTC = ZoneInfo("UTC")
 _DAY, _LAST_HOUR = timedelta(days=1), timedelta(hours=23)
 
 
@@ -36,6 +37,37 @@ def take_apart(
             days.append(Period(start, day + _DAY))
         day += _DAY
     return days, _between(period, days)
+
+
+def nearest_months(period: Period, *, changes: Sequence[datetime]) -> tuple[list[Period], list[Period], list[Period]]:
+    """Months of UTC whose sums come nearest to a period's; what is to be added to them, and what to be taken off.
+
+    A month is taken whole where most of it lies in the period: less is read by taking off the rest of its hours than by
+    adding up the others. None of `changes` lies within such a month. Hours belong to the period that they begin in.
+    """
+    whole: list[Period] = []
+    more: list[Period] = []
+    less: list[Period] = []
+    for month in _months(period):
+        within = month.intersection(period.start, period.end)
+        if within is None:
+            continue
+        without = _between(month, [within])
+        left = sum((one.end - one.start for one in without), timedelta())
+        last = month.end - timedelta(hours=1)
+        if left < within.end - within.start and bisect_right(changes, month.start) == bisect_right(changes, last):
+            whole.append(month)
+            less += without
+        else:
+            more.append(within)
+    return whole, more, less
+
+
+def _months(period: Period) -> Iterator[Period]:
+    month = Month.of(period.start, _UTC)
+    while (whole := month.period(_UTC)).start < period.end:
+        yield whole
+        month = month.next()
 
 
 def _between(period: Period, days: Sequence[Period]) -> list[Period]:

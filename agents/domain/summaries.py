@@ -6,11 +6,11 @@ counted. What it said of the task (whose it is, when it began) stays known, unle
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from agents.domain.readings import DECISION, INFERENCE_CALL, TASK, TOOL_CALL, TURN, CallReading, Reading, key_of
@@ -93,6 +93,23 @@ class TaskTotals:
         return value
 
 
+class TaskEnd(NamedTuple):
+    """By what ended tasks are counted: the midnight (UTC) that the day begins with; agent and outcome, "" for none."""
+
+    day: datetime
+    agent: str
+    outcome: str
+
+
+def end_of(totals: TaskTotals) -> TaskEnd | None:
+    """None while the task goes on, and for a test: meters leave those out, too."""
+    ended_at = totals.ended_at
+    if ended_at is None or totals.is_test:
+        return None
+    day = ended_at.replace(hour=0, minute=0, second=0, microsecond=0)
+    return TaskEnd(day, totals.agent or "", totals.outcome or "")
+
+
 def fold_task(totals: TaskTotals | None, change: Change) -> TaskTotals:
     """`totals` (None: nothing yet) after one more change to the task that it names."""
     reading = change.reading
@@ -172,20 +189,16 @@ class CallTotals:
 
 
 @dataclass(slots=True)
-class HourTotals:
-    """What calls of one kind used in one hour, whatever the customer and the task; as `agents.models.CallHour`.
+class CallSums:
+    """What calls of one kind used in the stretch of time that starts with `begin`, whatever else tells them apart.
 
-    `tasks` are those whose first call of this kind was in this hour.
+    `names` are what the kind is told apart by and what it has of it. `tasks` are those whose first call of one group
+    was in the stretch.
     """
 
     kind_key: UUID
-    hour: datetime
-    agent: str | None
-    provider: str
-    model: str
-    hardware: str
-    region: str
-    cost_currency: str | None
+    begin: datetime
+    names: dict[str, str | None]
     tasks: int = 0
     calls: int = 0
     input_tokens: Decimal = Decimal(0)
@@ -220,14 +233,14 @@ def call_group(reading: Reading) -> CallTotals:
     )
 
 
-def hour_of(group: CallTotals, hour: datetime) -> HourTotals:
-    """The empty totals of the kind that a group's calls are of."""
-    named = (group.agent, group.provider, group.model, group.hardware, group.region, group.cost_currency)
-    return HourTotals(key_of(*named), hour, *named)
+def sums_of(group: CallTotals, names: Sequence[str], begin: datetime) -> CallSums:
+    """The empty sums that a group's calls belong to, where kinds are told apart by `names`."""
+    named: dict[str, str | None] = {name: getattr(group, name) for name in names}
+    return CallSums(key_of(*named.values()), begin, named)
 
 
-def fold_call(totals: CallTotals | HourTotals, change: Change) -> None:
-    """Add a call to its group's totals, or take it off."""
+def fold_call(totals: CallTotals | CallSums, change: Change) -> None:
+    """Add a call to the totals it belongs to, or take it off."""
     call = _call_of(change.reading)
     totals.calls += change.sign
     for name in QUANTITIES:

@@ -2,7 +2,7 @@
 
 from agents.models.catalogue import Agent, AgentVersion, Provider, agent_id
 from agents.models.costs import CostRate
-from agents.models.projection import CallDay, CallHour, CallUsage, TaskProjection, TaskSummary
+from agents.models.projection import CallDay, CallHour, CallMonth, CallUsage, EndedDay, TaskProjection, TaskSummary
 from agents.models.work import AttemptState, Task, TaskAttempt, TaskState
 
 __all__ = [
@@ -11,8 +11,10 @@ __all__ = [
     "AttemptState",
     "CallDay",
     "CallHour",
+    "CallMonth",
     "CallUsage",
     "CostRate",
+    "EndedDay",
     "Provider",
     "Task",
     "TaskAttempt",

@@ -1,4 +1,4 @@
-"""Projections of the log: tasks with their counts, and calls of models by hour. Both can be made anew from it."""
+"""Projections of the log: tasks with their counts, calls of models, and sums of both. All can be made anew from it."""
 
 from __future__ import annotations
 
@@ -118,12 +118,37 @@ class CallUsage(models.Model):
         return f"{self.model} {self.hour:%Y-%m-%d %H}:00"
 
 
-class CallsOfKind(models.Model):
-    """What calls of one kind used in a stretch of time. `kind_key` is the hash of all that is told apart but that."""
+class EndedDay(models.Model):
+    """How many tasks ended on one day (UTC) by agent and outcome, those of tests left out: dashboards read it.
+
+    `kind_key` is the hash of both, which are "" where none is named.
+    """
 
     organization = models.ForeignKey("accounts.Organization", related_name="+", **_ORGANIZATION)
     kind_key = models.UUIDField()
-    agent = models.TextField(null=True)
+    day = models.DateTimeField(help_text="the midnight (UTC) it begins with")
+    agent = models.TextField()
+    outcome = models.TextField()
+    tasks = models.BigIntegerField(default=0)
+
+    class Meta:
+        verbose_name_plural = "days of ended tasks"
+        constraints = [
+            models.UniqueConstraint(fields=["organization", "day", "kind_key"], name="one_row_per_day_and_outcome")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.agent} {self.day:%Y-%m-%d} {self.outcome}"
+
+
+class SummedCalls(models.Model):
+    """What calls of one kind used in a stretch of time. `kind_key` is the hash of all that is told apart but that.
+
+    `tasks` are those whose first call of one group of `CallUsage` was in the stretch.
+    """
+
+    organization = models.ForeignKey("accounts.Organization", related_name="+", **_ORGANIZATION)
+    kind_key = models.UUIDField()
     provider = models.TextField()
     model = models.TextField()
     hardware = models.TextField()
@@ -142,13 +167,13 @@ class CallsOfKind(models.Model):
         abstract = True
 
 
-class CallHour(CallsOfKind):
+class CallHour(SummedCalls):
     """What calls of one kind used in one hour (UTC): `CallUsage` summed over customers and tasks.
 
-    Dashboards read it: it does not grow with the number of tasks. `tasks` are those whose first call of this kind was
-    in this hour.
+    Dashboards read it: it does not grow with the number of tasks.
     """
 
+    agent = models.TextField(null=True)
     hour = models.DateTimeField()
 
     class Meta:
@@ -161,9 +186,10 @@ class CallHour(CallsOfKind):
         return f"{self.model} {self.hour:%Y-%m-%d %H}:00"
 
 
-class CallDay(CallsOfKind):
+class CallDay(SummedCalls):
     """`CallHour` summed over each day of UTC, for days that need not be told apart by the hour."""
 
+    agent = models.TextField(null=True)
     day = models.DateTimeField(help_text="the midnight (UTC) it begins with")
 
     class Meta:
@@ -174,3 +200,20 @@ class CallDay(CallsOfKind):
 
     def __str__(self) -> str:
         return f"{self.model} {self.day:%Y-%m-%d}"
+
+
+class CallMonth(SummedCalls):
+    """`CallUsage` of one customer summed over each month of UTC and over agents: what each customer cost."""
+
+    customer = models.TextField(null=True)
+    month = models.DateTimeField(help_text="the midnight (UTC) it begins with")
+
+    class Meta:
+        verbose_name_plural = "months of calls"
+        constraints = [
+            models.UniqueConstraint(fields=["organization", "month", "kind_key"], name="one_row_per_month_and_kind")
+        ]
+        indexes = [models.Index(fields=["organization", "customer", "month"], name="months_by_customer")]
+
+    def __str__(self) -> str:
+        return f"{self.customer} {self.month:%Y-%m}"

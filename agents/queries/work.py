@@ -1,7 +1,8 @@
 """What calls of models used and cost over a period, for dashboards: few rows, however many tasks there were.
 
 Costs are kept by the hour (UTC), and an hour belongs to the period and the window that it begins in. Whole days are
-read from sums of their hours, where nobody asks about customers.
+read from sums of their hours, where nobody asks about customers; where somebody does and it is not about agents, months
+are, from which hours that do not belong to the period are taken off.
 """
 
 from __future__ import annotations
@@ -18,14 +19,14 @@ from django.db.models import Model, Q
 from psycopg import sql
 
 from agents.domain.costs import Costs, RateTable, cost_of_calls
-from agents.domain.days import take_apart
+from agents.domain.days import nearest_months, take_apart
 from agents.domain.summaries import QUANTITIES, CallTotals
-from agents.models import CallDay, CallHour, CallUsage, CostRate
+from agents.models import CallDay, CallHour, CallMonth, CallUsage, CostRate
 from agents.queries.rates import rate_table
 from kernel.money import EXACT
 from kernel.period import Period
 
-#: What calls can be told apart by. Only by customer does it take longer the more tasks there were.
+#: What calls can be told apart by. Only by customer and agent does it take longer the more tasks there were.
 WORK_GROUPS = ("customer", "agent", "provider", "model", "hardware", "region")
 
 _RATED_BY = ("provider", "model", "hardware")
@@ -33,13 +34,14 @@ _PRICED_BY = (*_RATED_BY, "cost_currency")
 _SUMMED = ("calls", *QUANTITIES, "cost")
 
 _SELECT = """
-SELECT {window} AS start, {groups}, {span}, {tasks}, {sums}
-FROM ({source}) calls
-GROUP BY {places}
+SELECT {window} AS start, {groups}, {span}, sum(tasks), {sums}
+FROM ({sources}) calls
+GROUP BY {places} HAVING sum(calls) <> 0
 """
 
 _SOURCE = """
-SELECT {at} AS begin, {names} FROM {table} WHERE organization_id = {organization} AND ({within}) AND {extra}
+SELECT {begin} AS begin, {tasks} AS tasks, {names}, {sums} FROM {table}
+WHERE organization_id = {organization} AND ({within}) AND {extra}
 """
 
 
@@ -127,8 +129,34 @@ def _rate_changes(question: WorkQuestion) -> list[datetime]:
     return list(found.order_by("effective_from").values_list("effective_from", flat=True).distinct())
 
 
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """Sums of one table that begin `at` one of `periods`; with `sign` -1 they are taken off the sums of their month."""
+
+    table: type[Model]
+    at: str
+    periods: list[Period]
+    sign: int = 1
+
+
+def _sources(question: WorkQuestion, changes: list[datetime]) -> list[_Source]:
+    """The tables that answer a question: those of them that are much smaller than `CallUsage`, as far as they know."""
+    if question.customers is None and "customer" not in question.group_by:
+        days, hours = take_apart(question.period, window=question.window, zone=question.zone, changes=changes)
+        found = [_Source(CallDay, "day", days), _Source(CallHour, "hour", hours)]
+    elif question.window != "total" or question.agent is not None or "agent" in question.group_by:
+        found = [_Source(CallUsage, "hour", [question.period])]
+    else:
+        months, more, less = nearest_months(question.period, changes=changes)
+        found = [
+            _Source(CallMonth, "month", months),
+            _Source(CallUsage, "hour", more),
+            _Source(CallUsage, "hour", less, sign=-1),
+        ]
+    return [one for one in found if one.periods]
+
+
 def _statement(question: WorkQuestion, changes: list[datetime]) -> sql.Composed:
-    by_customer = question.customers is not None or "customer" in question.group_by
     columns = _columns(question)
     return sql.SQL(_SELECT).format(
         window=_window(question),
@@ -136,41 +164,28 @@ def _statement(question: WorkQuestion, changes: list[datetime]) -> sql.Composed:
         span=sql.SQL("width_bucket(begin, {}::timestamptz[])").format(sql.Literal(changes))
         if changes
         else sql.SQL("0"),
-        tasks=sql.SQL("count(*) FILTER (WHERE is_first)") if by_customer else sql.SQL("sum(tasks)"),
         sums=sql.SQL(", ").join(_sum(question, name) for name in _SUMMED),
-        source=_tasks(question) if by_customer else _days_and_hours(question, changes),
+        sources=sql.SQL(" UNION ALL ").join(_select(one, question) for one in _sources(question, changes)),
         places=sql.SQL(", ").join(sql.SQL(str(place + 1)) for place in range(len(columns) + 2)),
     )
 
 
-def _tasks(question: WorkQuestion) -> sql.Composed:
-    return _source(question, CallUsage, "hour", ["is_first", "customer"], [question.period])
-
-
-def _days_and_hours(question: WorkQuestion, changes: list[datetime]) -> sql.Composed:
-    days, hours = take_apart(question.period, window=question.window, zone=question.zone, changes=changes)
-    parts = [
-        _source(question, table, at, ["tasks"], periods)
-        for table, at, periods in ((CallDay, "day", days), (CallHour, "hour", hours))
-        if periods
-    ]
-    return sql.SQL(" UNION ALL ").join(parts)
-
-
-def _source(
-    question: WorkQuestion, table: type[Model], at: str, more: list[str], periods: list[Period]
-) -> sql.Composed:
-    names = (*more, "agent", "region", *_PRICED_BY, *_SUMMED)
+def _select(source: _Source, question: WorkQuestion) -> sql.Composed:
+    at, sign = sql.Identifier(source.at), sql.SQL("-" if source.sign < 0 else "")
     within = (
         sql.SQL("{at} >= {start} AND {at} < {end}").format(
-            at=sql.Identifier(at), start=sql.Literal(one.start), end=sql.Literal(one.end)
+            at=at, start=sql.Literal(one.start), end=sql.Literal(one.end)
         )
-        for one in periods
+        for one in source.periods
     )
+    names = dict.fromkeys([*_columns(question), *_PRICED_BY])
+    names.pop("rated_by", None)
     return sql.SQL(_SOURCE).format(
-        at=sql.Identifier(at),
+        begin=sql.SQL("date_trunc('month', {}, 'UTC')").format(at) if source.sign < 0 else at,
+        tasks=sign + sql.SQL("is_first::int" if source.table is CallUsage else "tasks"),
         names=sql.SQL(", ").join(map(sql.Identifier, names)),
-        table=sql.Identifier(table._meta.db_table),
+        sums=sql.SQL(", ").join(sign + sql.Identifier(name) for name in _SUMMED),
+        table=sql.Identifier(source.table._meta.db_table),
         organization=sql.Literal(question.organization_id),
         within=sql.SQL(" OR ").join(within),
         extra=_filters(question),

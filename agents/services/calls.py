@@ -1,23 +1,44 @@
-"""The part of the projection that is about calls of models: by task, and summed over them by hour and by day."""
+"""The part of the projection that is about calls of models: by task, and summed over them by hour, day and month."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import fields, replace
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from uuid import UUID
 
-from agents.domain.summaries import CallTotals, Change, HourTotals, call_group, fold_call, hour_of
-from agents.models import CallDay, CallHour, CallUsage
+from agents.domain.summaries import CallSums, CallTotals, Change, call_group, fold_call, sums_of
+from agents.models import CallDay, CallHour, CallMonth, CallUsage
 
 _CALLS = [field.name for field in fields(CallTotals)]
 _CALL_UPDATES = sorted(set(_CALLS) - {"group_key", "hour"})
-_SUMS = [field.name for field in fields(HourTotals) if field.name != "hour"]
-_SUM_UPDATES = sorted(set(_SUMS) - {"kind_key"})
+_SUMS = [field.name for field in fields(CallSums) if field.name not in {"kind_key", "begin", "names"}]
 
+#: A group whose call came or was taken back, or whose task is counted in its hour from now on (1) or no longer (-1).
+News = tuple[CallTotals, Change | int]
 Groups = dict[UUID, dict[datetime, CallTotals]]
-Hours = dict[tuple[UUID, datetime], HourTotals]
+
+
+@dataclass(frozen=True, slots=True)
+class _Table:
+    """Sums of stretches of time that begin `at`, of kinds that are told apart by `names`."""
+
+    model: type[CallHour | CallDay | CallMonth]
+    at: str
+    names: tuple[str, ...]
+
+    def begin(self, hour: datetime) -> datetime:
+        hour = hour.astimezone(UTC)
+        return {"hour": hour, "day": hour.replace(hour=0), "month": hour.replace(day=1, hour=0)}[self.at]
+
+
+_PRICED = ("provider", "model", "hardware", "region", "cost_currency")
+_TABLES = (
+    _Table(CallHour, "hour", ("agent", *_PRICED)),
+    _Table(CallDay, "day", ("agent", *_PRICED)),
+    _Table(CallMonth, "month", ("customer", *_PRICED)),
+)
 
 
 def take_in_calls(organization_id: int, changes: Iterable[Change]) -> None:
@@ -26,20 +47,20 @@ def take_in_calls(organization_id: int, changes: Iterable[Change]) -> None:
     groups = _stored_groups(organization_id, {group.group_key for group, _ in seen if group.group_key})
     before = {key: _first(hours) for key, hours in groups.items()}
     touched: dict[tuple[UUID, datetime], CallTotals] = {}
-    news: list[tuple[HourTotals, Change | int]] = []
+    news: list[News] = []
     for group, change in seen:
         assert group.group_key is not None
         totals = groups.setdefault(group.group_key, {}).setdefault(group.hour, group)
         fold_call(totals, change)
         touched[group.group_key, group.hour] = totals
-        news.append((hour_of(group, group.hour), change))
+        news.append((group, change))
     for key, hours in groups.items():
         for totals, step in _moved(hours, before.get(key)):
             touched[key, totals.hour] = totals
-            news.append((hour_of(totals, totals.hour), step))
+            news.append((totals, step))
     _write_groups(organization_id, touched.values())
-    _take_in_sums(CallHour, "hour", organization_id, news)
-    _take_in_sums(CallDay, "day", organization_id, news)
+    for table in _TABLES:
+        _take_in_sums(table, organization_id, news)
 
 
 def _moved(hours: dict[datetime, CallTotals], before: datetime | None) -> list[tuple[CallTotals, int]]:
@@ -77,44 +98,35 @@ def _write_groups(organization_id: int, totals: Iterable[CallTotals]) -> None:
     )
 
 
-def _take_in_sums(
-    table: type[CallHour | CallDay], at: str, organization_id: int, news: Iterable[tuple[HourTotals, Change | int]]
-) -> None:
-    """Each of `news` is a call that came or was taken back, or a task that is counted in that hour or no longer.
-
-    `at` is the table's name for when a sum begins.
-    """
-    found = [(empty.kind_key, _begin(empty.hour, at), empty, change) for empty, change in news]
-    stored = table.objects.filter(
+def _take_in_sums(table: _Table, organization_id: int, news: Iterable[News]) -> None:
+    found = [(sums_of(group, table.names, table.begin(group.hour)), change) for group, change in news]
+    stored = table.model.objects.filter(
         organization_id=organization_id,
-        kind_key__in={key for key, _, _, _ in found},
-        **{f"{at}__in": {begin for _, begin, _, _ in found}},
+        kind_key__in={empty.kind_key for empty, _ in found},
+        **{f"{table.at}__in": {empty.begin for empty, _ in found}},
     )
-    sums: Hours = {
-        (row.kind_key, getattr(row, at)): HourTotals(
-            hour=getattr(row, at), **{name: getattr(row, name) for name in _SUMS}
-        )
-        for row in stored
-    }
-    for key, begin, empty, change in found:
-        if (key, begin) not in sums:
-            sums[key, begin] = replace(empty, hour=begin)
-        totals = sums[key, begin]
+    sums = {(one.kind_key, one.begin): one for one in (_sums(row, table) for row in stored)}
+    for empty, change in found:
+        totals = sums.setdefault((empty.kind_key, empty.begin), empty)
         if isinstance(change, int):
             totals.tasks += change
         else:
             fold_call(totals, change)
-    table.objects.bulk_create(
-        [
-            table(organization_id=organization_id, **{at: one.hour}, **{name: getattr(one, name) for name in _SUMS})
-            for one in sums.values()
-        ],
+    table.model.objects.bulk_create(
+        [_row(one, table, organization_id) for one in sums.values()],
         update_conflicts=True,
-        unique_fields=["organization", at, "kind_key"],
-        update_fields=_SUM_UPDATES,
+        unique_fields=["organization", table.at, "kind_key"],
+        update_fields=_SUMS,
         batch_size=1_000,
     )
 
 
-def _begin(hour: datetime, at: str) -> datetime:
-    return hour.astimezone(UTC).replace(hour=0) if at == "day" else hour
+def _sums(row: CallHour | CallDay | CallMonth, table: _Table) -> CallSums:
+    names = {name: getattr(row, name) for name in table.names}
+    return CallSums(row.kind_key, getattr(row, table.at), names, **{name: getattr(row, name) for name in _SUMS})
+
+
+def _row(sums: CallSums, table: _Table, organization_id: int) -> CallHour | CallDay | CallMonth:
+    counted = {name: getattr(sums, name) for name in _SUMS}
+    began = {table.at: sums.begin}
+    return table.model(organization_id=organization_id, kind_key=sums.kind_key, **began, **sums.names, **counted)

@@ -10,9 +10,10 @@ from django.db import connection, transaction
 
 from agents.domain.readings import TYPES, key_of
 from agents.domain.summaries import Change, TaskTotals, fold_task
-from agents.models import CallDay, CallHour, CallUsage, TaskProjection, TaskSummary
+from agents.models import CallDay, CallHour, CallMonth, CallUsage, EndedDay, TaskProjection, TaskSummary
 from agents.queries.changes import change_of
 from agents.services.calls import take_in_calls
+from agents.services.ended import EndedTasksCount
 from metering.facade import LogPosition, changes_in_log, organizations_behind
 
 #: Changes taken in by one transaction.
@@ -74,10 +75,8 @@ def rebuild(*, organization_id: int) -> None:
     """Forget all summaries of an organization; the next steps make them anew from the log."""
     with transaction.atomic():
         TaskProjection.objects.select_for_update().filter(organization_id=organization_id).first()
-        TaskSummary.objects.filter(organization_id=organization_id).delete()
-        CallUsage.objects.filter(organization_id=organization_id).delete()
-        CallHour.objects.filter(organization_id=organization_id).delete()
-        CallDay.objects.filter(organization_id=organization_id).delete()
+        for table in (TaskSummary, EndedDay, CallUsage, CallHour, CallDay, CallMonth):
+            table.objects.filter(organization_id=organization_id).delete()
         TaskProjection.objects.filter(organization_id=organization_id).update(
             xid=0, identity=UUID(int=0), is_correction=False
         )
@@ -93,9 +92,13 @@ def _take_in_tasks(organization_id: int, changes: list[Change]) -> None:
     totals: dict[str, TaskTotals] = {
         row.task_id: TaskTotals(**{name: getattr(row, name) for name in _TOTALS}) for row in stored
     }
+    ended = EndedTasksCount(organization_id)
+    ended.take_off(totals.values())
     for change in changes:
         task_id = change.reading.task_id or ""
         totals[task_id] = fold_task(totals.get(task_id), change)
+    ended.add(totals.values())
+    ended.write()
     TaskSummary.objects.bulk_create(
         [_summary(organization_id, one, keys[one.task_id]) for one in totals.values()],
         update_conflicts=True,

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from agents.domain.readings import read_event
 from agents.domain.summaries import Change, TaskTotals, call_group, fold_all, fold_call, fold_task
-from agents.models import CallUsage, TaskProjection, TaskSummary
+from agents.models import CallMonth, CallUsage, EndedDay, TaskProjection, TaskSummary
 from agents.services import projection
 from metering.facade import amend_event, ingest, void_event
 from tests.api import make_api
@@ -52,6 +52,8 @@ def everything(organization_id: int) -> list[Any]:
     rows = [
         *TaskSummary.objects.order_by("task_key").values(),
         *CallUsage.objects.order_by("group_key", "hour").values(),
+        *CallMonth.objects.filter(calls__gt=0).order_by("kind_key", "month").values(),
+        *EndedDay.objects.filter(tasks__gt=0).order_by("kind_key", "day").values(),
     ]
     return [{name: value for name, value in row.items() if name != "id"} for row in rows]
 

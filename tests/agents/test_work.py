@@ -8,9 +8,12 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
 
+from agents.domain.days import nearest_months
 from agents.facade import CostQuestion, WorkQuestion, costs, work
-from agents.models import CallDay, CallHour, CallUsage, CostRate
+from agents.models import CallDay, CallHour, CallMonth, CallUsage, CostRate
 from agents.services import projection
 from kernel.period import Period
 from metering.facade import ingest, void_event
@@ -142,6 +145,54 @@ def test_days_answer_what_their_hours_do(organization_id: int, zone: str, window
     assert any(answers())
 
 
+@pytest.mark.parametrize("zone", ["UTC", "Asia/Kolkata", "America/New_York"])
+def test_months_of_customers_answer_what_their_hours_do(organization_id: int, zone: str) -> None:
+    rate(organization_id, "10", datetime(2026, 1, 1, tzinfo=UTC))
+    rate(organization_id, "30", datetime(2026, 8, 24, 7, tzinfo=UTC))
+    rate(organization_id, "50", datetime(2026, 10, 1, tzinfo=UTC))
+    events = [
+        call(
+            str(i), hours=-37 * i, task=f"t-{i // 3}", customer=("acme", "birch")[i % 2], region=("eu", "us")[i % 3 % 2]
+        )
+        for i in range(99)
+    ]
+    put(organization_id, *events)
+    void_event(organization_id=organization_id, source="desk", event_id="8", reason="test", at=NOON)
+    projection.advance_task_summaries()
+    assert {month.month for month in CallMonth.objects.values_list("month", flat=True)} == {6, 7, 8, 9, 10}
+    here = ZoneInfo(zone)
+    for first, last in ((1, 31), (3, 31), (1, 28), (12, 20), (31, 31)):
+        for months in ((10, 10), (9, 10), (7, 8), (6, 10)):
+            start = datetime(2026, months[0], min(first, 30), tzinfo=here)
+            until = datetime(2026, months[1], min(last, 30), tzinfo=here) + timedelta(days=1)
+            of_months = asked(organization_id, "customer", "region", period=Period(start, until))
+            by_agent = asked(organization_id, "customer", "region", "agent", period=Period(start, until))
+            assert of_months == {key[:2]: row for key, row in by_agent.items()}
+            assert asked(organization_id, period=Period(start, until), customers=["birch"], region="eu") == (
+                {(): of_months["birch", "eu"]} if ("birch", "eu") in of_months else {}
+            )
+
+
+hours = st.integers(0, 24 * 130).map(lambda hour: datetime(2026, 1, 1, tzinfo=UTC) + timedelta(hours=hour))
+
+
+@given(hours, hours, st.lists(hours, max_size=2))
+def test_months_with_what_is_added_and_taken_off_are_the_period(
+    one: datetime, other: datetime, changes: list[datetime]
+) -> None:
+    assume(one != other)
+    period = Period(min(one, other), max(one, other))
+    inside = sorted(change for change in changes if change in period and change != period.start)
+    whole, more, less = nearest_months(period, changes=inside)
+    for day in range(0, 24 * 155, 5):
+        hour = datetime(2026, 1, 1, tzinfo=UTC) + timedelta(hours=day)
+        counted = sum(hour in part for part in (*whole, *more)) - sum(hour in part for part in less)
+        assert counted == (hour in period)
+    for month in whole:
+        assert not any(month.start < change < month.end for change in inside)
+    assert sum((part.end - part.start for part in less), timedelta()) <= period.end - period.start
+
+
 def test_a_day_is_the_sum_of_its_hours(organization_id: int) -> None:
     put(organization_id, *(call(str(i), hours=-5 * i, task=f"t-{i % 3}") for i in range(20)))
     void_event(organization_id=organization_id, source="desk", event_id="3", reason="test", at=NOON)
@@ -161,7 +212,8 @@ def test_the_sums_are_made_anew_from_the_log(organization_id: int) -> None:
     def rows() -> list[Any]:
         names = ("kind_key", "hour", "tasks", "calls", "input_tokens", "region")
         days = CallDay.objects.values_list("day", "tasks", "calls")
-        return [*CallHour.objects.order_by("hour").values_list(*names), *days]
+        months = CallMonth.objects.values_list("month", "customer", "tasks", "calls", "input_tokens")
+        return [*CallHour.objects.order_by("hour").values_list(*names), *days, *months]
 
     before = rows()
     projection.rebuild(organization_id=organization_id)
