@@ -4,6 +4,7 @@ from budgets.contracts import Ask, Reserved, Verdict
 from budgets.models import Budget, Crossing, Measure, PeriodKind, Scope
 from budgets.queries.budgets import BudgetState, budget_state, budgets_of, crossings_of, get_budget
 from budgets.queries.costs import CostAnswer, register_cost_reader
+from budgets.queries.lag import EvaluationBacklog, evaluation_backlog
 from budgets.services.budgets import create_budget, remove_budget, update_budget
 from budgets.services.checking import check_entitlement, check_work
 from budgets.services.evaluation import evaluate_budgets
@@ -15,6 +16,7 @@ __all__ = [
     "BudgetState",
     "CostAnswer",
     "Crossing",
+    "EvaluationBacklog",
     "Measure",
     "PeriodKind",
     "Reserved",
@@ -28,6 +30,7 @@ __all__ = [
     "create_budget",
     "crossings_of",
     "evaluate_budgets",
+    "evaluation_backlog",
     "expire_reservations",
     "get_budget",
     "register_cost_reader",

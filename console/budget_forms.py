@@ -10,7 +10,8 @@ from django import forms
 
 from billing.facade import plans_of
 from budgets.facade import Measure, PeriodKind, Scope
-from console.forms import ExactField, KeyField, PlainForm
+from console.forms import CustomerInput, ExactField, KeyField, PlainForm
+from console.plan_draft import pairs
 from kernel.errors import InvalidError
 from metering.facade import meters_of
 from rest.serializers import zone_named
@@ -77,11 +78,16 @@ class BudgetForm(PlainForm):
     name = forms.CharField(max_length=200)
     key = KeyField()
     scope = forms.ChoiceField(label="Of", choices=list(_SCOPES.items()))
-    customer = forms.CharField(max_length=128, required=False, help_text="Its key, for a budget of a customer.")
+    customer = forms.CharField(
+        max_length=128, required=False, help_text="Its key, for a budget of a customer.", widget=CustomerInput
+    )
     agent = forms.CharField(max_length=255, required=False, help_text="Its key, for a budget of an agent.")
     plan = forms.ChoiceField(required=False)
     measure = forms.ChoiceField(label="On", choices=list(_MEASURES.items()))
     meter = forms.ChoiceField(required=False)
+    filter = forms.CharField(
+        label="Only where", max_length=500, required=False, help_text="Dimensions of the meter, such as model=large."
+    )
     amount = ExactField(label="Amount or quantity", low=Decimal(0))
     currency = forms.CharField(
         max_length=3, required=False, help_text="For money: the customer's, or USD, unless it says otherwise."
@@ -108,13 +114,16 @@ class BudgetForm(PlainForm):
 
 
 def budget_fields(said: Mapping[str, Any]) -> dict[str, Any]:
-    """What `create_budget` takes, from what was filled in. Raises `InvalidError` where no meter was chosen."""
+    """What `create_budget` takes, from what was filled in. Raises `InvalidError` where no meter was chosen, and
+    for dimensions where none is."""
     fields = {name: said[name] for name in ("name", "key", "scope", "amount", "period", "timezone", "thresholds")}
     fields |= {name: said[name] or None for name in ("customer", "agent", "plan", "currency")}
     if fields["currency"]:
         fields["currency"] = fields["currency"].upper()
     if said["measure"] != Measure.METER:
+        if said["filter"]:
+            raise InvalidError("Only usage of a meter is counted by dimensions", code="filter_not_allowed")
         return fields | {"measure": {"money": said["measure"]}}
     if not said["meter"]:
         raise InvalidError("Choose the meter whose usage it is on", code="meter_missing")
-    return fields | {"measure": {"meter": said["meter"]}}
+    return fields | {"measure": {"meter": said["meter"], "filter": pairs(said["filter"])}}

@@ -18,6 +18,7 @@ from django import forms
 from django.contrib import messages
 from django.http import HttpResponseBase
 from django.shortcuts import redirect, render
+from django.urls import reverse_lazy
 
 from accounts.facade import record_audit
 from kernel.errors import ConflictError, InvalidError, MalformedError, NotFoundError
@@ -68,6 +69,21 @@ class KeyField(forms.RegexField):
             KEY_PATTERN,
             error_messages={"invalid": "Letters, digits and . _ : @ + -, at most 128, a letter or digit first"},
             **{"help_text": "What programs call it. It cannot be changed later."} | kwargs,
+        )
+
+
+class CustomerInput(forms.TextInput):
+    """The key of a customer. Those whose name or key has what is typed are offered, into the page's datalist."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            {
+                "list": "customer-choices",
+                "autocomplete": "off",
+                "hx-get": reverse_lazy("console:customer_choices"),
+                "hx-trigger": "focus once, input changed delay:200ms",
+                "hx-target": "#customer-choices",
+            }
         )
 
 

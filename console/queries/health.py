@@ -10,6 +10,7 @@ from celery import current_app
 from django.urls import reverse
 
 from agents.facade import projected_to
+from budgets.facade import evaluation_backlog
 from collection.facade import call_backlog
 from console.heartbeat import BrokerUnavailable, last_heartbeat, tasks_in_queue
 from inference.facade import engine_state
@@ -45,6 +46,7 @@ def signs(*, organization_id: int, now: datetime) -> list[Sign]:
         *_schedule_and_queue(now),
         _reader("Usage of meters", projections_wait_since(organization_id), now),
         _reader("Summaries of tasks", behind, now),
+        _budgets(organization_id, now),
         _sent("Webhooks", webhooks, now, link=reverse("console:webhooks"), given_up="given up in the last day"),
         _sent("Mail", mail, now, link=reverse("console:mail"), given_up="given up in the last day"),
         _sent("Calls to payment providers", calls, now, given_up="to be looked at by a person"),
@@ -80,6 +82,16 @@ def _reader(name: str, since: datetime | None, now: datetime) -> Sign:
     if since is None:
         return Sign(name, "fine", "All events are counted.")
     return Sign(name, _state(since, now), "Later events are not counted yet.", since)
+
+
+def _budgets(organization_id: int, now: datetime) -> Sign:
+    name, link = "Budgets", reverse("console:budgets")
+    backlog = evaluation_backlog(organization_id=organization_id, now=now)
+    if backlog.is_empty:
+        return Sign(name, "off", "No budget or limit is set.", link=link)
+    if backlog.since is None:
+        return Sign(name, "fine", "All of them are worked out.", link=link)
+    return Sign(name, _state(backlog.since, now), "Later usage is not held against them yet.", backlog.since, link)
 
 
 def _sent(name: str, backlog: Backlog, now: datetime, *, given_up: str, link: str = "") -> Sign:

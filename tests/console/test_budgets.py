@@ -29,7 +29,7 @@ def a_budget(vendor: Vendor, amount: str = "10", **fields: Any) -> Budget:
 def filled_in(**fields: str) -> dict[str, str]:
     return {
         "name": "Acme's turns", "key": "acme-turns", "scope": "customer", "customer": "acme", "agent": "", "plan": "",
-        "measure": "meter", "meter": "turns", "amount": "10", "currency": "", "period": "month",
+        "measure": "meter", "meter": "turns", "filter": "", "amount": "10", "currency": "", "period": "month",
         "timezone": "Europe/Berlin", "thresholds": "80% mail webhook ops@vendor.example\n\n100 stop",
     } | fields  # fmt: skip
 
@@ -67,11 +67,21 @@ def test_a_budget_is_made_by_a_form_with_all_that_the_api_can(vendor: Vendor) ->
 
 
 @pytest.mark.django_db
+def test_a_budget_on_a_meter_counts_only_where_its_form_says(vendor: Vendor) -> None:
+    answer = vendor.client.post("/budgets/new", filled_in(filter="agent=support"))
+    assert answer.status_code == 302
+    assert get_budget(organization_id=vendor.organization.pk, budget="acme-turns").filter == {"agent": "support"}
+    assert "agent support" in vendor.client.get("/budgets").content.decode()
+
+
+@pytest.mark.django_db
 @pytest.mark.parametrize(
     ("fields", "said"),
     [
         ({"meter": ""}, "Choose the meter"),
         ({"amount": "0"}, "more than nothing"),
+        ({"filter": "planet=mars"}, "no dimension"),
+        ({"measure": "cost", "meter": "", "filter": "agent=support"}, "counted by dimensions"),
         ({"customer": ""}, "says which customer"),
         ({"customer": "nobody"}, "There is no customer"),
         ({"thresholds": "often mail"}, "percent is a decimal"),

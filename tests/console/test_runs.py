@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
+from decimal import Decimal
 
 import pytest
 import redis
@@ -15,6 +16,7 @@ from django.test.utils import CaptureQueriesContext
 from agents.facade import advance_task_summaries
 from billing.facade import BillingRun, runs_of
 from billing.tasks import work_run
+from budgets.facade import create_budget, evaluate_budgets
 from console import heartbeat
 from console.queries import health
 from console.tasks import leave_pulse
@@ -86,6 +88,25 @@ def test_a_broker_that_is_away_is_said_and_the_rest_is_shown(vendor: Vendor, set
 
 
 @pytest.mark.django_db(transaction=True)
+def test_how_far_the_evaluation_of_budgets_is_behind_is_told(empty: Vendor) -> None:
+    assert signs(empty)["Budgets"] == health.Sign("Budgets", "off", "No budget or limit is set.", link="/budgets")
+    empty.record(turns("acme", 2, start=system_clock()))
+    fields = {"measure": {"meter": "turns"}, "period": "total", "amount": Decimal(10)}
+    thresholds = [{"percent": "100", "actions": ["stop"]}]
+    made = create_budget(organization=empty.organization, key="cap", thresholds=thresholds, **fields)
+    assert signs(empty)["Budgets"].since == made.created_at
+    evaluate_budgets(now=system_clock())
+    assert (signs(empty)["Budgets"].state, signs(empty)["Budgets"].since) == ("fine", None)
+    before = system_clock()
+    empty.record(turns("birch", 2, start=system_clock()))
+    since = signs(empty)["Budgets"].since
+    assert since is not None
+    assert since >= before
+    late = health.signs(organization_id=empty.organization.pk, now=system_clock() + timedelta(minutes=6))
+    assert next(one.state for one in late if one.name == "Budgets") == "stuck"
+
+
+@pytest.mark.django_db(transaction=True)
 def test_events_that_are_not_counted_yet_are_told_with_since_when(empty: Vendor) -> None:
     empty.record(turns("acme", 2, start=system_clock()))
     advance_projections()
@@ -143,4 +164,4 @@ def test_the_health_of_everything_takes_few_queries(vendor: Vendor) -> None:
     leave_pulse()
     with CaptureQueriesContext(connection) as asked:
         assert vendor.client.get("/runs/health").status_code == 200
-    assert len(asked) <= 18
+    assert len(asked) <= 22
