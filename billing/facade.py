@@ -52,7 +52,6 @@ from billing.services.changes import (
 from billing.services.credit_notes import issue_credit_note
 from billing.services.customers import create_customer, subscribe, update_customer
 from billing.services.drafts import finalize_invoice, refresh_draft
-from billing.services.isolation import read_one_snapshot, retried
 from billing.services.letters import letter_context
 from billing.services.open_revenue import open_months, refresh_open_revenue
 from billing.services.payments import (
@@ -144,14 +143,12 @@ __all__ = [
     "payments_of",
     "plans_of",
     "price_month",
-    "read_one_snapshot",
     "recognize_revenue",
     "refresh_draft",
     "refresh_open_revenue",
     "refund_payment",
     "remove_add_on",
     "resume_subscription",
-    "retried",
     "runs_of",
     "seats_at",
     "seller_profile_of",

@@ -8,9 +8,10 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from django.db.models import QuerySet
+from django.db import connection
+from django.db.models import Count, Min, QuerySet
 
-from billing.models import Invoice, OpenRevenue, Subscription
+from billing.models import OpenRevenue, Subscription
 from billing.queries.customers import with_terms
 from billing.queries.rating import PricedInvoice, price_month
 from kernel.period import Month
@@ -92,37 +93,35 @@ def _is_large(organization_id: int) -> bool:
     return Subscription.objects.filter(organization_id=organization_id)[: PRICED_AT_ONCE + 1].count() > PRICED_AT_ONCE
 
 
+# Amounts of a bill that has got its invoice since are left out: the invoice says what they came to.
+_KEPT = """
+SELECT kept.subscription_id, customer.id, customer.key, customer.name, plan.key, month.key, kept.currency,
+    month.value ->> 'net', month.value ->> 'tax', month.value ->> 'problem'
+FROM billing_openrevenue kept
+JOIN billing_subscription subscription ON subscription.id = kept.subscription_id
+JOIN billing_customer customer ON customer.id = subscription.customer_id
+JOIN billing_planversion version ON version.id = subscription.plan_version_id
+JOIN billing_plan plan ON plan.id = version.plan_id
+CROSS JOIN LATERAL jsonb_each(kept.months) month
+WHERE kept.subscription_id IN ({subscriptions}) AND month.key = ANY(%s) AND NOT EXISTS (
+    SELECT FROM billing_invoice invoice
+    WHERE invoice.subscription_id = kept.subscription_id AND invoice.month = month.key
+        AND invoice.created_at > kept.priced_at
+)
+ORDER BY kept.subscription_id, month.key
+"""
+
+
 def _kept(subscriptions: QuerySet[Subscription], months: list[str]) -> OpenAmounts:
     ids = subscriptions.order_by().values("pk")
-    kept = OpenRevenue.objects.filter(subscription__in=ids).values_list(
-        "subscription_id",
-        "subscription__customer_id",
-        "subscription__customer__key",
-        "subscription__customer__name",
-        "subscription__plan_version__plan__key",
-        "currency",
-        "months",
-        "priced_at",
-    )
-    found = list(kept)
-    times = [one[-1] for one in found]
-    invoiced = _invoiced_since(ids, months, min(times)) if times else {}
-    rows = []
-    for *named, currency, amounts, priced_at in found:
-        for month in months:
-            if month in amounts and invoiced.get((named[0], month), priced_at) <= priced_at:
-                rows.append(_read(named, month, currency, amounts[month]))
-    return OpenAmounts(tuple(rows), min(times, default=None), max(0, subscriptions.count() - len(times)))
+    kept = OpenRevenue.objects.filter(subscription__in=ids).aggregate(count=Count("*"), oldest=Min("priced_at"))
+    statement, parameters = ids.query.sql_with_params()
+    with connection.cursor() as cursor:
+        cursor.execute(_KEPT.format(subscriptions=statement), [*parameters, months])
+        rows = tuple(_read(*row) for row in cursor.fetchall())
+    return OpenAmounts(rows, kept["oldest"], max(0, subscriptions.count() - kept["count"]))
 
 
-def _read(named: Sequence[str], month: str, currency: str, amount: dict[str, str]) -> OpenAmount:
-    problem = amount.get("problem", "")
-    net, tax = (Decimal(amount.get(name, "0")) for name in ("net", "tax"))
-    return OpenAmount(*named, month, currency, net, tax, problem)
-
-
-def _invoiced_since(ids: Any, months: list[str], since: datetime) -> dict[tuple[str, str], datetime]:
-    """When the newest invoice of a subscription and month was made: what was kept before it says nothing any more."""
-    rows = Invoice.objects.filter(subscription__in=ids, month__in=months, created_at__gt=since).order_by("created_at")
-    found = rows.values_list("subscription_id", "month", "created_at")
-    return {(str(subscription), month): created_at for subscription, month, created_at in found}
+def _read(*row: Any) -> OpenAmount:
+    *named, net, tax, problem = row
+    return OpenAmount(*named, Decimal(net or 0), Decimal(tax or 0), problem or "")

@@ -15,7 +15,7 @@ from billing.queries.bills import Bill, bill_of
 from billing.queries.customers import subscriptions_of
 from billing.queries.rating import PricedInvoice, Unpriceable, price_bills
 from billing.services.invoices import InvoiceStateConflict, discard_contents, finalize_drafts, replace_drafts
-from billing.services.isolation import read_one_snapshot, retried
+from rest.isolation import read_one_snapshot, retried
 
 #: Drafts priced anew and finalized in one transaction.
 _BATCH = 200

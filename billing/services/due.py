@@ -15,8 +15,8 @@ from billing.queries.bills import Bill, bills_in_month, without_invoice
 from billing.queries.customers import subscriptions_of
 from billing.queries.rating import PricedInvoice, price_bills
 from billing.services.invoices import finalize_drafts, store_drafts
-from billing.services.isolation import read_one_snapshot, retried
 from kernel.period import Month
+from rest.isolation import read_one_snapshot, retried
 
 #: Subscriptions invoiced in one transaction.
 _BATCH = 200

@@ -22,9 +22,9 @@ from billing.queries.rating import adjustment_line, current_snapshot
 from billing.queries.reductions import with_tax_and_credit
 from billing.queries.wallets import Wallets
 from billing.services.invoices import issue_invoices
-from billing.services.isolation import read_one_snapshot, retried
 from kernel.period import Period
 from metering.facade import ChangedDay, changed_periods
+from rest.isolation import read_one_snapshot, retried
 
 #: Invoices priced anew at once.
 _BATCH = 200

@@ -15,7 +15,7 @@ from billing.queries.rating import PricedInvoice, Unpriceable
 from billing.queries.upcoming import upcoming_invoices
 from billing.services.credit_notes import CREDIT_BALANCE, issue_credit_note
 from billing.services.drafts import refresh_draft
-from billing.services.isolation import read_one_snapshot
+from rest.isolation import read_one_snapshot
 
 T = TypeVar("T")
 

@@ -24,11 +24,11 @@ from billing.queries.bills import bills_in_month, without_invoice
 from billing.queries.customers import subscriptions_of
 from billing.queries.rating import PricedInvoice, Unpriceable, price_bills
 from billing.services.invoices import finalize_drafts, store_drafts
-from billing.services.isolation import read_one_snapshot, retried
 from billing.services.late_usage import find_late_usage
 from kernel.errors import InvalidError
 from kernel.period import Month
 from metering.facade import refresh_statistics
+from rest.isolation import read_one_snapshot, retried
 
 #: Subscriptions invoiced in one transaction, and drafts finalized in one.
 BATCH = 200

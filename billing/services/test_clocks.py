@@ -18,12 +18,12 @@ from billing.queries.rating import PricedInvoice, Unpriceable, price_bills
 from billing.services.credit_expiry import expire_on_clock
 from billing.services.drafts import refresh_draft
 from billing.services.invoices import finalize_drafts, store_drafts
-from billing.services.isolation import read_one_snapshot, retried
 from billing.services.late_usage import find_late_usage, invoice_left_late_usage
 from billing.services.thresholds import invoice_thresholds
 from billing.watching import watchers
 from kernel.errors import InvalidError
 from kernel.period import Month
+from rest.isolation import read_one_snapshot, retried
 
 #: Zones are up to 14 hours from UTC, so a month of some zone touches at most its neighbours in UTC.
 _A_DAY = timedelta(days=1)

@@ -15,8 +15,8 @@ from billing.queries.customers import subscriptions_of
 from billing.queries.rating import PricedInvoice, price_bills
 from billing.queries.timeline import version_at
 from billing.services.invoices import issue_invoices
-from billing.services.isolation import read_one_snapshot, retried
 from kernel.period import Month, Period
+from rest.isolation import read_one_snapshot, retried
 
 
 def invoice_thresholds(*, organization_id: int, now: datetime, test_clock: TestClock | None = None) -> list[Invoice]:
