@@ -35,7 +35,7 @@ from accounts.services.organizations import OrganizationExists, create_organizat
 from accounts.services.passwords import change_password, request_password_reset, reset_password, user_of_reset
 from accounts.services.portal_access import ASKED_FOR as PORTAL_LINK_LIFETIME
 from accounts.services.portal_access import create_portal_link, open_portal, revoke_portal_access
-from accounts.services.throttles import TooManyTries, forget_tries, take_try
+from accounts.services.throttles import TooManyTries, forget_tries, take_try, take_use
 from accounts.services.two_factor import (
     begin_two_factor,
     confirm_two_factor,
@@ -110,6 +110,7 @@ __all__ = [
     "revoke_invitation",
     "revoke_portal_access",
     "take_try",
+    "take_use",
     "two_factor_users",
     "user_of_reset",
     "verify_code",

@@ -147,6 +147,9 @@ WHITENOISE_USE_FINDERS = DEVELOPMENT
 if DEVELOPMENT:
     STATIC_ROOT.mkdir(parents=True, exist_ok=True)  # whitenoise warns in every process where it is missing
 
+#: How many proxies stand before the web server, each of which adds to X-Forwarded-For whom it speaks for.
+PROXIES = env.integer("TAXIMETER_PROXIES", 0, low=0, high=10)
+
 DATA_UPLOAD_MAX_MEMORY_SIZE = 64 * 1024 * 1024  # the doors set their own, tighter limits
 
 if not DEVELOPMENT:

@@ -1,4 +1,5 @@
-"""How often something may be tried: after a few times in vain, each further try has to wait twice as long."""
+"""How often something may be tried: after a few times in vain, each further try has to wait twice as long. And how
+often something may be used: so many times at once, then as often as time passes."""
 
 from __future__ import annotations
 
@@ -26,6 +27,16 @@ WHERE found.last_at < %(forgotten)s OR found.count < %(free)s
 RETURNING count
 """
 
+_STEPS = "GREATEST(FLOOR(EXTRACT(EPOCH FROM %(now)s - found.last_at) / %(step)s), 0)"
+_USE = """
+INSERT INTO accounts_throttle AS found (key, count, last_at) VALUES (%(key)s, 1, %(now)s)
+ON CONFLICT (key) DO UPDATE SET count = GREATEST(found.count - {_STEPS}, 0) + 1,
+    last_at = CASE WHEN {_STEPS} >= found.count THEN %(now)s
+        ELSE found.last_at + {_STEPS} * %(step)s * INTERVAL '1 second' END
+WHERE found.count - {_STEPS} < %(most)s
+RETURNING count
+""".replace("{_STEPS}", _STEPS)
+
 
 class TooManyTries(ConflictError):
     """`wait` is how many seconds are left."""
@@ -49,6 +60,18 @@ def take_try(*, what: str, who: str, now: datetime) -> None:
     wait = LONGEST_WAIT if found is None else min(FIRST_WAIT * 2 ** min(max(found.count - FREE, 0), 10), LONGEST_WAIT)
     left = (found.last_at + wait - now).total_seconds() if found else 0
     raise TooManyTries(max(int(left), 0) + 1)
+
+
+def take_use(*, what: str, who: str, most: int, within: timedelta, now: datetime) -> None:
+    """One more use of `what` by `who`: `most` at once, and `most` more in each `within`, evenly. Raises `TooManyTries`,
+    which counts for nothing. However many come at once, no more get through. `within` is a day at most."""
+    key, step = _key(what, who), within.total_seconds() / most
+    with connection.cursor() as cursor:
+        cursor.execute(_USE, {"key": key, "now": now, "most": most, "step": step})
+        if cursor.fetchone() is not None:
+            return
+    found = Throttle.objects.filter(key=key).first()
+    raise TooManyTries(1 if found is None else 1 + max(int(step - (now - found.last_at).total_seconds() % step), 0))
 
 
 def forget_tries(*, what: str, who: str) -> None:

@@ -34,6 +34,7 @@ from accounts.facade import (
     reset_password,
     revoke_portal_access,
     take_try,
+    take_use,
     verify_code,
 )
 from accounts.models import Throttle
@@ -82,6 +83,26 @@ def test_after_five_tries_in_vain_each_waits_twice_as_long() -> None:
     take_try(**tries, now=NOW + timedelta(minutes=15))
     forget_tries(**tries)
     take_try(**tries, now=NOW)
+
+
+def test_uses_come_back_evenly_with_time() -> None:
+    use = {"what": "page", "who": "link", "most": 6, "within": timedelta(minutes=1)}
+    for _ in range(6):
+        take_use(**use, now=NOW)
+    with pytest.raises(TooManyTries) as caught:
+        take_use(**use, now=NOW + timedelta(seconds=4))
+    assert caught.value.wait == 7  # 6 seconds, and the one begun
+    take_use(**use, now=NOW + timedelta(seconds=10))
+    with pytest.raises(TooManyTries):
+        take_use(**use, now=NOW + timedelta(seconds=19))
+    for _ in range(2):
+        take_use(**use, now=NOW + timedelta(seconds=30))
+    with pytest.raises(TooManyTries):
+        take_use(**use, now=NOW + timedelta(seconds=30))
+    for _ in range(6):
+        take_use(**use, now=NOW + timedelta(hours=1))
+    with pytest.raises(TooManyTries):  # a clock that was set back lets nobody through
+        take_use(**use, now=NOW)
 
 
 def test_tries_of_yesterday_are_forgotten() -> None:
