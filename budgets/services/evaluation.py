@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -36,6 +35,7 @@ from budgets.services.crossings import record_crossings
 from kernel.period import Period
 from metering.facade import changed_periods, log_positions, log_snapshot
 from rest.alone import alone_with
+from rest.isolation import one_snapshot
 
 logger = logging.getLogger("budgets")
 
@@ -73,7 +73,7 @@ def evaluate_organization(*, organization_id: int, now: datetime) -> int:
     with alone_with(f"budgets of {organization_id}") as alone:
         if not alone:
             return 0
-        with _one_snapshot():
+        with one_snapshot():
             mark = EvaluationMark.objects.filter(organization=organization_id).first()
             position, snapshot = log_positions([organization_id])[organization_id], log_snapshot()
             holds = ready_holds(organization_id)
@@ -92,7 +92,7 @@ def evaluate_organization(*, organization_id: int, now: datetime) -> int:
 
 def evaluate_totals(*, organization_id: int, ids: Sequence[int], now: datetime) -> None:
     """Evaluate these totals, whatever has changed: those that are new, and those whose period is over."""
-    with _one_snapshot():
+    with one_snapshot():
         holds = [one for one in ready_holds(organization_id) if one.total_id in ids]
         end = end_of(log_positions([organization_id])[organization_id])
         totals = active_totals().filter(pk__in=ids, organization=organization_id)
@@ -232,13 +232,3 @@ def _end_reservations(reservations: Sequence[str], now: datetime) -> None:
     Reservation.objects.filter(~Exists(unsettled), pk__in=reservations, state=ReservationState.COMMITTED).update(
         state=ReservationState.SETTLED, ended_at=now
     )
-
-
-@contextmanager
-def _one_snapshot() -> Iterator[None]:
-    """A transaction that sees one snapshot of the database throughout; within another, it is that one's."""
-    with transaction.atomic():
-        if not connection.savepoint_ids:
-            with connection.cursor() as cursor:
-                cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
-        yield

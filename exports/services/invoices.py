@@ -8,13 +8,13 @@ from pathlib import Path
 from django.db import transaction
 
 from accounts.facade import Organization
-from billing.facade import read_one_snapshot
 from exports.errors import FormatInvalid
 from exports.files import directory_aside, synced
 from exports.formats import FORMATS
 from exports.services.writing import write_tables
 from exports.tables import Selection
 from kernel.period import Month
+from rest.isolation import read_one_snapshot
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,6 @@ from typing import Any
 from django.conf import settings
 from django.db import OperationalError, connection, transaction
 
-from billing.facade import read_one_snapshot, retried
 from exports.files import directory_aside, remove_asides, sha256_of, synced, write_archive
 from exports.models import Export, ExportStatus
 from exports.services.places import KEPT, put_in_place
@@ -25,6 +24,7 @@ from exports.tables import Selection
 from kernel.clock import to_rfc3339
 from kernel.errors import TaximeterError
 from kernel.period import Month
+from rest.isolation import read_one_snapshot, retried
 
 logger = logging.getLogger("exports")
 

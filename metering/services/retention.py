@@ -23,6 +23,7 @@ from metering.domain.meters import PROJECTED
 from metering.models import ArchivedOrganization, LogArchive, UsageBucket
 from metering.services.locks import lock_log, only_retention
 from metering.services.partitions import drop_partition_if_empty, make_coming_partitions, make_partition
+from rest.isolation import read_one_snapshot
 
 logger = logging.getLogger("metering")
 
@@ -117,8 +118,8 @@ def _alone() -> Iterator[None]:
 
 def _move_out(month: Month, period: Period, now: datetime) -> LogArchive | None:
     """The transaction: it sees one snapshot throughout, so what it deletes is what it wrote to the file."""
+    read_one_snapshot()
     with connection.cursor() as cursor:
-        cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
         cursor.execute("SET LOCAL statement_timeout = 0")
         cursor.execute("SET LOCAL lock_timeout = 0")
         cursor.execute("SET LOCAL work_mem = '64MB'")
