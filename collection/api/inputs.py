@@ -34,10 +34,11 @@ class PolicyInput(StrictSerializer):
 
 
 class StripeAccountInput(StrictSerializer):
-    """Secrets are taken and never answered."""
+    """Secrets are taken and never answered. `is_another_account`: customers and cards of the last one are forgotten."""
 
     api_key = serializers.CharField(max_length=255, write_only=True)
     webhook_secret = serializers.CharField(max_length=255, required=False, write_only=True)
+    is_another_account = serializers.BooleanField(required=False, default=False, write_only=True)
 
 
 class WebhookSecretInput(StrictSerializer):

@@ -140,6 +140,19 @@ def check_key(api_key: str) -> None:
         client_with(api_key).v1.payment_intents.list({"limit": 1})
 
 
+def knows_customer(api_key: str, customer: str) -> bool:
+    """Whether the account of this key has a customer, or had it before it was deleted there. Raises `Refused` and
+    `TryAgain`. A restricted key need not be allowed to ask which account it is of; customers it has to read."""
+    try:
+        with stripe_errors():
+            client_with(api_key).v1.customers.retrieve(customer)
+    except Refused as error:
+        if error.code == "resource_missing":
+            return False
+        raise
+    return True
+
+
 def verified_event(body: bytes, signature: str, secret: str, tolerance: int) -> dict[str, Any] | None:
     """The event of a webhook; None where Stripe did not sign it within `tolerance` seconds, or what was signed is no
     event. Nothing is signed with no secret."""

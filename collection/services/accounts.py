@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from django.db import transaction
 
@@ -13,7 +14,7 @@ from collection.models import CollectionPolicy, PayingCustomer, ProviderCall, St
 from collection.models.calls import OPEN_STATES
 from collection.providers.contract import ProviderUnavailable, TryAgain
 from collection.providers.stripe_client import Refused
-from collection.providers.stripe_objects import check_key
+from collection.providers.stripe_objects import check_key, knows_customer
 from collection.queries.accounts import policy_of, stripe_account_of, terms_of
 from collection.services.dunning import open_collections, restep_open
 from collection.services.links import forget_whether_pages_are_offered
@@ -21,6 +22,7 @@ from collection.services.secrets import decrypt_secret, encrypt_secret
 from kernel.errors import ConflictError, InvalidError
 
 _BATCH = 500
+T = TypeVar("T")
 
 
 class CallsOpen(ConflictError):
@@ -29,6 +31,12 @@ class CallsOpen(ConflictError):
 
 class StripeKeyInvalid(InvalidError):
     code = "stripe_key_invalid"
+
+
+class StripeAccountDiffers(ConflictError):
+    """The key is of an account that does not know the organization's customers."""
+
+    code = "stripe_account_differs"
 
 
 def change_policy(*, organization_id: int, now: datetime, actor: str = "system", **fields: Any) -> CollectionPolicy:
@@ -61,23 +69,33 @@ def collect_open_invoices(*, policy: CollectionPolicy, now: datetime) -> int:
 
 
 def connect_stripe(
-    *, organization_id: int, api_key: str, now: datetime, webhook_secret: str | None = None, actor: str = "system"
+    *,
+    organization_id: int,
+    api_key: str,
+    now: datetime,
+    webhook_secret: str | None = None,
+    is_another_account: bool = False,
+    actor: str = "system",
 ) -> StripeAccount:
     """Keep an organization's key for Stripe, encrypted, once Stripe has taken it. Outside of a transaction.
 
-    Raises `StripeKeyInvalid`, and `ProviderUnavailable` where Stripe does not answer.
+    Customers and cards belong to an account and its mode. With another mode, and where `is_another_account`, they are
+    forgotten. Raises `StripeKeyInvalid`, `StripeAccountDiffers` for a key of another account where that was not said,
+    `CallsOpen`, and `ProviderUnavailable` where Stripe does not answer.
     """
     if not api_key.startswith(("sk_test_", "rk_test_", "sk_live_", "rk_live_")):
         raise StripeKeyInvalid("A secret key of Stripe begins with sk_test_, rk_test_, sk_live_ or rk_live_")
     _check(api_key)
+    if not is_another_account:
+        _check_account(organization_id, api_key)
     fields: dict[str, Any] = {
         "api_key": encrypt_secret(api_key),
         "key_hint": f"{api_key[:8]}…{api_key[-4:]}",
-        "is_live": api_key[3:7] == "live",
+        "is_live": _is_live(api_key),
     }
     if webhook_secret is not None:
         fields["webhook_secret"] = encrypt_secret(webhook_secret)
-    return _store(organization_id, fields, now, actor)
+    return _store(organization_id, fields, now, actor, is_another_account=is_another_account)
 
 
 def check_stripe(*, organization_id: int) -> None:
@@ -89,8 +107,27 @@ def check_stripe(*, organization_id: int) -> None:
 
 
 def _check(api_key: str) -> None:
+    _asked(lambda: check_key(api_key))
+
+
+def _check_account(organization_id: int, api_key: str) -> None:
+    """Whether this is a key of the account that customers are known by, where any are and its mode stays."""
+    account = StripeAccount.objects.filter(organization_id=organization_id).first()
+    if account is not None and account.is_live != _is_live(api_key):
+        return
+    known = PayingCustomer.objects.filter(organization_id=organization_id).exclude(stripe_customer="")
+    newest = known.order_by("-pk").values_list("stripe_customer", flat=True).first()
+    if newest is not None and not _asked(lambda: knows_customer(api_key, newest)):
+        raise StripeAccountDiffers(
+            "This key is of another Stripe account than the customers and cards that are known here. Take a key of "
+            "theirs, or say by the API with is_another_account that customers are to give their cards anew"
+        )
+
+
+def _asked(question: Callable[[], T]) -> T:
+    """What Stripe answers to a question about a key."""
     try:
-        check_key(api_key)
+        return question()
     except Refused as error:
         raise StripeKeyInvalid(f"Stripe does not take this key: {error.detail}") from None
     except TryAgain as error:
@@ -104,11 +141,17 @@ def set_webhook_secret(*, organization_id: int, webhook_secret: str, now: dateti
     return _store(organization_id, {"webhook_secret": encrypt_secret(webhook_secret)}, now, actor)
 
 
-def _store(organization_id: int, fields: dict[str, Any], now: datetime, actor: str) -> StripeAccount:
+def _is_live(api_key: str) -> bool:
+    return api_key[3:7] == "live"
+
+
+def _store(
+    organization_id: int, fields: dict[str, Any], now: datetime, actor: str, *, is_another_account: bool = False
+) -> StripeAccount:
     with transaction.atomic():
         before = StripeAccount.objects.select_for_update().filter(organization_id=organization_id).first()
-        if before is not None and fields.get("is_live", before.is_live) != before.is_live:
-            _leave_mode(organization_id)
+        if is_another_account or (before is not None and fields.get("is_live", before.is_live) != before.is_live):
+            _leave_account(organization_id)
         account, _ = StripeAccount.objects.update_or_create(
             organization_id=organization_id, defaults=fields, create_defaults={**fields, "created_at": now}
         )
@@ -123,10 +166,10 @@ def _store(organization_id: int, fields: dict[str, Any], now: datetime, actor: s
     return account
 
 
-def _leave_mode(organization_id: int) -> None:
-    """Customers and cards of Stripe's test mode are not in its live mode, nor the other way round."""
+def _leave_account(organization_id: int) -> None:
+    """Customers and cards of an account are in no other one, and those of test mode not in live mode."""
     if ProviderCall.objects.filter(organization_id=organization_id, state__in=OPEN_STATES).exists():
-        raise CallsOpen("Calls to Stripe are under way: change between test and live once they have an end")
+        raise CallsOpen("Calls to Stripe are under way: change its account or mode once they have an end")
     known = PayingCustomer.objects.filter(organization_id=organization_id)
     known.update(stripe_customer="", payment_method="", payment_method_hint="", deleted_at_provider=None)
 
