@@ -102,8 +102,8 @@ def _answer(view: Callable[..., HttpResponseBase], request: Any, *args: Any, **k
         if any("\x00" in text for text in texts if isinstance(text, str)):
             raise InvalidError("Text cannot hold the character U+0000")
         return view(request, *args, **kwargs)
-    except NotFoundError as error:
-        raise Http404(error.detail) from error
+    except (NotFoundError, Http404):
+        return render(request, "portal/not_found.html", status=404)
     except ForbiddenError as error:
         raise PermissionDenied(error.detail) from error
     except (InvalidError, MalformedError, ConflictError) as error:

@@ -9,7 +9,7 @@ from django.http import Http404, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
 
 from accounts.facade import api_keys_of, create_api_key, get_api_key, revoke_api_key
-from agents.facade import TaskQuestion, charges_of, list_tasks, projected_to, transactions_of
+from agents.facade import Charge, TaskQuestion, charges_of, list_tasks, projected_to, transactions_of
 from billing.facade import (
     credit_notes_of,
     events_behind,
@@ -40,7 +40,15 @@ from kernel.money import decimal_from
 from notifications.facade import is_address
 
 _ALERTS = "portal-"
-_ADDRESS = ("line1", "line2", "postal_code", "city", "region", "country")
+#: Each part of an address: what it is called, and what browsers fill in there (HTML, autofill detail tokens).
+_ADDRESS = {
+    "line1": ("Street and number", "address-line1"),
+    "line2": ("Address, second line", "address-line2"),
+    "postal_code": ("Postal code", "postal-code"),
+    "city": ("City", "address-level2"),
+    "region": ("State or region", "address-level1"),
+    "country": ("Country, in two letters such as DE", "country"),
+}
 
 
 @portal_page()
@@ -118,7 +126,7 @@ def tasks(request: Any) -> HttpResponseBase:
     charges = charges_of(
         found, organization_id=organization_id, transactions=transactions_of(found), since=projected_to(organization_id)
     )
-    rows = [{"totals": one.totals, "charge": charges.get(one.task_id)} for one in found]
+    rows = [{"totals": one.totals, "charge": _by_the_unit(charges.get(one.task_id))} for one in found]
     context = {"tasks": rows, "next_cursor": following}
     partial = request.headers.get("HX-Request") == "true"
     return render(request, "portal/_task_rows.html" if partial else "portal/tasks.html", context)
@@ -141,26 +149,34 @@ def task(request: Any) -> HttpResponseBase:
         "totals": trace.task.totals,
         "ended": trace.end is not None,
         "steps": steps,
-        "charge": charges.get(task_id),
+        "charge": _by_the_unit(charges.get(task_id)),
     }
     return render(request, "portal/task.html", context)
+
+
+def _by_the_unit(charge: Charge | None) -> Charge | None:
+    """What a task is charged; None where all is charged by the period, which is not nothing."""
+    return None if charge is None or (charge.left_out and not charge.lines) else charge
 
 
 @portal_page(methods=("GET", "HEAD", "POST"))
 def budgets(request: Any) -> HttpResponseBase:
     """Alerts about the open period: those that this customer set, and those that were set for it."""
     portal = request.portal
-    if request.method == "POST":
-        return _add_alert(request)
+    if request.method == "POST" and _add_alert(request):
+        return redirect("portal:budgets")
     found = budgets_of(portal.organization.pk).filter(customer=portal.customer, scope="customer")
     rows = [
         {"budget": one, "state": budget_state(one, now=system_clock()), "is_own": one.key.startswith(_ALERTS)}
         for one in found.exclude(measure="cost")[:50]
     ]
-    return render(request, "portal/budgets.html", {"budgets": rows})
+    refused = request.method == "POST"
+    context = {"budgets": rows, "amount": request.POST.get("amount", "")[:20]}
+    return render(request, "portal/budgets.html", context, status=422 if refused else 200)
 
 
-def _add_alert(request: Any) -> HttpResponseBase:
+def _add_alert(request: Any) -> bool:
+    """Whether it was set. What is wrong is said on the page that follows."""
     portal = request.portal
     own = budgets_of(portal.organization.pk).filter(customer=portal.customer, key__startswith=_ALERTS)
     try:
@@ -187,9 +203,9 @@ def _add_alert(request: Any) -> HttpResponseBase:
         )
     except InvalidError as error:
         messages.error(request, error.detail)
-    else:
-        messages.success(request, "The alert is set.")
-    return redirect("portal:budgets")
+        return False
+    messages.success(request, "The alert is set.")
+    return True
 
 
 @portal_page(methods=("POST",))
@@ -235,16 +251,17 @@ def revoke_key(request: Any, api_key: str) -> HttpResponseBase:
 def details(request: Any) -> HttpResponseBase:
     """The address on invoices, and where mail goes."""
     customer = request.portal.customer
+    email, address, refused = customer.email, customer.address or {}, ""
     if request.method == "POST":
-        email = request.POST.get("email", "").strip()
+        email = request.POST.get("email", "").strip()[:254]
         address = {name: request.POST.get(name, "").strip()[:200] for name in _ADDRESS}
-        if not is_address(email):
-            messages.error(request, "This is not an e-mail address.")
-            return redirect("portal:details")
+        refused = "" if is_address(email) else "This is not an e-mail address."
+    if request.method == "POST" and not refused:
         rest = {name: value for name, value in (customer.address or {}).items() if name not in _ADDRESS}
         new = {**rest, **{name: value for name, value in address.items() if value}}
         update_customer(customer=customer, now=request.portal.now, email=email, address=new)
         messages.success(request, "Saved. It counts for invoices from now on.")
         return redirect("portal:details")
-    fields = [(name, name.replace("_", " ").capitalize(), (customer.address or {}).get(name, "")) for name in _ADDRESS]
-    return render(request, "portal/details.html", {"fields": fields})
+    fields = [(name, *words, address.get(name, "")) for name, words in _ADDRESS.items()]
+    context = {"fields": fields, "email": email, "refused": refused}
+    return render(request, "portal/details.html", context, status=422 if refused else 200)

@@ -194,6 +194,38 @@ def test_alerts_keys_and_details_are_the_customer_s_to_change(vendor: Vendor, bi
     assert page.count("Alert at") == 2  # its name, and what a screen reader hears of its button
 
 
+def test_what_was_typed_is_there_again_where_it_was_refused(vendor: Vendor, birch: Client) -> None:
+    before = customer_of(vendor, "birch").email
+    refused = birch.post("/portal/details", {"email": "nobody", "line1": "Main Street 1", "city": "Berlin"})
+    assert refused.status_code == 422
+    page = text(refused)
+    assert "This is not an e-mail address." in page
+    for typed in ("nobody", "Main Street 1", "Berlin"):
+        assert f'value="{typed}"' in page
+    assert customer_of(vendor, "birch").email == before
+    birch.post("/portal/details", {"email": "ap@birch.example"})
+    refused = birch.post("/portal/budgets", {"amount": "25o"})
+    assert refused.status_code == 422
+    assert 'value="25o"' in text(refused)
+
+
+def test_what_is_not_there_is_told_in_the_portal_s_own_words(birch: Client) -> None:
+    for address in ("/portal/invoices/inv_none", "/portal/task?id=none", "/portal/none"):
+        answer = birch.get(address)
+        assert answer.status_code == 404
+        assert "another organization" not in text(answer)
+        assert 'href="/portal/"' in text(answer)
+        assert 'href="/"' not in text(answer)
+    assert "<title>Nothing here · Northwind</title>" in text(birch.get("/portal/invoices/inv_none"))
+
+
+def test_a_task_that_is_charged_by_the_period_is_not_said_to_be_free(vendor: Vendor, birch: Client) -> None:
+    page = text(birch.get("/portal/task?id=task-birch"))
+    assert "all is charged by the period" in page
+    assert "$0.00" not in page
+    assert "$0.00" not in text(birch.get("/portal/tasks"))
+
+
 def test_the_estimate_is_a_straight_line_to_the_end_of_the_period(vendor: Vendor) -> None:
     customer = customer_of(vendor, "acme")
     now = datetime(2026, 11, 16, tzinfo=UTC)  # half of November
