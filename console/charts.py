@@ -71,6 +71,7 @@ class Chart:
             "horizontal": self.horizontal,
             "stacked": self.stacked,
             "prefix": formats.sign_of(self.currency) if self.currency else "",
+            "currency": self.currency,
             "unit": self.unit,
         }
 

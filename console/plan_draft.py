@@ -234,7 +234,9 @@ def faults_in_words(draft: PlanDraft, faults: Iterable[FieldError]) -> str:
     found: dict[str, list[str]] = {}
     for fault in faults:
         parts = fault.pointer.strip("/").split("/")
-        found.setdefault(_whose(draft, parts), []).append(_MISSING.sub(_spaced, fault.detail))
+        details = found.setdefault(_whose(draft, parts), [])
+        if (detail := _MISSING.sub(_spaced, fault.detail)) not in details:
+            details.append(detail)
     return " ".join(f"{whose}{', '.join(details)}." for whose, details in found.items())
 
 

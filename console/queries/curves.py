@@ -13,6 +13,7 @@ from billing.contracts import Point, counted_meters, price_curve
 from billing.facade import Price
 from console import formats
 from console.charts import safe_cell
+from console.wording import unit_name
 from kernel.money import EXACT
 
 #: More lines than this cannot be told apart.
@@ -58,7 +59,8 @@ class Curves:
             {"name": name, "points": [[format(one.quantity, "f"), format(one.amount, "f")] for one in points]}
             for name, points in zip(self.names, self.lines, strict=True)
         ]
-        return {"series": series, "prefix": formats.sign_of(self.currency), "unit": self.unit}
+        sign = formats.sign_of(self.currency)
+        return {"series": series, "prefix": sign, "currency": self.currency, "unit": self.unit}
 
     @property
     def rows(self) -> list[tuple[str, list[tuple[str, str]]]]:
@@ -115,10 +117,16 @@ def meters_of_all(versions: Sequence[Curved]) -> list[str]:
     return list(dict.fromkeys(key for one in versions for key in counted_meters(one.prices)))
 
 
+def named(versions: Sequence[Curved], meters: Sequence[str]) -> list[tuple[str, str]]:
+    """Meters with what they are called."""
+    names = {price.meter.key: price.meter.name for one in versions for price in one.prices if price.meter}
+    return [(key, names.get(key) or key) for key in meters]
+
+
 def unit_of_meter(versions: Sequence[Curved], meter: str) -> str:
     found = (price.meter for one in versions for price in one.prices if price.meter and price.meter.key == meter)
     counted = next(found, None)
-    return (counted.unit or counted.name) if counted else ""
+    return (unit_name(counted.unit) or counted.name) if counted else ""
 
 
 def usual_width(versions: Sequence[Curved], meter: str) -> Decimal:

@@ -34,7 +34,7 @@ from console.plan_draft import (
     faults_in_words,
     read_draft,
 )
-from console.queries.curves import Curved, draw, meters_of_all
+from console.queries.curves import Curved, draw, meters_of_all, named
 from console.views.plans import other_usage, read_view
 from console.wording import MODEL_NAMES
 from kernel.errors import FieldError, InvalidError, TaximeterError
@@ -135,7 +135,7 @@ def _preview(request: Any, draft: PlanDraft, plan: Plan | None) -> dict[str, Any
         return context | {"curve_refused": faults_in_words(draft, error.errors) or error.detail}
     return context | {
         "curves": curves,
-        "curve_meters": meters_of_all(found),
+        "curve_meters": named(found, meters_of_all(found)),
         "other_usage": other_usage(view, found),
     }
 

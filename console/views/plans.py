@@ -13,7 +13,7 @@ from billing.contracts import PlanMigration, archive_plan, counts_on_versions, o
 from billing.facade import Plan, PlanVersion, get_plan, newest_version, plans_of
 from console.access import MONEY_ROLES, page
 from console.forms import Action, Done, PlainForm, form_page, posted
-from console.queries.curves import MOST_SERIES, Curved, View, draw, meters_of_all, unit_of_meter, usual_width
+from console.queries.curves import MOST_SERIES, Curved, View, draw, meters_of_all, named, usual_width
 from console.queries.pages import page_of
 from console.wording import interval_in_words, price_in_words
 from kernel.clock import system_clock
@@ -116,20 +116,20 @@ def figure_of(request: Any, versions: Sequence[PlanVersion]) -> dict[str, Any]:
             return {"curves": None}
         curves = draw(found, view, currency=versions[0].currency)
     except TaximeterError as error:
-        return {"curves": None, "curve_refused": error, "curve_meters": meters_of_all(found)}
+        return {"curves": None, "curve_refused": error, "curve_meters": named(found, meters_of_all(found))}
     return {
         "curves": curves,
-        "curve_meters": meters_of_all(found),
+        "curve_meters": named(found, meters_of_all(found)),
         "other_usage": other_usage(view, found),
         "curve_query": _query(view, versions),
     }
 
 
 def other_usage(view: View, found: Sequence[Curved]) -> list[tuple[str, str, Decimal]]:
-    """The meters beside the one that is drawn: key, unit, and how much is taken for granted."""
+    """The meters beside the one that is drawn: key, name, and how much is taken for granted."""
     usage = view.usage or {}
-    others = [key for key in meters_of_all(found) if key != view.meter]
-    return [(key, unit_of_meter(found, key), usage.get(key, Decimal(0))) for key in others]
+    others = named(found, [key for key in meters_of_all(found) if key != view.meter])
+    return [(key, name, usage.get(key, Decimal(0))) for key, name in others]
 
 
 def _query(view: View, versions: Sequence[PlanVersion]) -> str:

@@ -19,13 +19,28 @@
     return new Intl.NumberFormat(locale, digits).format(value);
   }
 
-  function money(prefix, value) {
-    if (!prefix) return exactNumber(value);
+  function money(drawn, value) {
+    if (!drawn.prefix) return exactNumber(value);
     const size = Math.abs(value);
     const digits = size !== 0 && size < 0.01
       ? { maximumSignificantDigits: 2 }
       : { minimumFractionDigits: 2, maximumFractionDigits: 2 };
-    return (value < 0 ? "\u2212" : "") + prefix + new Intl.NumberFormat(locale, digits).format(size);
+    return signed(drawn, value, digits);
+  }
+
+  // The page's own style for English readers, theirs for all others: a sign in front or behind.
+  function signed(drawn, value, digits) {
+    if (!locale.startsWith("en")) {
+      return new Intl.NumberFormat(locale, { style: "currency", currency: drawn.currency, ...digits }).format(value);
+    }
+    const number = new Intl.NumberFormat(locale, digits).format(Math.abs(value));
+    return (value < 0 ? "\u2212" : "") + drawn.prefix + number;
+  }
+
+  function axisTick(drawn, value) {
+    if (!drawn.prefix) return axisNumber(value);
+    const digits = Math.abs(value) >= 1000 ? { notation: "compact", maximumFractionDigits: 1 } : { maximumSignificantDigits: 3 };
+    return signed(drawn, value, { minimumFractionDigits: 0, ...digits });
   }
 
   function options(drawn) {
@@ -44,7 +59,7 @@
           beginAtZero: true,
           border: { display: false },
           grid: { color: colour("grid"), drawTicks: false },
-          ticks: { ...text, maxTicksLimit: 5, padding: 6, callback: (tick) => drawn.prefix + axisNumber(tick) },
+          ticks: { ...text, maxTicksLimit: 5, padding: 6, callback: (tick) => axisTick(drawn, tick) },
         },
         [label]: {
           stacked: drawn.stacked,
@@ -72,7 +87,7 @@
           titleFont: { size: 12, family: text.font.family },
           filter: (item) => item.raw !== 0 || drawn.series.length === 1,
           callbacks: {
-            label: (item) => ` ${item.dataset.label}: ${money(drawn.prefix, item.raw)}${unit(drawn)}`,
+            label: (item) => ` ${item.dataset.label}: ${money(drawn, item.raw)}${unit(drawn)}`,
           },
         },
       },

@@ -5,9 +5,16 @@
   const style = () => getComputedStyle(document.documentElement);
   const colour = (name) => style().getPropertyValue(`--${name}`).trim();
   const locale = document.documentElement.dataset.locale || "en-US";
-  const compact = new Intl.NumberFormat(locale, { notation: "compact", maximumFractionDigits: 2 });
-  const cents = new Intl.NumberFormat(locale, { minimumFractionDigits: 2, maximumFractionDigits: 2 });
+  const compactly = { notation: "compact", minimumFractionDigits: 0, maximumFractionDigits: 2 };
+  const exactly = { minimumFractionDigits: 2, maximumFractionDigits: 2 };
+  const compact = new Intl.NumberFormat(locale, compactly);
   const plain = new Intl.NumberFormat(locale, { maximumFractionDigits: 2 });
+
+  // The page's own style for English readers, theirs for all others: a sign in front or behind.
+  function money(drawn, value, digits) {
+    if (locale.startsWith("en")) return drawn.prefix + new Intl.NumberFormat(locale, digits).format(value);
+    return new Intl.NumberFormat(locale, { style: "currency", currency: drawn.currency, ...digits }).format(value);
+  }
 
   function draw(plot) {
     const drawn = JSON.parse(document.getElementById(plot.dataset.curve).textContent);
@@ -39,6 +46,7 @@
           x: {
             type: "linear",
             min: 0,
+            max: Math.max(...drawn.series.map((series) => Number(series.points.at(-1)[0]))),
             title: { display: drawn.unit !== "", text: drawn.unit, ...text },
             border: { color: colour("line") },
             grid: { display: false },
@@ -48,7 +56,7 @@
             beginAtZero: true,
             border: { display: false },
             grid: { color: colour("grid"), drawTicks: false },
-            ticks: { ...text, maxTicksLimit: 6, padding: 6, callback: (tick) => drawn.prefix + compact.format(tick) },
+            ticks: { ...text, maxTicksLimit: 6, padding: 6, callback: (tick) => money(drawn, tick, compactly) },
           },
         },
         plugins: {
@@ -60,7 +68,7 @@
             padding: 9,
             callbacks: {
               title: (items) => (items.length ? `${plain.format(items[0].parsed.x)} ${drawn.unit}` : ""),
-              label: (item) => ` ${item.dataset.label}: ${drawn.prefix}${cents.format(item.parsed.y)}`,
+              label: (item) => ` ${item.dataset.label}: ${money(drawn, item.parsed.y, exactly)}`,
             },
           },
         },
