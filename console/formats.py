@@ -112,6 +112,12 @@ def month(value: date) -> str:
     return month_in(language, value) if language else value.strftime("%b %Y")
 
 
+def month_named(value: object) -> str:
+    """A month that is written `2026-10`, in the reader's way."""
+    year, _, number = str(value).partition("-")
+    return month(date(int(year), int(number), 1))
+
+
 def months(first: date, last: date) -> str:
     """From a month to a month, both counted: `Sep 2026 - Nov 2026`."""
     if (first.year, first.month) == (last.year, last.month):

@@ -55,8 +55,12 @@ def unit_of(price: Price) -> str:
     """One unit of what a price counts: "turn", "second", "seat"."""
     if price.kind == "seat":
         return "seat"
-    unit = price.meter.unit if price.meter else ""
-    return _UNIT_NAMES.get(unit, unit) or "unit"
+    return unit_name(price.meter.unit if price.meter else "") or "unit"
+
+
+def unit_name(unit: str) -> str:
+    """The unit of a meter in a word: "second" for "s"."""
+    return _UNIT_NAMES.get(unit, unit)
 
 
 def price_in_words(price: Price, *, currency: str, interval: str) -> PriceWords:

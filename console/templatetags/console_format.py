@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -9,6 +10,7 @@ from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
 from django import template
+from django.urls import NoReverseMatch, reverse
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -17,6 +19,7 @@ from console import formats
 from console.charts import Chart
 from console.reader import moment_in, reader
 from console.selection import Selection
+from console.wording import unit_name
 
 register = template.Library()
 
@@ -119,6 +122,23 @@ def duration(milliseconds: int | None) -> str:
     return f"{formats.quantity(Decimal(hours))} h {minutes} min" if hours else f"{minutes} min {seconds} s"
 
 
+@register.filter
+def month(value: object) -> str:
+    """A month such as `2026-10` in the reader's way: `Oct 2026`."""
+    return formats.month_named(value) if value else formats.NOTHING
+
+
+@register.simple_tag
+def customer_link(key: str) -> SafeString | str:
+    """The key that usage came with, as a link to the customer of that key; as it is where no address can hold it."""
+    if not key:
+        return formats.NOTHING
+    try:
+        return format_html('<a href="{}">{}</a>', reverse("console:customer", args=[key]), key)
+    except NoReverseMatch:
+        return key
+
+
 @register.simple_tag
 def query_with(query: dict[str, str], **more: str) -> str:
     return urlencode({**query, **more})
@@ -135,6 +155,14 @@ def address_lines(address: object) -> list[str]:
     names = [*_ADDRESS, *(name for name in address if name not in _ADDRESS)]
     return [str(address[name]) for name in names if address.get(name)]
 
+
+@register.filter
+def as_json(value: object) -> str:
+    """A value that an event's field is compared with, as the event writes it: `true`, and text without its quotes."""
+    return value if isinstance(value, str) else json.dumps(value, default=str)
+
+
+register.filter("unit_name", unit_name)
 
 _AGGREGATIONS = {
     "sum": "the sum",

@@ -49,6 +49,10 @@ class Row:
         return _width(EXACT.add(self.state.used, self.state.held), self.state.amount)
 
     @property
+    def is_used_up(self) -> bool:
+        return self.state.used >= self.state.amount
+
+    @property
     def is_reached(self) -> bool:
         return any(self.state.used >= one.of(self.state.amount) for one in self.state.thresholds)
 

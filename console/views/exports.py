@@ -18,6 +18,7 @@ from django.urls import reverse
 
 from billing.facade import InvoiceStatus
 from console.access import EXPORT_ROLES, page
+from console.formats import month_named
 from console.forms import Action, Done, PlainForm, audited, form_page, posted
 from console.queries.pages import page_of
 from exports.facade import (
@@ -158,7 +159,7 @@ def create(request: Any) -> HttpResponseBase:
             audited(request, "export.start", made.pk, kinds=made.kinds, format=made.format, month=made.month)
             # Should the broker be away, the export stays queued and beat's next look finds it.
             transaction.on_commit(partial(work_export.delay, export_id=made.pk), robust=True)
-        return Done(reverse("console:export", args=[made.pk]), f"The export of {made.month} has started.")
+        return Done(reverse("console:export", args=[made.pk]), f"The export of {month_named(made.month)} has started.")
 
     previous = str(Month.of(system_clock(), ZoneInfo("UTC")).previous())
     initial = {"kinds": ["invoices", "lines"], "format": "xlsx", "month": previous, **_given(request)}

@@ -17,18 +17,20 @@ from kernel.period import Month
 
 @page()
 def ledger(request: Any) -> HttpResponseBase:
-    """A month's trial balance by currency, and the transactions of that month, newest first."""
+    """A month's trial balance by currency, and the transactions of that month, newest first: all, or those that
+    touch one account."""
     organization_id, asked = request.access.organization.pk, request.GET
     utc = ZoneInfo("UTC")
     month = read_month(asked["month"]) if asked.get("month") else Month.of(system_clock(), utc)
     period = month.period(utc)
-    found = page_of(
-        transactions_of(organization_id, start=period.start, end=period.end), asked.get("cursor"), newest_first=True
-    )
+    account = asked.get("account") or None
+    rows = transactions_of(organization_id, account=account, start=period.start, end=period.end)
+    found = page_of(rows.select_related("customer", "invoice"), asked.get("cursor"), newest_first=True)
     balances = groupby(trial_balance(organization_id, month), key=lambda row: row.currency)
     context = {
         "month": month,
         "balances": [(currency, list(rows)) for currency, rows in balances],
+        "account": account,
         "transactions": found.rows,
         "next_cursor": found.next_cursor,
     }

@@ -14,6 +14,7 @@ from accounts.facade import record_audit
 from billing.facade import BillingRun, runs_of, start_billing_run
 from billing.tasks import work_run
 from console.access import MONEY_ROLES, page
+from console.formats import month_named
 from console.queries.health import signs
 from console.queries.invoices import read_month
 from console.queries.pages import page_of
@@ -80,5 +81,5 @@ def _close_month(request: Any) -> HttpResponseBase:
         )
         # Should the broker be away, the run stays queued and the schedule's next look finds it.
         transaction.on_commit(partial(work_run.delay, run_id=run.pk), robust=True)
-    messages.success(request, f"Closing {month} has started.")
+    messages.success(request, f"Closing {month_named(month)} has started.")
     return redirect("console:runs")

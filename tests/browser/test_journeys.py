@@ -80,12 +80,13 @@ def test_closing_a_month_shows_its_progress_which_survives_a_reload(site: Site, 
         held = run.batches.select_for_update().order_by("position").last()
         assert held is not None
         page.get_by_label("Month", exact=True).fill("2026-10")
+        page.locator("summary", has_text="Close a month").click()
         page.get_by_role("button", name="Close month").click()
-        expect(page.get_by_text("Closing 2026-10 has started.")).to_be_visible()
+        expect(page.get_by_text("Closing Oct 2026 has started.")).to_be_visible()
         _expect_progress(page, status="running", done=BATCH)
         page.reload()
         _expect_progress(page, status="running", done=BATCH)
-        assert page.get_by_text("Closing 2026-10 has started.").count() == 0
+        assert page.get_by_text("Closing Oct 2026 has started.").count() == 0
     work_run(run_id=run.pk)
     _expect_progress(page, status="succeeded", done=BATCH + 1)  # the page asks by itself
     assert page.locator("#runs[hx-get]").count() == 0  # and now no more
@@ -94,10 +95,10 @@ def test_closing_a_month_shows_its_progress_which_survives_a_reload(site: Site, 
 
 
 def _expect_progress(page: Page, *, status: str, done: int) -> None:
-    row = page.get_by_role("row", name="2026-10")
+    row = page.get_by_role("row", name="Oct 2026")
     expect(row).to_contain_text(status)
     expect(row).to_contain_text(f"{done} of {BATCH + 1}")
-    bar = page.get_by_role("progressbar", name="Progress of closing 2026-10")
+    bar = page.get_by_role("progressbar", name="Progress of closing Oct 2026")
     expect(bar).to_have_js_property("value", done)
 
 

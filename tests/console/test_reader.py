@@ -9,6 +9,7 @@ import pytest
 
 from console import formats
 from console.reader import language_asked, reading
+from console.templatetags.console_format import month
 from tests.console.conftest import Vendor
 from tests.console.test_invoices import text
 
@@ -30,6 +31,13 @@ GERMAN = "de-DE,de;q=0.9,en;q=0.8"
 def test_the_language_is_the_first_known_one_that_the_browser_asks_for(accepted: str, asked: str | None) -> None:
     found = language_asked(accepted)
     assert (str(found.locale) if found else None) == asked
+
+
+def test_months_of_tables_are_the_reader_s() -> None:
+    assert month("2026-10") == "Oct 2026"
+    assert month(None) == formats.NOTHING
+    with reading(GERMAN):
+        assert month("2026-10") == "Okt. 2026"
 
 
 def test_english_readers_see_the_house_style() -> None:

@@ -43,7 +43,7 @@ def signs(vendor: Vendor) -> dict[str, health.Sign]:
 
 def test_a_month_is_closed_from_the_page_and_its_progress_is_there_for_whoever_looks(vendor: Vendor) -> None:
     page = text(vendor.client.post("/runs", {"month": "2026-09"}, follow=True).content)
-    assert "Closing 2026-09 has started." in page
+    assert "Closing Sep 2026 has started." in page
     run = runs_of(vendor.organization.pk).get(month="2026-09")
     assert f"2026-09 {run.status}" in page
     work_run(run_id=run.pk)

@@ -11,6 +11,8 @@ from django.test.utils import CaptureQueriesContext
 
 from accounts.models import AuditEntry
 from agents.facade import advance_task_summaries, task_trace
+from console.formats import NOTHING
+from console.templatetags.console_format import customer_link
 from tests.console.conftest import task_events, turns
 
 
@@ -35,7 +37,22 @@ def test_a_task_shows_its_tree_with_time_and_money(vendor):
     vendor.record(task_events("acme", start=datetime(2026, 11, 3, tzinfo=UTC)))
     text = page(vendor, "/task?id=task-acme")
     # One turn, one decision, one success: 0.05 + 0.01 + 0.99, less 0.25 of cost.
-    assert "$1.05, $0.80" in " ".join(text.split())
+    assert [text.count(f'<dd class="value">{amount}</dd>') for amount in ("$1.05", "$0.80")] == [1, 1]
+    assert '<a href="/customers/acme">acme</a>' in text
+
+
+def test_lists_lead_to_the_customer_and_the_agent(vendor):
+    for address in ("/tasks", "/events?customer=birch"):
+        text = page(vendor, address)
+        assert '<a href="/customers/birch">birch</a>' in text
+        assert '<a href="/agent?agent=support">support</a>' in text
+    assert vendor.client.get("/customers/birch").status_code == 200
+
+
+def test_a_customer_s_key_that_no_address_can_hold_is_text():
+    assert customer_link("a/b") == "a/b"
+    assert customer_link("<i>") == '<a href="/customers/%3Ci%3E">&lt;i&gt;</a>'
+    assert customer_link("") == NOTHING
 
 
 def test_tasks_are_listed_filtered_and_paged_with_a_constant_number_of_queries(vendor):

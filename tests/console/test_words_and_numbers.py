@@ -13,6 +13,7 @@ import pytest
 from console import formats
 from console.charts import OTHER, Chart, Series
 from console.selection import read_selection
+from console.templatetags.console_payments import reminder_days
 from console.wording import interval_in_words, price_in_words, step_in_words
 from kernel.errors import InvalidError
 
@@ -32,6 +33,19 @@ UTC_ZONE = ZoneInfo("UTC")
 )
 def test_money_has_the_digits_of_its_currency(amount: str, currency: str, written: str) -> None:
     assert formats.money(Decimal(amount), currency) == written
+
+
+@pytest.mark.parametrize(
+    ("days", "words"),
+    [
+        ([-3, 1, 7, 14], "3 days before, and 1, 7 and 14 days after it is due"),
+        ([0], "on the day it is due"),
+        ([1], "1 day after it is due"),
+        ([], "none"),
+    ],
+)
+def test_days_of_reminders_are_said_in_words(days: list[int], words: str) -> None:
+    assert reminder_days(days) == words
 
 
 def test_exact_money_keeps_every_digit() -> None:
