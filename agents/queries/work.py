@@ -109,14 +109,13 @@ def _part(columns: Iterable[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _add(row: WorkRow, part: dict[str, Any], at: datetime, table: RateTable) -> None:
-    used = CallTotals(None, at, None, None, None, **{name: part[name] for name in _PRICED_BY})
-    for name in _SUMMED:
-        setattr(used, name, part[name])
+    used = CallTotals(None, at, None, None, None, **{name: part[name] for name in (*_PRICED_BY, *_SUMMED)})
     row.tasks += int(part["tasks"])
     row.calls += int(used.calls)
     row.costs.add(cost_of_calls(used, table))
     for name in QUANTITIES:
-        row.quantities[name] = EXACT.add(row.quantities[name], getattr(used, name))
+        if quantity := part[name]:
+            row.quantities[name] = EXACT.add(row.quantities[name], quantity)
 
 
 def _rate_changes(question: WorkQuestion) -> list[datetime]:

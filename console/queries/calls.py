@@ -50,7 +50,7 @@ class CallFigures:
     @cached_property
     def costs_by_agent(self) -> dict[str, WorkRow]:
         """Costs and compute seconds alone."""
-        return {agent: merged(windows.values()) for agent, windows in self.by_agent_and_window.items()}
+        return {row.group["agent"]: row for row in self._ask(("agent",), only_costs=True)}
 
     @cached_property
     def by_customer(self) -> dict[str, WorkRow]:

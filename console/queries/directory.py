@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from django.db import connection
 from django.db.models import Q
 
 from billing.facade import Customer, Plan, Subscription
 from kernel.period import Period
+
+_NAMED = "SELECT key, id, name FROM billing_customer WHERE organization_id = %s AND key = ANY(%s)"
 
 
 class Named(NamedTuple):
@@ -17,9 +20,10 @@ class Named(NamedTuple):
 
 
 def customers_named(organization_id: int, keys: Iterable[str]) -> dict[str, Named]:
-    """The customers with these keys, by key."""
-    rows = Customer.objects.filter(organization_id=organization_id, key__in=list(keys))
-    return {key: Named(id, name) for key, id, name in rows.values_list("key", "id", "name")}
+    """The customers with these keys, by key. They are told as one array, which is quicker than a thousand values."""
+    with connection.cursor() as cursor:
+        cursor.execute(_NAMED, [organization_id, list(keys)])
+        return {key: Named(id, name) for key, id, name in cursor.fetchall()}
 
 
 def search_customers(organization_id: int, text: str, *, limit: int) -> list[tuple[str, str]]:

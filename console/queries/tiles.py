@@ -124,12 +124,21 @@ def _billed(figures: Figures) -> Tile:
     if revenue is None:
         what = "agent" if figures.selection.agent else "model, hardware or region"
         return Tile("Billed", NOTHING, f"invoices are not split by {what}")
+    link = _invoices(figures) if revenue.total(currency, "issued") else _upcoming(figures)
+    shown = money(revenue.total(currency, "billed"), currency)
+    return Tile("Billed", shown, _parts(revenue, currency), link, _before(figures, figures.billed_before))
+
+
+def _invoices(figures: Figures) -> str:
     query = {"month": str(figures.selection.months[-1])}
     if figures.selection.customer:
         query["customer"] = figures.selection.customer
-    link = f"{reverse('console:invoices')}?{urlencode(query)}"
-    shown = money(revenue.total(currency, "billed"), currency)
-    return Tile("Billed", shown, _parts(revenue, currency), link, _before(figures, figures.billed_before))
+    return f"{reverse('console:invoices')}?{urlencode(query)}"
+
+
+def _upcoming(figures: Figures) -> str:
+    """Where what is not invoiced yet stands by customer."""
+    return f"?{figures.selection.query()}#money"
 
 
 def _before(figures: Figures, amount: Decimal | None) -> str:
