@@ -19,7 +19,7 @@ from django.urls import reverse
 from billing.facade import InvoiceStatus
 from console.access import EXPORT_ROLES, page
 from console.formats import month_named
-from console.forms import Action, Done, PlainForm, audited, form_page, posted
+from console.forms import Action, CustomerInput, Done, PlainForm, audited, form_page, posted
 from console.queries.pages import page_of
 from exports.facade import (
     FORMATS,
@@ -91,7 +91,9 @@ class _WhatForm(PlainForm):
 
 class ExportForm(_WhatForm):
     month = MonthField()
-    customer = forms.CharField(max_length=128, required=False, help_text="The key of one customer. Empty: all of them.")
+    customer = forms.CharField(
+        max_length=128, required=False, help_text="The key of one customer. Empty: all of them.", widget=CustomerInput
+    )
     status = forms.ChoiceField(
         label="Status of invoices",
         required=False,

@@ -223,3 +223,18 @@ def test_the_number_of_queries_does_not_grow_with_customers(committed_vendor: Ve
     assert {path: queries(path) for path in paths} == with_three
     # A customer's pages have most: its open month is priced, usage stands beside that before, and budgets come along.
     assert max(with_three.values()) <= 64
+
+
+def test_going_from_one_page_of_figures_to_another_keeps_the_period(vendor: Vendor) -> None:
+    page = vendor.client.get("/?period=custom&from=2026-10-01&to=2026-10-31&agent=desk").content.decode()
+    for there in ("/agents", "/models", "/meters"):
+        assert f'href="{there}?period=custom&amp;from=2026-10-01&amp;to=2026-10-31"' in page
+    assert 'href="/invoices"' in page
+    assert 'href="/agents"' in vendor.client.get("/tasks?from=2026-10-01").content.decode()
+
+
+def test_what_agents_did_leads_to_their_tasks_in_the_period(vendor: Vendor) -> None:
+    page = vendor.client.get("/agents?from=2026-10-01&to=2026-10-31&customer=birch").content.decode()
+    there = "/tasks?agent=support&amp;from=2026-10-01&amp;to=2026-10-31&amp;customer=birch"
+    assert f'<a href="{there}">' in page
+    assert "task-birch" in vendor.client.get(there.replace("&amp;", "&")).content.decode()
