@@ -79,8 +79,8 @@ def test_closing_a_month_shows_its_progress_which_survives_a_reload(site: Site, 
     with transaction.atomic():
         held = run.batches.select_for_update().order_by("position").last()
         assert held is not None
-        page.get_by_label("Month", exact=True).fill("2026-10")
         page.locator("summary", has_text="Close a month").click()
+        page.get_by_label("Month", exact=True).fill("2026-10")
         page.get_by_role("button", name="Close month").click()
         expect(page.get_by_text("Closing Oct 2026 has started.")).to_be_visible()
         _expect_progress(page, status="running", done=BATCH)
