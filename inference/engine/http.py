@@ -158,6 +158,14 @@ class EngineRequestHandler(BaseHTTPRequestHandler):
     def send(self, status: int, content: Mapping[str, Any], headers: Mapping[str, str] | None = None) -> None:
         self.send_bytes(status, json.dumps(content).encode(), "application/json", headers)
 
+    def send_whole(self, status: int, content: Mapping[str, Any]) -> None:
+        """An answer given whole, or what is left of it where signs of life went before."""
+        if not self.answered:
+            self.send(status, content)
+            return
+        self.send_chunk(f"{json.dumps(content)}\n")
+        self.end_chunks()
+
     def send_bytes(
         self, status: int, payload: bytes, content_type: str, headers: Mapping[str, str] | None = None
     ) -> None:

@@ -17,7 +17,7 @@ from __future__ import annotations
 import secrets
 import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +40,8 @@ _FLASH = {
 }
 #: Grammars whose use was proved, so that each is proved once.
 _MOST_PROVED = 256
+#: Texts that become vectors before it is asked again whether somebody waits for them.
+_TEXTS_AT_ONCE, _CHARACTERS_AT_ONCE = 16, 4000
 #: How long the callbacks of one batch take to come in, where requests are worked on side by side.
 _SAME_BATCH_SECONDS = 0.01
 
@@ -107,8 +109,14 @@ class LlamaModel:
             raise call.error
         return usage
 
-    def embed(self, inputs: Sequence[str], *, queue_ms: int = 0) -> tuple[list[list[float]], CallUsage]:
-        """A vector for each of `inputs`, and the usage of them all; raises as `generate` does."""
+    def embed(
+        self, inputs: Sequence[str], goes_on: Callable[[CallUsage], bool], *, queue_ms: int = 0
+    ) -> tuple[list[list[float]], CallUsage]:
+        """A vector for each of `inputs`, and the usage of them all; raises as `generate` does.
+
+        They are worked on some at a time, since what the engine is at cannot be called off; between them `goes_on` is
+        asked with the usage up to then. Where it does not, the vectors made so far are given, as `cancelled`.
+        """
         if not self.file.metadata.pooling:
             raise RequestError(
                 f"The model '{self.file.id}' makes no embeddings: its file names no way of pooling",
@@ -117,25 +125,40 @@ class LlamaModel:
             )
         share = self._pool.begin(self._costs, at=time.process_time_ns())
         began, tokens = time.monotonic(), 0
+        vectors: list[list[float]] = []
+
+        def usage(spent: int, finish_reason: str) -> CallUsage:
+            return CallUsage(
+                input_tokens=tokens,
+                compute_seconds=seconds_from_nanoseconds(spent),
+                queue_ms=queue_ms,
+                prompt_ms=round((time.monotonic() - began) * 1000),
+                finish_reason=finish_reason,
+            )
+
+        finish_reason = "stop"
         try:
-            answer = self._server.handle_embeddings({"input": list(inputs)})
-            tokens = answer.get("usage", {}).get("prompt_tokens", 0)
-        except (ValueError, RuntimeError) as error:
-            raise RequestError(str(error)) from None
+            for some in _some_at_a_time(inputs):
+                made, read = self._vectors(some)
+                vectors, tokens = vectors + made, tokens + read
+                spent = self._pool.advance(share, prompt_tokens=tokens, output_tokens=0, at=time.process_time_ns())
+                if len(vectors) < len(inputs) and not goes_on(usage(spent, "")):
+                    finish_reason = "cancelled"
+                    break
         finally:
-            self._pool.advance(share, prompt_tokens=tokens, output_tokens=0, at=time.process_time_ns())
             self._catch_up()
             spent = self._pool.end(share, at=time.process_time_ns())
+        return vectors, usage(spent, finish_reason)
+
+    def _vectors(self, inputs: Sequence[str]) -> tuple[list[list[float]], int]:
+        """Vectors and the tokens read."""
+        try:
+            answer = self._server.handle_embeddings({"input": list(inputs)})
+        except (ValueError, RuntimeError) as error:
+            raise RequestError(str(error)) from None
         if "error" in answer:
             raise error_from(answer["error"])
-        usage = CallUsage(
-            input_tokens=tokens,
-            compute_seconds=seconds_from_nanoseconds(spent),
-            queue_ms=queue_ms,
-            prompt_ms=round((time.monotonic() - began) * 1000),
-            finish_reason="stop",
-        )
-        return [item["embedding"] for item in answer["data"]], usage
+        return [item["embedding"] for item in answer["data"]], answer.get("usage", {}).get("prompt_tokens", 0)
 
     def _ask(self, wanted: Generation, on_chunk: _Callback) -> None:
         body: dict[str, Any] = {
@@ -191,6 +214,18 @@ class LlamaModel:
         """Lets the others' callbacks of the same batch come in, before the batch is paid for."""
         if self._pool.running > 1:
             time.sleep(_SAME_BATCH_SECONDS)
+
+
+def _some_at_a_time(inputs: Sequence[str]) -> Iterator[Sequence[str]]:
+    """So few of the texts that they are done soon; a long one by itself."""
+    some: list[str] = []
+    for text in inputs:
+        if some and (len(some) == _TEXTS_AT_ONCE or sum(map(len, some)) + len(text) > _CHARACTERS_AT_ONCE):
+            yield some
+            some = []
+        some.append(text)
+    if some:
+        yield some
 
 
 _PROCESSING = "llamacpp:requests_processing "

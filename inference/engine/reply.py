@@ -20,12 +20,30 @@ _TOGETHER = 0.1
 _FIRST_PULSE, _PULSE = 3.0, 1.0
 
 
+class Pulse:
+    """Signs of life of an answer that is given whole and takes long, for who `wants_pulse`: empty lines, which JSON may
+    begin with. A web server that passes them on learns from them that its client has left."""
+
+    def __init__(self, handler: EngineRequestHandler) -> None:
+        self._handler = handler
+        self._due = time.monotonic() + _FIRST_PULSE
+
+    def beat(self) -> None:
+        """A sign where one is due. What fails before the first has a status of its own."""
+        if not self._handler.wants_pulse or time.monotonic() < self._due:
+            return
+        self._due = time.monotonic() + _PULSE
+        try:
+            if not self._handler.answered:
+                self._handler.begin("application/json")
+            self._handler.send_chunk("\n")
+        except OSError:  # noticed where it is asked whether to go on
+            self._handler.broken = True
+
+
 class Reply:
     """Passes an answer on as it is made. A comment (`: taximeter {…}`) before an event says what the call has
-    used by then; clients of the stream do not see it.
-
-    A whole answer of which `wants_pulse` is true begins with empty lines, which JSON may, where it takes long: a web
-    server that passes them on learns from them that its client has left. What fails before has a status of its own."""
+    used by then; clients of the stream do not see it. A whole answer has a `Pulse`."""
 
     def __init__(self, handler: EngineRequestHandler, request: TextRequest, answer: Answer, id: str) -> None:
         self.id = id
@@ -34,14 +52,15 @@ class Reply:
         self._answer = answer
         self._created = int(time.time())
         self._held = ""
-        self._sent_at = 0.0 if request.stream else time.monotonic() + _FIRST_PULSE - _PULSE
+        self._sent_at = 0.0
+        self._pulse = Pulse(handler)
 
     def on_text(self, text: str, usage: CallUsage, entry: Entry) -> None:
         """A piece of the answer. In a stream the first one sends the headers, so errors before it keep their status."""
         if not self._request.stream:
             self._answer.take(text)
-            if self._handler.wants_pulse:
-                self._pulse(is_sure=bool(text) or not self._request.generation.is_json)
+            if text or not self._request.generation.is_json:  # it is clear that the request can be answered
+                self._pulse.beat()
             return
         self._held += text
         now = time.monotonic()
@@ -59,29 +78,12 @@ class Reply:
         if not self._request.stream:
             self._answer.close(usage.finish_reason)
             content = {**self._last(usage, entry), "choices": [self._answer.choice()]}
-            if not self._handler.answered:
-                self._handler.send(200, content)
-                return
-            self._handler.send_chunk(f"{json.dumps(content)}\n")
-            self._handler.end_chunks()
+            self._handler.send_whole(200, content)
             return
         pieces = [*self._answer.take(self._held), *self._answer.close(usage.finish_reason)]
         last = self._event({**self._last(usage, entry), "choices": []}) if self._request.include_usage else ""
         self._send(self._opening(entry) + self._events(pieces, usage, entry) + last + "data: [DONE]\n\n")
         self._handler.end_chunks()
-
-    def _pulse(self, *, is_sure: bool) -> None:
-        """A sign of life where one is due; not before it is clear that the request can be answered."""
-        now = time.monotonic()
-        if now - self._sent_at < _PULSE or not is_sure:
-            return
-        self._sent_at = now
-        try:
-            if not self._handler.answered:
-                self._handler.begin("application/json")
-            self._handler.send_chunk("\n")
-        except OSError:  # noticed where it is asked whether to go on
-            self._handler.broken = True
 
     def _send(self, events: str) -> None:
         if not self._handler.answered:

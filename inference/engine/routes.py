@@ -10,7 +10,7 @@ from inference.domain.answers import Answer, ChatAnswer, CompletionAnswer, embed
 from inference.domain.chat import parse_chat_request
 from inference.domain.completions import parse_completion_request, parse_embedding_request
 from inference.domain.requests import RequestError, TextRequest, as_object, model_of
-from inference.engine.reply import Reply
+from inference.engine.reply import Pulse, Reply
 from inference.engine.service import EngineService
 
 if TYPE_CHECKING:
@@ -50,7 +50,13 @@ def _answer(handler: EngineRequestHandler, request: TextRequest, answer: Answer,
 def _embed(handler: EngineRequestHandler, _: Any) -> None:
     request = _parsed(parse_embedding_request, handler)
     service = handler.service
-    vectors, usage, entry = service.embed(request, caller=handler.caller(f"embd-{uuid.uuid4().hex}"))
+    caller = handler.caller(f"embd-{uuid.uuid4().hex}")
+    vectors, usage, entry = service.embed(request, Pulse(handler).beat, caller=caller)
+    if usage.finish_reason != "stop":  # some vectors are no answer; what they took is told all the same
+        error = {"message": "The request was ended before all of its texts were done", "type": "server_error"}
+        error |= {"param": None, "code": f"request_{usage.finish_reason}"}
+        handler.send_whole(503, {"error": error, "taximeter": service.account(usage, entry)})
+        return
     counts = {name: usage_counts(usage)[name] for name in ("prompt_tokens", "total_tokens")}
     answer = {
         "object": "list",
@@ -59,7 +65,7 @@ def _embed(handler: EngineRequestHandler, _: Any) -> None:
         "usage": counts,
         "taximeter": service.account(usage, entry),
     }
-    handler.send(200, answer)
+    handler.send_whole(200, answer)
 
 
 def _parsed(parse: Callable[[object], Any], handler: EngineRequestHandler) -> Any:

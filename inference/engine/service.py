@@ -61,27 +61,32 @@ class EngineService:
         with self._admitted(request.model, caller) as admitted:
             if admitted is None:
                 return CallUsage(finish_reason="cancelled"), self.catalogue.find(request.model)
-            deadline = time.monotonic() + self.config.request_seconds
-            cut = ""
+            stop = _Stop(self, caller, admitted.entry)
 
             def go_on(text: str, usage: CallUsage) -> bool:
-                nonlocal cut
                 on_text(text, usage, admitted.entry)
-                if self.spool is not None and caller.call and self.spool.is_due(caller.request_id):
-                    self.spool.note(caller.request_id, caller.call, self.account(usage, admitted.entry))
-                cut = "timed_out" if time.monotonic() > deadline else cut
-                return not (cut or self._is_over(caller))
+                return stop.goes_on(usage)
 
             usage = admitted.model.generate(request.generation, go_on, queue_ms=admitted.queue_ms)
-            usage = replace(usage, finish_reason=cut) if cut else usage
+            usage = replace(usage, finish_reason=stop.cut) if stop.cut else usage
             return self._finished(admitted, usage, caller), admitted.entry
 
-    def embed(self, request: EmbeddingRequest, *, caller: Caller) -> tuple[list[list[float]], CallUsage, Entry]:
-        """A vector for each input, and what they took together."""
+    def embed(
+        self, request: EmbeddingRequest, on_progress: Callable[[], None], *, caller: Caller
+    ) -> tuple[list[list[float]], CallUsage, Entry]:
+        """A vector for each input, and what they took together. It stops where `answer` does, with those made so far
+        and a finish reason that is not `stop`; `on_progress` is called again and again until then."""
         with self._admitted(request.model, caller) as admitted:
             if admitted is None:
                 return [], CallUsage(finish_reason="cancelled"), self.catalogue.find(request.model)
-            vectors, usage = admitted.model.embed(request.inputs, queue_ms=admitted.queue_ms)
+            stop = _Stop(self, caller, admitted.entry)
+
+            def goes_on(usage: CallUsage) -> bool:
+                on_progress()
+                return stop.goes_on(usage)
+
+            vectors, usage = admitted.model.embed(request.inputs, goes_on, queue_ms=admitted.queue_ms)
+            usage = replace(usage, finish_reason=stop.cut) if stop.cut else usage
             return vectors, self._finished(admitted, usage, caller), admitted.entry
 
     @contextmanager
@@ -94,7 +99,7 @@ class EngineService:
             with self.line.turn(
                 caller.customer,
                 alone=lambda: not self.pool.is_loaded(entry.digest),
-                gone=lambda: self._is_over(caller),
+                gone=lambda: self.is_over(caller),
             ) as ticket:
                 if ticket is None:
                     yield None
@@ -119,7 +124,7 @@ class EngineService:
             self.spool.finish(caller.request_id, caller.call, self.account(usage, admitted.entry))
         return usage
 
-    def _is_over(self, caller: Caller) -> bool:
+    def is_over(self, caller: Caller) -> bool:
         called_off = self._called_off.get(caller.request_id)
         return (called_off is not None and called_off.is_set()) or self._stopping.is_set() or caller.gone()
 
@@ -170,3 +175,20 @@ class _Admitted:
     entry: Entry
     model: LlamaModel
     queue_ms: int
+
+
+class _Stop:
+    """Whether a request that is worked on goes on, asked with what it has used by then; `cut` says what ended it if
+    that was its time. What it has used is kept with the spool from time to time."""
+
+    def __init__(self, service: EngineService, caller: Caller, entry: Entry) -> None:
+        self._service, self._caller, self._entry = service, caller, entry
+        self._deadline = time.monotonic() + service.config.request_seconds
+        self.cut = ""
+
+    def goes_on(self, usage: CallUsage) -> bool:
+        service, caller = self._service, self._caller
+        if service.spool is not None and caller.call and service.spool.is_due(caller.request_id):
+            service.spool.note(caller.request_id, caller.call, service.account(usage, self._entry))
+        self.cut = "timed_out" if time.monotonic() > self._deadline else self.cut
+        return not (self.cut or service.is_over(caller))
