@@ -53,6 +53,29 @@ def test_a_customer_follows_a_line_to_its_events(site: Site, browser_as: Browser
     assert page.url.endswith("/sign-in?next=/")
 
 
+def test_a_key_is_made_and_revoked_by_a_customer_who_is_asked_first(site: Site, browser_as: BrowserAs) -> None:
+    customer = get_customer(organization_id=site.vendor.organization.pk, customer="birch")
+    _, link = create_portal_link(
+        organization=site.vendor.organization,
+        customer=customer.pk,
+        now=system_clock(),
+        link_of=lambda token: f"/portal/open/{token}",
+    )
+    page = browser_as(None, width=375)
+    page.goto(link)
+    page.get_by_role("button", name="Open the portal").click()
+    page.goto("/portal/keys")
+    page.get_by_label("Name").fill("night shift")
+    page.get_by_role("button", name="Make it").click()
+    page.locator("summary", has_text="Revoke").click()
+    # What is asked is seen whole: the table grows by it, and cuts nothing off.
+    assert page.get_by_role("region", name="Keys").evaluate("one => one.scrollHeight <= one.clientHeight")
+    assert_fits(page)
+    assert_accessible(page)
+    page.get_by_role("button", name="Revoke it").click()
+    page.get_by_text("The key opens nothing any more.").wait_for()
+
+
 def test_a_link_that_was_used_lets_nobody_in_and_says_how_to_get_another(site: Site, browser_as: BrowserAs) -> None:
     customer = get_customer(organization_id=site.vendor.organization.pk, customer="birch")
     _, link = create_portal_link(
