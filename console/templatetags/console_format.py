@@ -37,6 +37,12 @@ def account(value: str) -> str:
 
 
 @register.filter
+def money_text(text: str, currency: str) -> str:
+    """An amount that is kept as text, with all its digits."""
+    return formats.exact_money(Decimal(text), currency)
+
+
+@register.filter
 def rounded(value: Decimal | int) -> str:
     return formats.rounded(Decimal(value))
 

@@ -53,6 +53,9 @@ def test_an_export_is_started_followed_and_fetched(vendor: Vendor) -> None:
     work_export(export_id=export.pk, now=system_clock())
     shown = vendor.client.get(f"/exports/{export.pk}/state").content.decode()
     assert "hx-get" not in shown
+    # 0.15 of acme and 50.87 of birch, as the ledger has it.
+    assert "amount due $51.02" in shown
+    assert '<td class="number nowrap">$51.02</td>' in shown
     files = Export.objects.get(pk=export.pk).manifest["files"]
     assert all(file["sha256"] in shown for file in files)
     answer = vendor.client.get(f"/exports/{export.pk}/download?file={files[1]['name']}")
