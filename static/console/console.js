@@ -156,6 +156,34 @@
     });
   });
 
+  // What the page asks for by itself and does not get is said, until it is there.
+  const missing = new Set();
+  function tell(said) {
+    let line = document.getElementById("not-loaded");
+    if (!missing.size) line?.remove();
+    if (!missing.size || !said) return;
+    if (!line) {
+      line = document.createElement("p");
+      line.id = "not-loaded";
+      line.className = "message bad";
+      line.setAttribute("role", "alert");
+      document.getElementById("content")?.prepend(line);
+    }
+    line.textContent = said;
+  }
+  document.addEventListener("htmx:sendError", (event) => {
+    missing.add(event.detail.elt);
+    tell("The server does not answer. What is shown may be out of date.");
+  });
+  document.addEventListener("htmx:responseError", (event) => {
+    if (event.detail.xhr.status < 500) return;
+    missing.add(event.detail.elt);
+    tell("A part of this page could not be loaded. Reload it, or follow the part's link.");
+  });
+  document.addEventListener("htmx:beforeSwap", (event) => {
+    if (event.detail.xhr.status < 400 && missing.delete(event.detail.requestConfig.elt)) tell();
+  });
+
   // The navigation of narrow screens.
   const menuButton = document.querySelector("[data-menu-button]");
   const openMenu = (open) => menuButton?.setAttribute("aria-expanded", String(open));

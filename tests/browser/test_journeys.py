@@ -68,6 +68,23 @@ def test_a_plan_is_made_and_its_curve_seen_while_it_is_typed(site: Site, browser
     assert [one.key for one in version.prices.all()] == ["base", "usage"]
 
 
+def test_a_part_of_a_page_that_does_not_come_is_told(site: Site, browser_as: BrowserAs) -> None:
+    page = browser_as(site.vendor.user)
+    page.route("**/parts/money*", lambda route: route.fulfill(status=500, body="broken"))
+    page.route("**/runs/health", lambda route: route.abort())
+    page.goto("/")
+    expect(page.get_by_role("alert")).to_have_text(
+        "A part of this page could not be loaded. Reload it, or follow the part's link."
+    )
+    expect(page.get_by_role("heading", name="Turns by customer")).to_be_visible()  # the others are there
+    assert page.get_by_role("alert").count() == 1
+    assert_accessible(page)
+    page.goto("/runs")
+    expect(page.get_by_role("alert")).to_contain_text("The server does not answer.")
+    page.unroute("**/runs/health")
+    expect(page.get_by_role("alert")).to_have_count(0, timeout=30_000)  # it is asked for again
+
+
 def test_closing_a_month_shows_its_progress_which_survives_a_reload(site: Site, browser_as: BrowserAs) -> None:
     vendor = _vendor_of_two_batches()
     now = system_clock()
