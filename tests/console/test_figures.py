@@ -93,7 +93,7 @@ def test_a_customer_shows_the_upcoming_invoice_of_the_open_month(vendor: Vendor)
 def test_a_task_is_a_tree_of_what_happened(vendor: Vendor) -> None:
     page = text(vendor.client.get("/task?id=task-birch").content)
     assert "Outcome succeeded" in page
-    assert "Tokens in, out 410, 58" in page
+    assert "Tokens in / out 410 / 58" in page
     order = [page.index(part) for part in ("Turn 1", "Inference call tiny", "Decision refund", "Tool call bank")]
     assert order == sorted(order)
 

@@ -143,7 +143,7 @@ def test_closing_a_month_starts_a_run_once_and_is_written_down(
     with django_capture_on_commit_callbacks() as callbacks:
         answer = vendor.client.post("/runs", {"month": "2025-01"}, follow=True)
     assert len(callbacks) == 1
-    assert "Closing 2025-01 has started" in text(answer.content)
+    assert "Closing Jan 2025 has started" in text(answer.content)
     assert 'hx-trigger="every' in answer.content.decode()
     run = runs_of(vendor.organization.pk).get(month="2025-01")
     assert run.status == "queued"
