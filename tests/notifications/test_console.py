@@ -73,8 +73,8 @@ def test_without_endpoints_and_mail_the_pages_say_what_to_do(vendor: Vendor) -> 
 
 def test_an_endpoint_is_made_and_its_secret_shown_once(vendor: Vendor) -> None:
     form = {"url": URL, "description": "ERP", "event_types": ["invoice.paid"], "form_token": "a"}
-    assert "need your password" in vendor.client.get("/webhooks/new").content.decode()
-    assert vendor.client.post("/webhooks/new", form).url.startswith("/confirm")
+    assert "ask for your password" in vendor.client.get("/webhooks/new").content.decode()
+    assert 'name="confirming_password"' in vendor.client.post("/webhooks/new", form).content.decode()
     assert not WebhookEndpoint.objects.exists()
     client = confirmed(vendor.client)
     for _ in range(2):
