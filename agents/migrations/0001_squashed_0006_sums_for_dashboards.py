@@ -18,6 +18,7 @@ class Migration(migrations.Migration):
         ('agents', '0003_hours_of_calls'),
         ('agents', '0004_ended_tasks'),
         ('agents', '0005_days_of_calls'),
+        ('agents', '0006_sums_for_dashboards'),
     ]
 
     initial = True
@@ -233,6 +234,50 @@ class Migration(migrations.Migration):
                 options={
                     'verbose_name_plural': 'days of calls',
                     'constraints': [models.UniqueConstraint(fields=('organization', 'day', 'kind_key'), name='one_row_per_day_and_kind')],
+                },
+            ),
+            migrations.CreateModel(
+                name='CallMonth',
+                fields=[
+                    ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                    ('organization', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to='accounts.organization')),
+                    ('kind_key', models.UUIDField()),
+                    ('customer', models.TextField(null=True)),
+                    ('provider', models.TextField()),
+                    ('model', models.TextField()),
+                    ('hardware', models.TextField()),
+                    ('region', models.TextField()),
+                    ('cost_currency', models.TextField(null=True)),
+                    ('tasks', models.BigIntegerField(default=0)),
+                    ('calls', models.BigIntegerField(default=0)),
+                    ('input_tokens', agents.models.fields.ExactField(decimal_places=200, default=0, max_digits=1000)),
+                    ('cached_input_tokens', agents.models.fields.ExactField(decimal_places=200, default=0, max_digits=1000)),
+                    ('cache_write_tokens', agents.models.fields.ExactField(decimal_places=200, default=0, max_digits=1000)),
+                    ('output_tokens', agents.models.fields.ExactField(decimal_places=200, default=0, max_digits=1000)),
+                    ('compute_seconds', agents.models.fields.ExactField(decimal_places=200, default=0, max_digits=1000)),
+                    ('cost', agents.models.fields.ExactField(decimal_places=200, default=0, max_digits=1000)),
+                    ('month', models.DateTimeField(help_text='the midnight (UTC) it begins with')),
+                ],
+                options={
+                    'verbose_name_plural': 'months of calls',
+                    'indexes': [models.Index(fields=['organization', 'customer', 'month'], name='months_by_customer')],
+                    'constraints': [models.UniqueConstraint(fields=('organization', 'month', 'kind_key'), name='one_row_per_month_and_kind')],
+                },
+            ),
+            migrations.CreateModel(
+                name='EndedDay',
+                fields=[
+                    ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                    ('organization', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to='accounts.organization')),
+                    ('kind_key', models.UUIDField()),
+                    ('day', models.DateTimeField(help_text='the midnight (UTC) it begins with')),
+                    ('agent', models.TextField()),
+                    ('outcome', models.TextField()),
+                    ('tasks', models.BigIntegerField(default=0)),
+                ],
+                options={
+                    'verbose_name_plural': 'days of ended tasks',
+                    'constraints': [models.UniqueConstraint(fields=('organization', 'day', 'kind_key'), name='one_row_per_day_and_outcome')],
                 },
             ),
             migrations.CreateModel(
