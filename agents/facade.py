@@ -9,7 +9,7 @@ from agents.queries.charges import charges_of, transactions_of
 from agents.queries.costs import CostQuestion, CostRow, costs
 from agents.queries.ended import EndedTasks, ended_tasks
 from agents.queries.outstanding import Outstanding, outstanding_tasks
-from agents.queries.rates import rate_table
+from agents.queries.rates import RatesRead, rate_table
 from agents.queries.tasks import TaskQuestion, TaskView, list_tasks, projected_to, task_summary
 from agents.queries.traces import TaskTrace, task_trace
 from agents.queries.work import WorkQuestion, WorkRow, work
@@ -38,6 +38,7 @@ __all__ = [
     "InProcessTransport",
     "Outstanding",
     "RateTable",
+    "RatesRead",
     "TaskQuestion",
     "TaskTrace",
     "TaskView",

@@ -15,14 +15,14 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from django.db import connection
-from django.db.models import Model, Q
+from django.db.models import Model
 from psycopg import sql
 
 from agents.domain.costs import Costs, RateTable, cost_of_calls
 from agents.domain.days import nearest_months, take_apart
 from agents.domain.summaries import QUANTITIES, CallTotals
-from agents.models import CallDay, CallHour, CallMonth, CallUsage, CostRate
-from agents.queries.rates import rate_table
+from agents.models import CallDay, CallHour, CallMonth, CallUsage
+from agents.queries.rates import RatesRead
 from kernel.money import EXACT
 from kernel.period import Period
 
@@ -81,9 +81,13 @@ class WorkRow:
     costs: Costs = field(default_factory=Costs)
 
 
-def work(question: WorkQuestion) -> list[WorkRow]:
-    """The rows that answer a question, in no order. Three queries, two where nothing was called."""
-    changes = _rate_changes(question)
+def work(question: WorkQuestion, *, rates: RatesRead | None = None) -> list[WorkRow]:
+    """The rows that answer a question, in no order. Three queries, two where nothing was called.
+
+    With `rates`, of the same organization, only what they have not read yet is asked for beside the rows.
+    """
+    rates = rates or RatesRead(question.organization_id)
+    changes = rates.changes(question.period)
     with connection.cursor() as cursor:
         cursor.execute(_statement(question, changes))
         found = cursor.fetchall()
@@ -91,7 +95,7 @@ def work(question: WorkQuestion) -> list[WorkRow]:
         return []
     names = _columns(question)
     parts = [_part(zip(["start", *names, "span", "tasks", *_SUMMED], row, strict=True)) for row in found]
-    table = rate_table(organization_id=question.organization_id, models={part["model"] for part in parts})
+    table = rates.table({part["model"] for part in parts})
     begins = [question.period.start, *changes]
     rows: dict[Any, WorkRow] = {}
     for part in parts:
@@ -116,16 +120,6 @@ def _add(row: WorkRow, part: dict[str, Any], at: datetime, table: RateTable) -> 
     for name in QUANTITIES:
         if quantity := part[name]:
             row.quantities[name] = EXACT.add(row.quantities[name], quantity)
-
-
-def _rate_changes(question: WorkQuestion) -> list[datetime]:
-    """When in the period any rate changes: between two of them a kind of call has one rate."""
-    found = CostRate.objects.filter(
-        Q(organization_id=question.organization_id) | Q(organization=None),
-        effective_from__gt=question.period.start,
-        effective_from__lt=question.period.end,
-    )
-    return list(found.order_by("effective_from").values_list("effective_from", flat=True).distinct())
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,8 @@ PRICED_AT_ONCE = 50
 class OpenAmount:
     """What one subscription's bills of a month come to: after discounts and before tax, and the tax on that.
 
-    `problem` says why it cannot be priced; the amounts are nothing then.
+    `problem` says why it cannot be priced; the amounts are nothing then. Of amounts that are summed up, no name is
+    known, and `count` says how many they are.
     """
 
     subscription_id: str
@@ -37,6 +38,7 @@ class OpenAmount:
     net: Decimal
     tax: Decimal
     problem: str = ""
+    count: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,13 +52,18 @@ class OpenAmounts:
 
 
 def open_amounts(
-    subscriptions: QuerySet[Subscription], months: Sequence[Month], *, at_once: int | None = None
+    subscriptions: QuerySet[Subscription],
+    months: Sequence[Month],
+    *,
+    at_once: int | None = None,
+    is_summed: bool = False,
 ) -> OpenAmounts:
     """What bills of `months` without an invoice come to so far. All `subscriptions` are of one organization.
 
     Up to `at_once` subscriptions (`PRICED_AT_ONCE` unless given), and all of an organization with no more than
     `PRICED_AT_ONCE`, are priced by the function that issues the invoices. Of more, the answer is what
-    `billing.services.open_revenue` kept of that, seconds to minutes ago.
+    `billing.services.open_revenue` kept of that, seconds to minutes ago; with `is_summed`, what can be priced is summed
+    up by month and currency.
     """
     if not months:
         return OpenAmounts(())
@@ -65,7 +72,7 @@ def open_amounts(
     if len(few) <= (PRICED_AT_ONCE if at_once is None else at_once) or not is_large:
         found = list(with_terms(Subscription.objects.filter(pk__in=[one for one, _ in few])))
         return OpenAmounts(tuple(amount for month in months for amount in price_amounts(found, month)))
-    return _kept(subscriptions, [str(month) for month in months])
+    return _kept(subscriptions, [str(month) for month in months], is_summed=is_summed)
 
 
 def price_amounts(subscriptions: Sequence[Subscription], month: Month) -> list[OpenAmount]:
@@ -95,33 +102,45 @@ def _is_large(organization_id: int) -> bool:
 
 # Amounts of a bill that has got its invoice since are left out: the invoice says what they came to.
 _KEPT = """
-SELECT kept.subscription_id, customer.id, customer.key, customer.name, plan.key, month.key, kept.currency,
-    month.value ->> 'net', month.value ->> 'tax', month.value ->> 'problem'
-FROM billing_openrevenue kept
+WITH kept AS (
+    SELECT revenue.subscription_id, month.key AS month, revenue.currency, month.value ->> 'net' AS net,
+        month.value ->> 'tax' AS tax, month.value ->> 'problem' AS problem
+    FROM billing_openrevenue revenue CROSS JOIN LATERAL jsonb_each(revenue.months) month
+    WHERE revenue.subscription_id IN ({subscriptions}) AND month.key = ANY(%s) AND NOT EXISTS (
+        SELECT FROM billing_invoice invoice
+        WHERE invoice.subscription_id = revenue.subscription_id AND invoice.month = month.key
+            AND invoice.created_at > revenue.priced_at
+    )
+)
+"""
+_EACH = """
+SELECT kept.subscription_id, customer.id, customer.key, customer.name, plan.key, kept.month, kept.currency, kept.net,
+    kept.tax, kept.problem, 1
+FROM kept
 JOIN billing_subscription subscription ON subscription.id = kept.subscription_id
 JOIN billing_customer customer ON customer.id = subscription.customer_id
 JOIN billing_planversion version ON version.id = subscription.plan_version_id
 JOIN billing_plan plan ON plan.id = version.plan_id
-CROSS JOIN LATERAL jsonb_each(kept.months) month
-WHERE kept.subscription_id IN ({subscriptions}) AND month.key = ANY(%s) AND NOT EXISTS (
-    SELECT FROM billing_invoice invoice
-    WHERE invoice.subscription_id = kept.subscription_id AND invoice.month = month.key
-        AND invoice.created_at > kept.priced_at
-)
-ORDER BY kept.subscription_id, month.key
 """
+_SUMS = f"""
+{_EACH} WHERE kept.problem IS NOT NULL
+UNION ALL
+SELECT '', '', '', '', '', month, currency, sum(net::numeric)::text, sum(tax::numeric)::text, NULL, count(*)
+FROM kept WHERE problem IS NULL GROUP BY month, currency
+"""  # noqa: S608 - all of it is ours
 
 
-def _kept(subscriptions: QuerySet[Subscription], months: list[str]) -> OpenAmounts:
+def _kept(subscriptions: QuerySet[Subscription], months: list[str], *, is_summed: bool) -> OpenAmounts:
     ids = subscriptions.order_by().values("pk")
     kept = OpenRevenue.objects.filter(subscription__in=ids).aggregate(count=Count("*"), oldest=Min("priced_at"))
     statement, parameters = ids.query.sql_with_params()
+    rest = _SUMS if is_summed else f"{_EACH} ORDER BY kept.subscription_id, kept.month"
     with connection.cursor() as cursor:
-        cursor.execute(_KEPT.format(subscriptions=statement), [*parameters, months])
+        cursor.execute(_KEPT.format(subscriptions=statement) + rest, [*parameters, months])
         rows = tuple(_read(*row) for row in cursor.fetchall())
     return OpenAmounts(rows, kept["oldest"], max(0, subscriptions.count() - kept["count"]))
 
 
 def _read(*row: Any) -> OpenAmount:
-    *named, net, tax, problem = row
-    return OpenAmount(*named, Decimal(net or 0), Decimal(tax or 0), problem or "")
+    *named, net, tax, problem, count = row
+    return OpenAmount(*named, Decimal(net or 0), Decimal(tax or 0), problem or "", count)

@@ -7,7 +7,7 @@ from datetime import date
 from decimal import Decimal
 from functools import cached_property
 
-from agents.facade import WorkQuestion, WorkRow, work
+from agents.facade import RatesRead, WorkQuestion, WorkRow, work
 from console.selection import Selection
 from kernel.money import EXACT
 from kernel.period import Period
@@ -28,6 +28,7 @@ class CallFigures:
         self._organization_id = organization_id
         self.selection = selection
         self._customers = customers
+        self._rates = RatesRead(organization_id)
 
     @cached_property
     def kinds(self) -> list[WorkRow]:
@@ -101,7 +102,8 @@ class CallFigures:
                 hardware=selection.hardware,
                 region=selection.region,
                 only_costs=only_costs,
-            )
+            ),
+            rates=self._rates,
         )
 
 

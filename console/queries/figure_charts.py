@@ -134,7 +134,8 @@ def _by_window(
 
 def _money(figures: Figures, by: str, cost: dict[str, Decimal]) -> Chart:
     """Billed and cost side by side, in the currency in which most is billed."""
-    currency, revenue = figures.currency, figures.revenue
+    revenue = figures.detailed_revenue
+    currency = figures.currency
     billed = revenue.by(by, currency) if revenue else {}
     costs = cost if currency == figures.cost_currency else None
     names = list(dict.fromkeys([*billed, *(costs or {})]))

@@ -101,18 +101,31 @@ class Figures:
 
     @cached_property
     def _revenue_reader(self) -> RevenueReader | None:
-        if self.selection.agent or self.selection.is_of_calls:
-            return None
-        months = {*self.selection.months, *self.months_before.months}
-        selection = self.selection
-        return RevenueReader(
-            self.organization.pk, sorted(months), now=self.now, customer=selection.customer, plan=selection.plan
-        )
+        return self._read_revenue(is_summed=True)
 
-    @cached_property
+    def _read_revenue(self, *, is_summed: bool) -> RevenueReader | None:
+        selection = self.selection
+        if selection.agent or selection.is_of_calls:
+            return None
+        months = sorted({*selection.months, *self.months_before.months})
+        named = {"customer": selection.customer, "plan": selection.plan}
+        return RevenueReader(self.organization.pk, months, now=self.now, is_summed=is_summed, **named)
+
+    @property
     def revenue(self) -> Revenue | None:
         """None while an agent, a model, hardware or a region is selected: nobody is billed by them."""
+        found: Revenue | None = self.__dict__.get("detailed_revenue")
+        return found or self._summed_revenue
+
+    @cached_property
+    def _summed_revenue(self) -> Revenue | None:
         return self._revenue_reader.revenue(self.selection.months) if self._revenue_reader else None
+
+    @cached_property
+    def detailed_revenue(self) -> Revenue | None:
+        """The same by customer and plan, which takes longer."""
+        reader = self._read_revenue(is_summed=False)
+        return reader.revenue(self.selection.months) if reader else None
 
     @cached_property
     def billed_before(self) -> Decimal | None:

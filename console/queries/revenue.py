@@ -9,7 +9,7 @@ from datetime import datetime
 from decimal import Decimal
 from functools import cached_property
 
-from django.db.models import F, QuerySet, Sum
+from django.db.models import Count, F, Sum, Value
 
 from billing.facade import Invoice, OpenAmount, OpenAmounts, Subscription, open_amounts, open_months
 from kernel.period import Month
@@ -22,7 +22,7 @@ ISSUED = ("finalized", "paid", "uncollectible")
 
 @dataclass(frozen=True, slots=True)
 class RevenueRow:
-    """One customer on one plan: amounts before tax, and the tax on them."""
+    """One customer on one plan, or all of them ("") in one: amounts before tax, the tax on them, and how many bills."""
 
     customer: str
     plan: str
@@ -30,6 +30,7 @@ class RevenueRow:
     issued: Decimal
     upcoming: Decimal
     tax: Decimal
+    bills: int
 
     @property
     def billed(self) -> Decimal:
@@ -50,8 +51,11 @@ class Revenue:
 
     @property
     def currencies(self) -> list[str]:
-        """The currency of most rows first."""
-        return [currency for currency, _ in Counter(row.currency for row in self.rows).most_common()]
+        """The currency of most bills first."""
+        bills: Counter[str] = Counter()
+        for row in self.rows:
+            bills[row.currency] += row.bills
+        return [currency for currency, _ in bills.most_common()]
 
     def total(self, currency: str, part: str) -> Decimal:
         """`part` is `issued`, `upcoming`, `billed` or `tax`."""
@@ -67,7 +71,10 @@ class Revenue:
 
 
 class RevenueReader:
-    """Revenue of some customers or a plan. What is upcoming is read once, for all `months` that are asked for."""
+    """Revenue of some customers or a plan. What is upcoming is read once, for all `months` that are asked for.
+
+    With `is_summed`, customers and plans are not told apart where there are many.
+    """
 
     def __init__(
         self,
@@ -77,7 +84,9 @@ class RevenueReader:
         now: datetime,
         customer: str | None = None,
         plan: str | None = None,
+        is_summed: bool = False,
     ) -> None:
+        self._is_summed = is_summed
         self._invoices = Invoice.objects.filter(organization_id=organization_id, status__in=ISSUED)
         self._subscriptions = Subscription.objects.filter(organization_id=organization_id)
         if customer is not None:
@@ -90,7 +99,7 @@ class RevenueReader:
 
     @cached_property
     def _upcoming(self) -> OpenAmounts:
-        return open_amounts(self._subscriptions, self._open)
+        return open_amounts(self._subscriptions, self._open, is_summed=self._is_summed)
 
     def revenue(self, months: Sequence[Month]) -> Revenue:
         """Issued invoices of `months`, and what those of the open month and the one before it come to which have no
@@ -98,11 +107,13 @@ class RevenueReader:
         names = {str(month) for month in months}
         found = [one for one in self._upcoming.rows if one.month in names]
         upcoming = (
-            RevenueRow(one.customer, one.plan, one.currency, ZERO, one.net, one.tax) for one in found if not one.problem
+            RevenueRow(one.customer, one.plan, one.currency, ZERO, one.net, one.tax, one.count)
+            for one in found
+            if not one.problem
         )
         is_open = any(month in self._open for month in months)
         return Revenue(
-            (*_issued(self._invoices.filter(month__in=names)), *upcoming),
+            (*self._issued(names), *upcoming),
             tuple(one for one in found if one.problem),
             as_of=self._upcoming.as_of if is_open else None,
             missing=self._upcoming.missing if is_open else 0,
@@ -116,12 +127,11 @@ class RevenueReader:
         upcoming = (one.net for one in self._upcoming.rows if one.month in names and one.currency == currency)
         return sum(upcoming, sums["net"] or ZERO)
 
-
-def _issued(invoices: QuerySet[Invoice]) -> Iterable[RevenueRow]:
-    sums = (
-        invoices.order_by()
-        .values("currency", customer_key=F("customer__key"), plan_key=F("subscription__plan_version__plan__key"))
-        .annotate(net=Sum("subtotal") - Sum("discount"), taxes=Sum("tax"))
-    )
-    for row in sums:
-        yield RevenueRow(row["customer_key"], row["plan_key"], row["currency"], row["net"], ZERO, row["taxes"])
+    def _issued(self, months: set[str]) -> Iterable[RevenueRow]:
+        names = {"customer_key": F("customer__key"), "plan_key": F("subscription__plan_version__plan__key")}
+        apart = {name: Value("") for name in names} if self._is_summed else names
+        rows = self._invoices.filter(month__in=months).order_by().values("currency", **apart)
+        for row in rows.annotate(net=Sum("subtotal") - Sum("discount"), taxes=Sum("tax"), bills=Count("*")):
+            yield RevenueRow(
+                row["customer_key"], row["plan_key"], row["currency"], row["net"], ZERO, row["taxes"], row["bills"]
+            )

@@ -50,6 +50,25 @@ def test_only_those_whose_usage_changed_are_priced_again(large: Vendor) -> None:
     assert refresh_open_revenue(now=system_clock()) == 2
 
 
+def test_what_is_kept_comes_to_the_same_summed_up_and_one_by_one(large: Vendor) -> None:
+    large.record(turns("acme", 4, start=system_clock() - timedelta(minutes=1)))
+    refresh_open_revenue(now=system_clock())
+    [broken] = OpenRevenue.objects.filter(subscription__customer__key="acme")
+    subscriptions, months = Subscription.objects.filter(organization=large.organization), open_months(system_clock())
+    each = open_amounts(subscriptions, months, at_once=1)
+    summed = open_amounts(subscriptions, months, at_once=1, is_summed=True)
+    assert sorted((one.customer, str(one.net)) for one in each.rows) == [("acme", "0.20"), ("birch", "49.00")]
+    assert [(one.customer, str(one.net), one.count) for one in summed.rows] == [("", "49.20", 2)]
+    assert (summed.as_of, summed.missing) == (each.as_of, each.missing)
+    broken.months = {month: {"problem": "no price"} for month in broken.months}
+    broken.save()
+    summed = open_amounts(subscriptions, months, at_once=1, is_summed=True)
+    assert sorted((one.customer, str(one.net), one.problem) for one in summed.rows) == [
+        ("", "49.00", ""),
+        ("acme", "0", "no price"),
+    ]
+
+
 def test_a_month_that_was_invoiced_since_is_not_counted_twice(large: Vendor) -> None:
     refresh_open_revenue(now=system_clock())
     invoice = large.invoice_of("birch")
