@@ -94,6 +94,7 @@ def _known(vendor: Vendor) -> dict[str, str]:
         "overview, all months": f"/?{all_months}",
         "overview of a customer": f"/?customer={customer.key}",
         "overview of a plan": "/?plan=plan-1",
+        "plan's activity": "/parts/activity?plan=plan-1",
         "overview of an agent": "/?agent=agent-3",
         "overview of a model and region": "/?model=qwen3-8b&region=eu",
         "overview's days": "/parts/days",

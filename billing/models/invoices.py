@@ -6,6 +6,7 @@ from decimal import Decimal
 
 from django.db import models
 from django.db.models import Q
+from django.db.models.functions import Coalesce
 
 from billing.models.catalogue import Price
 from billing.models.customers import Customer, Subscription, TaxTreatment
@@ -184,7 +185,14 @@ class Invoice(models.Model):
             ),
         ]
         indexes = [
-            models.Index(fields=["organization", "month"], name="invoice_by_month"),
+            # In the order in which they are listed: drafts have no number and stand by their id.
+            models.Index("organization", "month", Coalesce("number", "id"), name="invoice_by_place"),
+            models.Index(
+                fields=["organization", "currency"],
+                include=["status", "total", "amount_due", "due_at"],
+                condition=Q(status__in=["draft", "finalized"]),
+                name="invoice_standing",
+            ),
             models.Index(fields=["organization", "finalize_at"], condition=Q(status="draft"), name="invoice_drafts"),
         ]
 

@@ -178,7 +178,7 @@ def standing_invoices(
         "finalized": (Q(status="finalized", amount_due__gt=0), "amount_due"),
         "overdue": (Q(status="finalized", amount_due__gt=0, due_at__lt=now), "amount_due"),
     }
-    counts = {f"{name}_count": Count("pk", filter=kind) for name, (kind, _) in kinds.items()}
+    counts = {f"{name}_count": Count("currency", filter=kind) for name, (kind, _) in kinds.items()}
     sums = {f"{name}_sum": Sum(of, filter=kind) for name, (kind, of) in kinds.items()}
     found = list(rows.order_by("currency").values("currency").annotate(**counts, **sums))
     totals = []

@@ -30,7 +30,11 @@ class Tile:
 
 
 def overview_tiles(figures: Figures) -> list[Tile]:
-    return [_billed(figures), cost_tile(figures), _margin(figures), *activity_tiles(figures)]
+    return [*money_tiles(figures), *activity_tiles(figures)]
+
+
+def money_tiles(figures: Figures) -> list[Tile]:
+    return [_billed(figures), cost_tile(figures), _margin(figures)]
 
 
 def activity_tiles(figures: Figures) -> list[Tile]:

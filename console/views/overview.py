@@ -13,13 +13,15 @@ from console.queries.directory import search_customers, time_zones
 from console.queries.figures import Figures
 from console.queries.invoices import latest_invoices, standing_invoices
 from console.queries.meters import usage_by_meter
-from console.queries.tiles import overview_tiles
+from console.queries.tiles import activity_tiles, money_tiles, overview_tiles
 from console.selection import CALL_FILTERS, PERIODS, read_selection
 from kernel.clock import system_clock
 from metering.facade import EventQuestion, EventView, list_events
 
 _LATEST = 8
 _MOST_CHOICES = 20
+#: What more customers than these did takes so long to count, one by one, that it is asked for by itself.
+_MANY_CUSTOMERS = 50
 
 #: Time zones to choose from besides those of the organization's customers.
 _ZONES = (
@@ -91,7 +93,9 @@ def overview(request: Any) -> HttpResponseBase:
         ),
     }
     if figures.usage.meters:
-        context["tiles"] = overview_tiles(figures)
+        is_long = len(figures.customers or ()) > _MANY_CUSTOMERS
+        context["tiles"] = money_tiles(figures) if is_long else overview_tiles(figures)
+        context["activity_later"] = is_long
     return render(request, "console/overview.html", context)
 
 
@@ -121,6 +125,7 @@ _PARTS: Mapping[str, tuple[tuple[Callable[[Figures], Chart], ...], bool]] = {
         False,
     ),
     "meters": ((), True),
+    "activity": ((), False),
     "meter": ((figure_charts.usage_by_window,), False),
     "agent": (
         (figure_charts.usage_by_customer, figure_charts.money_by_customer, figure_charts.cost_by_model),
@@ -142,6 +147,7 @@ def part(request: Any, part: str) -> HttpResponseBase:
         "selection": figures.selection,
         "charts": [build(figures) for build in builds] if figures.usage.meters else [],
         "usage": usage_by_meter(figures) if has_meters else None,
+        "tiles": activity_tiles(figures) if part == "activity" and figures.usage.meters else (),
     }
     partial = request.headers.get("HX-Request") == "true"
     return render(request, "console/_part.html" if partial else "console/part.html", context)

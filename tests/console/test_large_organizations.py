@@ -81,6 +81,20 @@ def test_a_month_that_was_invoiced_since_is_not_counted_twice(large: Vendor) -> 
     assert [str(one.net) for one in kept(large).rows] == ["0.00"]
 
 
+def test_what_many_customers_of_a_plan_did_is_asked_for_by_itself(
+    committed_vendor: Vendor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client, plan = committed_vendor.client, committed_vendor.invoice_of("birch").subscription.plan_version.plan.key
+    at_once = text(client.get(f"/?plan={plan}").content)
+    monkeypatch.setattr("console.views.overview._MANY_CUSTOMERS", 0)
+    page = client.get(f"/?plan={plan}").content.decode()
+    assert f"/parts/activity?period=this_month&amp;plan={plan}" in page
+    assert "Billed" in text(page.encode())
+    later = text(client.get(f"/parts/activity?plan={plan}", headers={"HX-Request": "true"}).content).strip()
+    assert later.startswith("Tasks ")
+    assert later in at_once
+
+
 def test_one_customer_is_priced_at_once(large: Vendor) -> None:
     assert "Billed $49.00 $49.00 upcoming" in text(large.client.get("/?customer=birch").content)
 

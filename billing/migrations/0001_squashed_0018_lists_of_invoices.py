@@ -4,6 +4,7 @@ import datetime
 import django.core.validators
 import django.db.models.deletion
 import django.db.models.expressions
+import django.db.models.functions.comparison
 from decimal import Decimal
 from django.db import migrations, models
 
@@ -175,6 +176,7 @@ class Migration(migrations.Migration):
         ('billing', '0015_archive_and_migrate_plans'),
         ('billing', '0016_open_revenue'),
         ('billing', '0017_names_of_tables'),
+        ('billing', '0018_lists_of_invoices'),
     ]
 
     initial = True
@@ -471,7 +473,8 @@ class Migration(migrations.Migration):
                 options={
                     'ordering': ['-id'],
                     'indexes': [
-                        models.Index(fields=['organization', 'month'], name='invoice_by_month'),
+                        models.Index(models.F('organization'), models.F('month'), django.db.models.functions.comparison.Coalesce('number', 'id'), name='invoice_by_place'),
+                        models.Index(condition=models.Q(('status__in', ['draft', 'finalized'])), fields=['organization', 'currency'], include=('status', 'total', 'amount_due', 'due_at'), name='invoice_standing'),
                         models.Index(condition=models.Q(('status', 'draft')), fields=['organization', 'finalize_at'], name='invoice_drafts'),
                     ],
                     'constraints': [
