@@ -125,45 +125,33 @@ class CallUsageAdmin(ReadOnlyAdmin):
     ordering = ("-hour", "-id")
 
 
-@admin.register(CallHour)
-class CallHourAdmin(ReadOnlyAdmin):
-    """Summed up from the calls: nothing here needs repair."""
+class SumsAdmin(ReadOnlyAdmin):
+    """Summed up from calls and from the summaries of tasks: nothing here needs repair."""
 
-    list_display = ("hour", "organization", "model", "provider", "hardware", "agent", "calls", "output_tokens")
     list_filter = ("organization",)
     list_select_related = ("organization",)
-    ordering = ("-organization", "-hour", "-kind_key")
     sortable_by = ()
+
+
+@admin.register(CallHour)
+class CallHourAdmin(SumsAdmin):
+    list_display = ("hour", "organization", "model", "provider", "hardware", "agent", "calls", "output_tokens")
+    ordering = ("-organization", "-hour", "-kind_key")
 
 
 @admin.register(CallDay)
-class CallDayAdmin(ReadOnlyAdmin):
-    """Summed up from the calls, too."""
-
+class CallDayAdmin(SumsAdmin):
     list_display = ("day", "organization", "model", "provider", "hardware", "agent", "calls", "output_tokens")
-    list_filter = ("organization",)
-    list_select_related = ("organization",)
     ordering = ("-organization", "-day", "-kind_key")
-    sortable_by = ()
 
 
 @admin.register(CallMonth)
-class CallMonthAdmin(ReadOnlyAdmin):
-    """Summed up from the calls, too."""
-
+class CallMonthAdmin(SumsAdmin):
     list_display = ("month", "organization", "customer", "model", "provider", "hardware", "calls", "output_tokens")
-    list_filter = ("organization",)
-    list_select_related = ("organization",)
     ordering = ("-organization", "-month", "-kind_key")
-    sortable_by = ()
 
 
 @admin.register(EndedDay)
-class EndedDayAdmin(ReadOnlyAdmin):
-    """Counted from the summaries of tasks: nothing here needs repair."""
-
+class EndedDayAdmin(SumsAdmin):
     list_display = ("day", "organization", "agent", "outcome", "tasks")
-    list_filter = ("organization",)
-    list_select_related = ("organization",)
     ordering = ("-organization", "-day", "-kind_key")
-    sortable_by = ()

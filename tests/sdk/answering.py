@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+
+from tests.sdk.serving import serving
 
 
 @dataclass
@@ -80,15 +81,8 @@ class Handler(BaseHTTPRequestHandler):
 @contextmanager
 def answering() -> Iterator[Server]:
     """A server that runs."""
-    server = Server()
-    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-    thread.start()
-    try:
+    with serving(Server()) as server:
         yield server
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
 
 
 def problem(status: int, code: str, **more: Any) -> Answer:

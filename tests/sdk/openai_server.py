@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import gzip
 import json
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+
+from tests.sdk.serving import serving
 
 #: Words that must not leave the process: they stand in every prompt and every answer here.
 SECRETS = ("secret-prompt", "secret-answer", "secret-argument", "secret-result")
@@ -148,12 +149,5 @@ class _Handler(BaseHTTPRequestHandler):
 
 @contextmanager
 def openai_server() -> Iterator[Server]:
-    server = Server()
-    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-    thread.start()
-    try:
+    with serving(Server()) as server:
         yield server
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()

@@ -14,6 +14,8 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+from tests.sdk.serving import serving
+
 Event = dict[str, Any]
 Misbehaviour = Callable[["Handler", list[Event]], None]
 
@@ -151,15 +153,8 @@ def too_large_above(events_at_most: int) -> Misbehaviour:
 @contextmanager
 def receiving(port: int = 0) -> Iterator[Receiver]:
     """A receiver that serves for the block."""
-    server = Receiver(port)
-    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-    thread.start()
-    try:
+    with serving(Receiver(port)) as server:
         yield server
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
 
 
 def wait_for(condition: Callable[[], bool], *, seconds: float = 10.0) -> bool:
