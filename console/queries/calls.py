@@ -37,6 +37,10 @@ class CallFigures:
 
     @cached_property
     def total(self) -> WorkRow:
+        """All together, from what was asked for already."""
+        by_customer = self.__dict__.get("by_customer")
+        if by_customer is not None and not self.has_tokens:
+            return merged(by_customer.values())
         return merged(self.kinds)
 
     @cached_property
@@ -115,7 +119,8 @@ def merged(rows: Iterable[WorkRow]) -> WorkRow:
         whole.calls += row.calls
         whole.costs.add(row.costs)
         for name, quantity in row.quantities.items():
-            whole.quantities[name] = EXACT.add(whole.quantities[name], quantity)
+            if quantity:
+                whole.quantities[name] = EXACT.add(whole.quantities[name], quantity)
     return whole
 
 

@@ -111,15 +111,8 @@ _PARTS: Mapping[str, tuple[tuple[Callable[[Figures], Chart], ...], bool]] = {
         ),
         False,
     ),
-    "money": (
-        (
-            figure_charts.money_by_customer,
-            figure_charts.money_by_plan,
-            figure_charts.cost_by_agent,
-            figure_charts.cost_by_model,
-        ),
-        False,
-    ),
+    "money": ((figure_charts.money_by_customer, figure_charts.money_by_plan), False),
+    "costs": ((figure_charts.cost_by_agent, figure_charts.cost_by_model), False),
     "usage": (
         (figure_charts.usage_by_customer, figure_charts.usage_by_agent, figure_charts.usage_by_plan),
         False,
