@@ -49,9 +49,7 @@ def nearest_months(period: Period, *, changes: Sequence[datetime]) -> tuple[list
     more: list[Period] = []
     less: list[Period] = []
     for month in _months(period):
-        within = month.intersection(period.start, period.end)
-        if within is None:
-            continue
+        within = Period(max(month.start, period.start), min(month.end, period.end))
         without = _between(month, [within])
         left = sum((one.end - one.start for one in without), timedelta())
         last = month.end - timedelta(hours=1)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from django.http import Http404, HttpResponse, HttpResponseBase
@@ -99,48 +100,52 @@ def overview(request: Any) -> HttpResponseBase:
     return render(request, "console/overview.html", context)
 
 
-#: What pages ask for once they are shown: the charts of each part, and whether usage by meter belongs to it.
-_PARTS: Mapping[str, tuple[tuple[Callable[[Figures], Chart], ...], bool]] = {
-    "days": ((figure_charts.usage_by_window, figure_charts.cost_by_window), False),
-    "customer": (
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """Charts, or what else the template shows."""
+
+    charts: tuple[Callable[[Figures], Chart], ...] = ()
+    more: Callable[[Figures], dict[str, Any]] = field(default=lambda figures: {})
+
+
+def _activity(figures: Figures) -> dict[str, Any]:
+    return {"tiles": activity_tiles(figures) if figures.usage.meters else ()}
+
+
+#: What pages ask for once they are shown.
+_PARTS: Mapping[str, _Part] = {
+    "days": _Part((figure_charts.usage_by_window, figure_charts.cost_by_window)),
+    "customer": _Part(
         (
             figure_charts.usage_by_window,
             figure_charts.cost_by_window,
             figure_charts.usage_by_agent,
             figure_charts.cost_by_model,
-        ),
-        False,
+        )
     ),
-    "money": ((figure_charts.money_by_customer, figure_charts.money_by_plan), False),
-    "costs": ((figure_charts.cost_by_agent, figure_charts.cost_by_model), False),
-    "usage": (
-        (figure_charts.usage_by_customer, figure_charts.usage_by_agent, figure_charts.usage_by_plan),
-        False,
-    ),
-    "meters": ((), True),
-    "activity": ((), False),
-    "meter": ((figure_charts.usage_by_window,), False),
-    "agent": (
-        (figure_charts.usage_by_customer, figure_charts.money_by_customer, figure_charts.cost_by_model),
-        False,
-    ),
+    "money": _Part((figure_charts.money_by_customer, figure_charts.money_by_plan)),
+    "costs": _Part((figure_charts.cost_by_agent, figure_charts.cost_by_model)),
+    "usage": _Part((figure_charts.usage_by_customer, figure_charts.usage_by_agent, figure_charts.usage_by_plan)),
+    "meters": _Part(more=lambda figures: {"usage": usage_by_meter(figures)}),
+    "activity": _Part(more=_activity),
+    "meter": _Part((figure_charts.usage_by_window,)),
+    "agent": _Part((figure_charts.usage_by_customer, figure_charts.money_by_customer, figure_charts.cost_by_model)),
 }
 
 
 @page()
 def part(request: Any, part: str) -> HttpResponseBase:
     """A part of a page that takes longer than the rest of it: for htmx, else a page of its own."""
-    if part not in _PARTS:
+    wanted = _PARTS.get(part)
+    if wanted is None:
         raise Http404("There is no such part")
     figures = figures_of(request)
-    builds, has_meters = _PARTS[part]
     context = {
         "part": part,
         "figures": figures,
         "selection": figures.selection,
-        "charts": [build(figures) for build in builds] if figures.usage.meters else [],
-        "usage": usage_by_meter(figures) if has_meters else None,
-        "tiles": activity_tiles(figures) if part == "activity" and figures.usage.meters else (),
+        "charts": [build(figures) for build in wanted.charts] if figures.usage.meters else [],
+        **wanted.more(figures),
     }
     partial = request.headers.get("HX-Request") == "true"
     return render(request, "console/_part.html" if partial else "console/part.html", context)
