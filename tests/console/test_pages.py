@@ -12,7 +12,7 @@ from django.test.utils import CaptureQueriesContext
 from accounts.facade import create_organization, create_user
 from agents.facade import advance_task_summaries
 from kernel.clock import system_clock
-from metering.facade import EventQuestion, list_events
+from metering.facade import EventQuestion, Kept, list_events
 from tests.console.conftest import Vendor, make_vendor, signed_in, task_events, turns
 
 OCTOBER = "from=2026-10-01&to=2026-10-31"
@@ -190,6 +190,15 @@ def test_an_unknown_address_is_a_page_of_the_console(client: Any, db: None) -> N
     assert "Nothing here" in answer.content.decode()
 
 
+@pytest.fixture
+def on_a_quick_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What depends on the clock does not: looking through the log takes no time, what is kept is kept for long."""
+    monkeypatch.setattr("console.queries.events.SECONDS", 3600.0)
+    monkeypatch.setattr("console.queries.events.LOOK", 3600.0)
+    monkeypatch.setattr("collection.services.links._offers", Kept(seconds=3600.0))
+
+
+@pytest.mark.usefixtures("on_a_quick_machine")
 def test_the_number_of_queries_does_not_grow_with_customers(committed_vendor: Vendor) -> None:
     vendor = committed_vendor
     paths = [
