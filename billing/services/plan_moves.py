@@ -33,7 +33,7 @@ def archive_plan(*, plan: Plan, now: datetime, actor: str = "system") -> Plan:
     if plan.archived_at is None:
         plan.archived_at = now
         plan.save(update_fields=["archived_at"])
-        record_audit(organization_id=plan.organization_id, actor=actor, action="plan.archive", target=plan.pk)
+        record_audit(organization_id=plan.organization_id, actor=actor, action="plan.archive", target=plan.key)
     return plan
 
 
@@ -42,7 +42,7 @@ def restore_plan(*, plan: Plan, actor: str = "system") -> Plan:
     if plan.archived_at is not None:
         plan.archived_at = None
         plan.save(update_fields=["archived_at"])
-        record_audit(organization_id=plan.organization_id, actor=actor, action="plan.restore", target=plan.pk)
+        record_audit(organization_id=plan.organization_id, actor=actor, action="plan.restore", target=plan.key)
     return plan
 
 
@@ -64,7 +64,7 @@ def start_plan_migration(*, plan: Plan, to: PlanVersion, when: str, now: datetim
                 organization_id=plan.organization_id,
                 actor=actor,
                 action="plan.migrate",
-                target=plan.pk,
+                target=plan.key,
                 to_version=to.number,
                 when=when,
                 subscriptions=total,

@@ -13,7 +13,7 @@ from django.shortcuts import render
 from accounts.facade import AuditEntry, audit_choices, audit_entries_of
 from console.access import MAY, page
 from console.charts import safe_cell
-from console.queries.audit import entry_row
+from console.queries.audit import entry_rows
 from console.queries.pages import page_of
 from console.views.events import midnight_of
 from kernel.clock import to_rfc3339
@@ -30,7 +30,7 @@ def audit(request: Any) -> HttpResponseBase:
     found = page_of(_rows(request, asked), request.GET.get("cursor"), newest_first=True)
     actors, actions = audit_choices(request.access.organization.pk)
     context = {
-        "entries": [entry_row(one) for one in found.rows],
+        "entries": entry_rows(request.access.organization.pk, found.rows),
         "next_cursor": found.next_cursor,
         "asked": asked,
         "query": {name: value for name, value in asked.items() if value},

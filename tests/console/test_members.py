@@ -199,6 +199,31 @@ def test_entries_are_filtered_and_show_what_was_before_and_after(vendor: Vendor)
         assert vendor.client.get(f"/audit?{hostile}").status_code == 422, hostile
 
 
+def test_entries_name_what_they_are_about_and_lead_to_it(vendor: Vendor) -> None:
+    invoice = vendor.invoice_of("birch")
+    subscription, plan = invoice.subscription, invoice.subscription.plan_version.plan
+    stranger = make_vendor("Stranger").customer("cedar", name="Cedar")
+    about = [
+        ("invoice.pay", invoice.pk, {"at": "2026-11-02T06:00:00+00:00", "is_whole": True}),
+        ("customer.update", invoice.customer_id, {}),
+        ("subscription.change_seats", subscription.pk, {}),
+        ("plan.archive", plan.key, {}),
+        ("plan.migrate", plan.pk, {}),
+        ("customer.update", stranger.pk, {}),
+    ]
+    for action, target, detail in about:
+        record_audit(organization_id=vendor.organization.pk, action=action, target=target, **detail)
+    page = text(vendor.client.get("/audit?timezone=Asia/Kolkata"))
+    assert f'<a href="/invoices/{invoice.pk}">{invoice.number}</a>' in page
+    assert f'<a href="/customers/{invoice.customer_id}">Birch &amp; Sons</a>' in page
+    assert f'<a href="/customers/{invoice.customer_id}">Birch &amp; Sons on {plan.name}</a>' in page
+    assert f'<a href="/plan/{plan.key}">{plan.key}</a>' in page
+    assert f'<a href="/plan/{plan.key}">{plan.name}</a>' in page
+    assert "<dt>Is whole</dt><dd>yes</dd>" in page
+    assert ">2 Nov 2026, " in page
+    assert "Cedar" not in page
+
+
 def test_entries_are_paged_without_counting_and_leave_as_csv(vendor: Vendor) -> None:
     for number in range(60):
         record_audit(organization_id=vendor.organization.pk, actor="=1+1", action="thing.do", target=f"t-{number:02}")
