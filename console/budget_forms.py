@@ -17,7 +17,7 @@ from metering.facade import meters_of
 from rest.serializers import zone_named
 
 _ACTIONS = ("mail", "webhook", "stop")
-_SCOPES = {
+SCOPES: dict[str, str] = {
     Scope.ORGANIZATION: "Everything",
     Scope.CUSTOMER: "A customer",
     Scope.AGENT: "An agent",
@@ -75,9 +75,18 @@ class BudgetChangeForm(PlainForm):
 
 
 class BudgetForm(PlainForm):
+    shown_where = {
+        "customer": ("scope", (Scope.CUSTOMER,)),
+        "agent": ("scope", (Scope.AGENT,)),
+        "plan": ("scope", (Scope.PLAN,)),
+        "meter": ("measure", (Measure.METER,)),
+        "filter": ("measure", (Measure.METER,)),
+        "currency": ("measure", (Measure.SPEND, Measure.COST)),
+    }
+
     name = forms.CharField(max_length=200)
     key = KeyField()
-    scope = forms.ChoiceField(label="Of", choices=list(_SCOPES.items()))
+    scope = forms.ChoiceField(label="Of", choices=list(SCOPES.items()))
     customer = forms.CharField(
         max_length=128, required=False, help_text="Its key, for a budget of a customer.", widget=CustomerInput
     )

@@ -21,6 +21,7 @@ from django.shortcuts import redirect, render
 from django.urls import reverse_lazy
 
 from accounts.facade import record_audit
+from console.reader import number_typed
 from kernel.errors import ConflictError, InvalidError, MalformedError, NotFoundError
 from kernel.money import decimal_from
 from kernel.period import midnight
@@ -50,7 +51,7 @@ class ExactField(forms.CharField):
         if text == "":
             return None
         try:
-            number = decimal_from(text)
+            number = decimal_from(number_typed(text))
         except (TypeError, ValueError):
             raise forms.ValidationError("Write a number, such as 12.34") from None
         exponent = number.as_tuple().exponent
@@ -111,7 +112,13 @@ def end_of(day: date, timezone: str) -> datetime:
 
 
 class PlainForm(forms.Form):
-    """Its labels end without a colon."""
+    """Its labels end without a colon.
+
+    `shown_where` says of fields that make sense with some choices only which field is chosen in, and what; a script
+    then shows them there, and does not send them elsewhere.
+    """
+
+    shown_where: Mapping[str, tuple[str, tuple[str, ...]]] = {}
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **{"label_suffix": ""} | kwargs)

@@ -12,6 +12,7 @@ from decimal import Decimal
 from typing import Any
 
 from billing.facade import PlanVersion, Price
+from console.reader import number_typed
 from kernel.errors import FieldError
 from kernel.money import EXACT
 
@@ -47,6 +48,8 @@ MODELS_OF = {
 _ALL_MODEL_FIELDS = tuple(dict.fromkeys(name for names in MODEL_FIELDS.values() for name in names))
 _TIER_FIELDS = ("up_to", "unit_amount", "rate", "flat_amount")
 _CELL_FIELDS = ("where", "unit_amount")
+#: What is no number however it looks.
+_TEXTS = {"key", "name", "filter", "dimensions", "where"}
 
 #: The name of a field in what is said of one that is missing.
 _MISSING = re.compile(r"^[a-z_]+(?= is missing$)")
@@ -175,7 +178,8 @@ def read_draft(sent: Mapping[str, str]) -> PlanDraft:
     """What was typed; characters that cannot be stored are taken out, and there is an end to everything."""
 
     def text(name: str) -> str:
-        return sent.get(name, "").replace("\x00", "").strip()[:_LONGEST]
+        typed = sent.get(name, "").replace("\x00", "").strip()[:_LONGEST]
+        return typed if name.rpartition("-")[2] in _TEXTS else number_typed(typed)
 
     def count(name: str, most: int) -> int:
         found = text(f"{name}-count")

@@ -7,6 +7,7 @@ day can be taken for a month ("1 Oct 2026"); files are always written in it.
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -14,11 +15,14 @@ from datetime import date, datetime
 
 from babel import Locale, UnknownLocaleError
 from babel.dates import format_date, format_interval, format_skeleton
+from babel.numbers import get_decimal_symbol
 
 from billing.facade import Language
 
 _MOST_ASKED = 10
 _HOUSE = "en"
+
+_WITH_COMMA = re.compile(r"[+-]?[0-9]*,[0-9]+")
 
 _reader: ContextVar[Language | None] = ContextVar("reader", default=None)
 
@@ -58,6 +62,15 @@ def _by_weight(accepted: str) -> list[str]:
         if weight.replace(".", "", 1).isdecimal() and weight.isascii() and set(weight) - {"0", "."}:
             weighted.append((-float(weight), place, tag.strip()))
     return [tag for _, _, tag in sorted(weighted)]
+
+
+def number_typed(text: str) -> str:
+    """What somebody typed, with a point for the comma where the reader writes decimals with one: `12,5` is `12.5` for
+    a German reader, and stays what it is, no number, for an English one."""
+    text, language = text.strip(), reader()
+    if language and _WITH_COMMA.fullmatch(text) and get_decimal_symbol(language.locale) == ",":
+        return text.replace(",", ".")
+    return text
 
 
 def day_in(language: Language, value: date) -> str:

@@ -33,6 +33,7 @@ from console.portal.queries import (
     usage_chart,
 )
 from console.queries.pages import PAGE
+from console.reader import number_typed
 from kernel.clock import system_clock
 from kernel.errors import InvalidError, NotFoundError, TaximeterError
 from kernel.ids import new_id
@@ -185,7 +186,7 @@ def _add_alert(request: Any) -> bool:
         if not is_address(portal.customer.email):
             raise InvalidError("Say first, under your details, which address mail goes to", code="email_missing")
         try:
-            amount = decimal_from(request.POST.get("amount", "").strip())
+            amount = decimal_from(number_typed(request.POST.get("amount", "")))
         except ValueError:
             raise InvalidError("Write an amount such as 250.00", code="amount_invalid") from None
         if not 0 < amount < 10**12:

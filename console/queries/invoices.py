@@ -13,6 +13,7 @@ from django.db.models.functions import Coalesce
 
 from billing.facade import Invoice
 from console.queries.pages import Page, page_of
+from console.reader import number_typed
 from kernel.errors import InvalidError
 from kernel.money import decimal_from
 from kernel.period import Month
@@ -110,7 +111,7 @@ def _amount(asked: Mapping[str, str], name: str) -> Decimal | None:
     if not text:
         return None
     try:
-        amount = decimal_from(text)
+        amount = decimal_from(number_typed(text))
     except (TypeError, ValueError):
         amount = None
     if amount is None or abs(amount) > Decimal(10) ** 18:

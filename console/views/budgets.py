@@ -11,6 +11,7 @@ from django.http import HttpResponseBase
 from django.shortcuts import redirect, render
 from django.urls import reverse
 
+from billing.facade import plans_of
 from budgets.facade import (
     Budget,
     BudgetState,
@@ -23,14 +24,16 @@ from budgets.facade import (
     update_budget,
 )
 from console.access import BUDGET_ROLES, page
-from console.budget_forms import FIRST_THRESHOLDS, BudgetChangeForm, BudgetForm, budget_fields, written
+from console.budget_forms import FIRST_THRESHOLDS, SCOPES, BudgetChangeForm, BudgetForm, budget_fields, written
 from console.forms import Action, Done, form_page, posted
 from console.queries.pages import page_of
 from kernel.clock import system_clock
+from kernel.errors import NotFoundError
 from kernel.money import EXACT
 
 _BOTH, _POST = ("GET", "HEAD", "POST"), ("POST",)
 _HUNDRED = Decimal(100)
+_FILTERS = ("scope", "customer", "agent", "plan")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +66,23 @@ def row_of(budget: Budget) -> Row:
 
 @page()
 def budgets(request: Any) -> HttpResponseBase:
-    found = page_of(budgets_of(request.access.organization.pk), request.GET.get("cursor"))
-    context = {"rows": [row_of(one) for one in found.rows], "next_cursor": found.next_cursor}
+    asked = {name: request.GET.get(name, "").strip() for name in _FILTERS}
+    query = {name: value for name, value in asked.items() if value}
+    problem = ""
+    try:
+        rows = budgets_of(request.access.organization.pk, **query)
+    except NotFoundError as error:
+        rows, problem = Budget.objects.none(), error.detail
+    found = page_of(rows, request.GET.get("cursor"))
+    context = {
+        "rows": [row_of(one) for one in found.rows],
+        "next_cursor": found.next_cursor,
+        "asked": asked,
+        "query": query,
+        "problem": problem,
+        "scopes": SCOPES,
+        "plans": plans_of(request.access.organization.pk).values_list("key", "name"),
+    }
     return render(request, "console/budgets.html", context)
 
 

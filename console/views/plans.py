@@ -15,6 +15,7 @@ from console.access import MONEY_ROLES, page
 from console.forms import Action, Done, PlainForm, form_page, posted
 from console.queries.curves import MOST_SERIES, Curved, View, draw, meters_of_all, named, usual_width
 from console.queries.pages import page_of
+from console.reader import number_typed
 from console.wording import interval_in_words, price_in_words
 from kernel.clock import system_clock
 from kernel.errors import InvalidError, NotFoundError, TaximeterError
@@ -150,7 +151,7 @@ def read_view(asked: Any, found: Sequence[Curved], prefix: str = "") -> View | N
     def number(name: str, usual: Decimal) -> Decimal:
         text = asked.get(f"{prefix}{name}", "").strip()
         try:
-            value = decimal_from(text) if text else usual
+            value = decimal_from(number_typed(text)) if text else usual
         except (TypeError, ValueError):
             raise InvalidError(f"{text[:40]!r} is no number", code="curve_invalid") from None
         if not 0 <= value <= Decimal(10) ** 15:

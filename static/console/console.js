@@ -184,6 +184,17 @@
     if (event.detail.xhr.status < 400 && missing.delete(event.detail.requestConfig.elt)) tell();
   });
 
+  // Fields that make sense with some choices only.
+  document.querySelectorAll("[data-shown-where]").forEach((field) => {
+    const choice = field.closest("form").elements[field.dataset.shownWhere];
+    const show = () => {
+      field.hidden = !field.dataset.is.split(" ").includes(choice.value);
+      field.querySelectorAll("input, select, textarea").forEach((one) => { one.disabled = field.hidden; });
+    };
+    choice.addEventListener("change", show);
+    show();
+  });
+
   // The navigation of narrow screens.
   const menuButton = document.querySelector("[data-menu-button]");
   const openMenu = (open) => menuButton?.setAttribute("aria-expanded", String(open));

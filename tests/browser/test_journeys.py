@@ -11,6 +11,7 @@ from playwright.sync_api import Page, expect
 from billing.facade import create_plan, get_plan, newest_version, start_billing_run, subscribe
 from billing.services.runs import BATCH, plan_billing_run
 from billing.tasks import work_run
+from budgets.facade import get_budget
 from kernel.clock import system_clock
 from kernel.period import Month
 from tests.browser.axe import assert_accessible
@@ -66,6 +67,25 @@ def test_a_plan_is_made_and_its_curve_seen_while_it_is_typed(site: Site, browser
     page.locator("[data-curve][data-drawn='1']").wait_for()
     version = newest_version(get_plan(organization_id=vendor.organization.pk, plan="growth"))
     assert [one.key for one in version.prices.all()] == ["base", "usage"]
+
+
+def test_a_form_asks_only_what_goes_with_what_was_chosen(site: Site, browser_as: BrowserAs) -> None:
+    vendor = make_vendor("Budgets in a browser")
+    page = browser_as(vendor.user)
+    page.goto("/budgets/new")
+    expect(page.get_by_label("Customer")).to_be_hidden()
+    page.get_by_label("On", exact=True).select_option("cost")
+    expect(page.get_by_label("Meter", exact=True)).to_be_hidden()
+    page.get_by_label("Of", exact=True).select_option("agent")
+    page.get_by_label("Agent").fill("desk")
+    page.get_by_label("Name").fill("The desk's cost")
+    page.get_by_label("Key").fill("desk-cost")
+    page.get_by_label("Amount or quantity").fill("250")
+    assert_accessible(page)
+    page.get_by_role("button", name="Make it").click()
+    expect(page.get_by_text("The budget is made.")).to_be_visible()
+    made = get_budget(organization_id=vendor.organization.pk, budget="desk-cost")
+    assert (made.agent, made.measure, made.currency) == ("desk", "cost", "USD")
 
 
 def test_a_part_of_a_page_that_does_not_come_is_told(site: Site, browser_as: BrowserAs) -> None:

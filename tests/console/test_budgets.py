@@ -54,6 +54,33 @@ def test_the_list_shows_how_far_each_has_come(vendor: Vendor) -> None:
 
 
 @pytest.mark.django_db
+def test_the_list_is_filtered_by_what_budgets_are_of(vendor: Vendor) -> None:
+    a_budget(vendor, key="all", name="Of everything")
+    a_budget(vendor, key="acme", name="Of Acme", scope="customer", customer="acme")
+    a_budget(vendor, key="desk", name="Of the desk", scope="agent", agent="desk")
+
+    def listed(query: str) -> list[str]:
+        page = vendor.client.get(f"/budgets?{query}").content.decode()
+        return [name for name in ("Of everything", "Of Acme", "Of the desk") if f">{name}</a>" in page]
+
+    assert listed("") == ["Of everything", "Of Acme", "Of the desk"]
+    assert listed("scope=agent") == ["Of the desk"]
+    assert listed("customer=acme") == ["Of Acme"]
+    assert listed("agent=desk&scope=agent") == ["Of the desk"]
+    assert listed("plan=activity") == []
+    assert "There is no customer" in vendor.client.get("/budgets?customer=nobody").content.decode()
+    assert "No budget fits" in vendor.client.get("/budgets?scope=moon").content.decode()
+
+
+@pytest.mark.django_db
+def test_an_amount_may_be_typed_in_the_reader_s_way(vendor: Vendor) -> None:
+    german = {"headers": {"Accept-Language": "de-DE"}}
+    assert vendor.client.post("/budgets/new", filled_in(amount="1,000")).status_code == 422
+    assert vendor.client.post("/budgets/new", filled_in(amount="12,50"), **german).status_code == 302
+    assert get_budget(organization_id=vendor.organization.pk, budget="acme-turns").amount == Decimal("12.5")
+
+
+@pytest.mark.django_db
 def test_a_budget_is_made_by_a_form_with_all_that_the_api_can(vendor: Vendor) -> None:
     assert "acme" in vendor.client.get("/budgets/new?customer=acme").content.decode()
     answer = vendor.client.post("/budgets/new", filled_in())

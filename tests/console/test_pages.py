@@ -9,11 +9,12 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from accounts.facade import create_organization, create_user
+from accounts.facade import create_api_key, create_organization, create_user
 from agents.facade import advance_task_summaries
 from kernel.clock import system_clock
 from metering.facade import EventQuestion, Kept, list_events
 from tests.console.conftest import Vendor, make_vendor, signed_in, task_events, turns
+from tests.console.test_budgets import a_budget
 
 OCTOBER = "from=2026-10-01&to=2026-10-31"
 
@@ -206,6 +207,7 @@ def test_the_number_of_queries_does_not_grow_with_customers(committed_vendor: Ve
         "/agents",
         "/agent?agent=support", "/agent/tasks?agent=support", "/models", "/meters", "/plans", "/invoices", "/events",
         "/events?agent=support", "/tasks", "/runs", "/ledger",
+        "/budgets", "/api-keys", "/audit", "/credit-notes", "/plan/activity",
         "/parts/days", "/parts/money", "/parts/costs", "/parts/usage", "/parts/meters", "/parts/activity",
         "/parts/customer?customer=acme",
         "/parts/agent?agent=support", f"/charts/money_by_customer.csv?{OCTOBER}", "/customers/choices",
@@ -225,6 +227,8 @@ def test_the_number_of_queries_does_not_grow_with_customers(committed_vendor: Ve
             vendor.customer(f"more-{i}", plan)
             vendor.record(turns(f"more-{i}", 2, start=system_clock(), agent=f"agent-{i}"))
             vendor.record(task_events(f"more-{i}", start=datetime(2026, 10, 9, tzinfo=UTC)))
+            a_budget(vendor, key=f"cap-{i}", scope="customer", customer=f"more-{i}")
+            create_api_key(organization=vendor.organization, name=f"more-{i}", customer=f"more-{i}", scopes=["ingest"])
         vendor.close_october()
         advance_task_summaries()
 

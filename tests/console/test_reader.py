@@ -8,7 +8,7 @@ from decimal import Decimal
 import pytest
 
 from console import formats
-from console.reader import language_asked, reading
+from console.reader import language_asked, number_typed, reading
 from console.templatetags.console_format import month
 from tests.console.conftest import Vendor
 from tests.console.test_invoices import text
@@ -38,6 +38,23 @@ def test_months_of_tables_are_the_reader_s() -> None:
     assert month(None) == formats.NOTHING
     with reading(GERMAN):
         assert month("2026-10") == "Okt. 2026"
+
+
+@pytest.mark.parametrize(
+    ("accepted", "typed", "read"),
+    [
+        ("de-DE", " 12,50 ", "12.50"),
+        ("de-DE", "-,5", "-.5"),
+        ("de-DE", "12.50", "12.50"),
+        ("de-DE", "1.234,50", "1.234,50"),  # stays what it is: no number
+        ("de-CH", "12,50", "12,50"),
+        ("en-GB", "1,000", "1,000"),
+        ("fr-FR", "a,5", "a,5"),
+    ],
+)
+def test_a_comma_is_the_point_of_those_who_write_it_so(accepted: str, typed: str, read: str) -> None:
+    with reading(accepted):
+        assert number_typed(typed) == read
 
 
 def test_english_readers_see_the_house_style() -> None:
