@@ -6,7 +6,13 @@ from collection.models.accounts import ChargeAt, LostDispute, ProviderName
 from collection.models.calls import CallState
 from collection.models.dunning import DunningState
 from collection.providers.contract import ProviderUnavailable
-from collection.queries.accounts import StripeAccountMissing, paying_customer, policy_of, stripe_account_of
+from collection.queries.accounts import (
+    StripeAccountMissing,
+    customer_known_to_stripe,
+    paying_customer,
+    policy_of,
+    stripe_account_of,
+)
 from collection.queries.backlog import call_backlog
 from collection.queries.dunning import is_suspended, suspended_customers
 from collection.queries.payments import (
@@ -64,6 +70,7 @@ __all__ = [
     "collection_of",
     "collections_of",
     "connect_stripe",
+    "customer_known_to_stripe",
     "differences_of",
     "disconnect_stripe",
     "get_bank_transfer",

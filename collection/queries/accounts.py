@@ -56,6 +56,12 @@ def paying_customer(customer: Customer) -> PayingCustomer:
     return paying_customers([customer])[customer.pk]
 
 
+def customer_known_to_stripe(organization_id: int) -> str | None:
+    """Stripe's id of the customer of the organization who was last made known to it; None where nobody is."""
+    known = PayingCustomer.objects.filter(organization_id=organization_id).exclude(stripe_customer="")
+    return known.order_by("-pk").values_list("stripe_customer", flat=True).first()
+
+
 def provider_name(paying: PayingCustomer, policy: CollectionPolicy) -> str:
     """Whom a customer pays by: its own choice, or the organization's."""
     return str(paying.provider or policy.provider)
@@ -75,6 +81,7 @@ __all__ = [
     "ProviderName",
     "StripeAccountMissing",
     "collecting_organizations",
+    "customer_known_to_stripe",
     "may_charge",
     "paying_customer",
     "paying_customers",

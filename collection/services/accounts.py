@@ -15,7 +15,7 @@ from collection.models.calls import OPEN_STATES
 from collection.providers.contract import ProviderUnavailable, TryAgain
 from collection.providers.stripe_client import Refused
 from collection.providers.stripe_objects import check_key, knows_customer
-from collection.queries.accounts import policy_of, stripe_account_of, terms_of
+from collection.queries.accounts import customer_known_to_stripe, policy_of, stripe_account_of, terms_of
 from collection.services.dunning import open_collections, restep_open
 from collection.services.links import forget_whether_pages_are_offered
 from collection.services.secrets import decrypt_secret, encrypt_secret
@@ -115,12 +115,11 @@ def _check_account(organization_id: int, api_key: str) -> None:
     account = StripeAccount.objects.filter(organization_id=organization_id).first()
     if account is not None and account.is_live != _is_live(api_key):
         return
-    known = PayingCustomer.objects.filter(organization_id=organization_id).exclude(stripe_customer="")
-    newest = known.order_by("-pk").values_list("stripe_customer", flat=True).first()
-    if newest is not None and not _asked(lambda: knows_customer(api_key, newest)):
+    known = customer_known_to_stripe(organization_id)
+    if known is not None and not _asked(lambda: knows_customer(api_key, known)):
         raise StripeAccountDiffers(
             "This key is of another Stripe account than the customers and cards that are known here. Take a key of "
-            "theirs, or say by the API with is_another_account that customers are to give their cards anew"
+            "theirs, or say that it is of another account (is_another_account): customers then give their cards anew"
         )
 
 

@@ -21,6 +21,7 @@ from collection.facade import (
     change_policy,
     check_stripe,
     connect_stripe,
+    customer_known_to_stripe,
     disconnect_stripe,
     policy_of,
     set_webhook_secret,
@@ -101,6 +102,16 @@ class StripeForm(PlainForm):
         help_text="It begins with sk_ or rk_, is kept encrypted, and is never shown again.",
         widget=forms.PasswordInput(_SECRET),
     )
+    is_another_account = forms.BooleanField(
+        label="The key is of another account than the last",
+        required=False,
+        help_text="The customers and cards of that one are forgotten; customers give their cards anew.",
+    )
+
+    def __init__(self, *args: Any, has_customers: bool, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if not has_customers:
+            del self.fields["is_another_account"]
 
 
 class SecretForm(PlainForm):
@@ -143,14 +154,11 @@ def change_collecting(request: Any) -> HttpResponseBase:
 
 @page(roles=_CONNECT, methods=_BOTH, confirmed=True)
 def connect(request: Any) -> HttpResponseBase:
+    organization_id = request.access.organization.pk
+
     def work(fields: dict[str, Any]) -> Done:
         try:
-            connect_stripe(
-                organization_id=request.access.organization.pk,
-                now=system_clock(),
-                actor=request.user.email,
-                **fields,
-            )
+            connect_stripe(organization_id=organization_id, now=system_clock(), actor=request.user.email, **fields)
         except ProviderUnavailable as error:
             raise InvalidError(error.detail) from None
         return Done(_address(), "Stripe has taken the key.")
@@ -158,7 +166,8 @@ def connect(request: Any) -> HttpResponseBase:
     # Stripe is asked: not within the transaction that a form done once has.
     action = Action("Connect Stripe", "Connect", work, crumbs=_crumbs(), once=False)
     first = {} if is_confirmed(request) else {"about_template": "console/_confirm_first.html"}
-    return form_page(request, StripeForm(posted(request)), action, first)
+    form = StripeForm(posted(request), has_customers=customer_known_to_stripe(organization_id) is not None)
+    return form_page(request, form, action, first)
 
 
 @page(roles=_CONNECT, methods=_BOTH, confirmed=True)

@@ -14,7 +14,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from accounts.facade import add_member, create_user
-from collection.facade import policy_of, stripe_account_of
+from collection.facade import customer_known_to_stripe, policy_of, stripe_account_of
 from console.collecting_words import DIFFERENCES
 from tests.collection.stripe_fake import StripeFake
 from tests.collection.stripe_fake.server import KEY, SECRET
@@ -67,6 +67,23 @@ def test_stripe_is_connected_tested_and_disconnected(fake: StripeFake, paid_vend
     assert KEY not in shown
     assert SECRET not in shown
     assert "takes the key" in text_of(client, client.post("/taking-payments/stripe/test")["Location"])
+
+
+def test_another_stripe_account_is_moved_to_where_that_is_ticked(paid_vendor: Vendor, settings: Any) -> None:
+    client = browser(paid_vendor)
+    assert "another account than the last" not in text_of(client, "/taking-payments/stripe")
+    paid_vendor.customer()
+    assert "another account than the last" in text_of(client, "/taking-payments/stripe")
+    other = StripeFake()
+    try:
+        settings.STRIPE_API_BASE = other.address
+        refused = client.post("/taking-payments/stripe", {"api_key": KEY})
+        assert (refused.status_code, "say that it is of another account" in refused.content.decode()) == (409, True)
+        fields = {"api_key": KEY, "is_another_account": "on"}
+        assert client.post("/taking-payments/stripe", fields).status_code == 302
+    finally:
+        other.stop()
+    assert customer_known_to_stripe(paid_vendor.organization.pk) is None
 
 
 def test_how_is_collected_is_changed(paid_vendor: Vendor) -> None:
