@@ -37,6 +37,7 @@ def _id_alone(pk: str, *_: str) -> Sequence[str]:
 
 
 _ID_LENGTH = 30
+_EMPTY: tuple[Any, ...] = (None, "", [], {})
 
 #: By the prefix of their ids.
 _NAMED: Mapping[str, _Named] = {
@@ -134,7 +135,7 @@ def _row(entry: AuditEntry, target: Target) -> EntryRow:
     facts = tuple(
         (_field(name), _text(value))
         for name, value in detail.items()
-        if not (is_difference and name in {"before", "after"}) and value not in (None, "", [], {})
+        if not (is_difference and name in {"before", "after"}) and value not in _EMPTY
     )
     return EntryRow(entry, _words(entry.action), target, differences, facts)
 
@@ -160,8 +161,10 @@ def _text(value: Any) -> str:
         return NOTHING
     if isinstance(value, bool):
         return "yes" if value else "no"
-    if isinstance(value, list) and all(isinstance(part, str) for part in value):
-        return ", ".join(value) or NOTHING
+    if isinstance(value, list):
+        return ("; " if any(isinstance(part, dict) for part in value) else ", ").join(map(_text, value)) or NOTHING
+    if isinstance(value, dict):
+        return ", ".join(f"{_field(name).lower()} {_text(part)}" for name, part in value.items() if part not in _EMPTY)
     if not isinstance(value, str):
         return json.dumps(value, ensure_ascii=False)
     return instant(_time_in(value)) if _time_in(value) else value

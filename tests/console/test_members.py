@@ -204,7 +204,15 @@ def test_entries_name_what_they_are_about_and_lead_to_it(vendor: Vendor) -> None
     subscription, plan = invoice.subscription, invoice.subscription.plan_version.plan
     stranger = make_vendor("Stranger").customer("cedar", name="Cedar")
     about = [
-        ("invoice.pay", invoice.pk, {"at": "2026-11-02T06:00:00+00:00", "is_whole": True}),
+        (
+            "invoice.pay",
+            invoice.pk,
+            {
+                "at": "2026-11-02T06:00:00+00:00",
+                "is_whole": True,
+                "steps": [{"percent": "80", "actions": ["mail", "stop"]}],
+            },
+        ),
         ("customer.update", invoice.customer_id, {}),
         ("subscription.change_seats", subscription.pk, {}),
         ("plan.archive", plan.key, {}),
@@ -220,6 +228,7 @@ def test_entries_name_what_they_are_about_and_lead_to_it(vendor: Vendor) -> None
     assert f'<a href="/plan/{plan.key}">{plan.key}</a>' in page
     assert f'<a href="/plan/{plan.key}">{plan.name}</a>' in page
     assert "<dt>Is whole</dt><dd>yes</dd>" in page
+    assert "<dt>Steps</dt><dd>actions mail, stop, percent 80</dd>" in page
     assert ">2 Nov 2026, " in page
     assert "Cedar" not in page
 
