@@ -44,7 +44,7 @@ def main(rounds: int = 7, tokens: int = 128) -> None:
         from accounts.facade import create_api_key, create_organization  # noqa: PLC0415 - Django is set up only now
 
         _, secret = create_api_key(organization=create_organization(name="Bench"), scopes=["ingest"])
-        with _raw(services) as raw, _door(services, secret) as door:
+        with _raw(services) as raw, door_on(services, secret) as door:
             print(f"{tokens} tokens an answer, {rounds} rounds, medians of the rounds; ratios are door to raw")
             for groups in ([[prompt] for prompt in PROMPTS], [PROMPTS]):  # one stream, and four
                 for place in (raw, door):
@@ -105,17 +105,18 @@ def _print(clients: int, pairs: list[tuple[Measured, Measured]]) -> None:
 
 
 class Place:
-    """Somewhere to send chats to: an address, and the processes that answer there."""
+    """Somewhere to send chats to: an address, and the processes that answer there, what keeps the engine first."""
 
     def __init__(self, address: str | int, secret: str, pids: list[int]) -> None:
         self._address, self._secret, self._pids = address, secret, pids
+        self.engine = pids[0]
 
     def measure(self, prompts: list[str], tokens: int) -> Measured:
         """All of `prompts` at once, each by a client of its own."""
         counts, firsts = [0] * len(prompts), [0.0] * len(prompts)
 
         def ask(number: int) -> None:
-            counts[number], firsts[number] = self._chat(prompts[number], tokens)
+            counts[number], firsts[number] = self.chat(prompts[number], tokens)
 
         spent, began = self._processor(), time.perf_counter()
         threads = [threading.Thread(target=ask, args=(number,)) for number in range(len(prompts))]
@@ -127,8 +128,8 @@ class Place:
         time.sleep(0.1)  # what is written after the last word
         return Measured(sum(counts), seconds, self._processor() - spent, statistics.median(firsts))
 
-    def _chat(self, prompt: str, tokens: int) -> tuple[int, float]:
-        """Tokens of the answer, and the seconds to its first piece."""
+    def chat(self, prompt: str, tokens: int) -> tuple[int, float]:
+        """Tokens of the answer, and the seconds to its first piece; `AssertionError` for an answer that is none."""
         body = {
             "model": "smollm2-135m-instruct", "messages": [{"role": "user", "content": prompt}], "temperature": 0,
             "max_tokens": tokens, "stream": True, "stream_options": {"include_usage": True}, "cache_prompt": False,
@@ -149,7 +150,7 @@ class Place:
         return usage, first
 
     def _processor(self) -> float:
-        return sum(_processor_seconds(pid) for root in self._pids for pid in _family(root))
+        return sum(_processor_seconds(pid) for root in self._pids for pid in family(root))
 
 
 class _Connection(http.client.HTTPConnection):
@@ -167,14 +168,14 @@ class _Connection(http.client.HTTPConnection):
         self.sock.connect(self._path)
 
 
-def _family(pid: int) -> list[int]:
+def family(pid: int) -> list[int]:
     """A process with its children and theirs."""
     try:
         tasks = list(Path(f"/proc/{pid}/task").iterdir())
         children = [int(child) for task in tasks for child in (task / "children").read_text().split()]
     except FileNotFoundError:
         return []
-    return [pid, *(one for child in children for one in _family(child))]
+    return [pid, *(one for child in children for one in family(child))]
 
 
 def _processor_seconds(pid: int) -> float:
@@ -190,7 +191,8 @@ def _raw(services: Services) -> Iterator[Place]:
 
 
 @contextmanager
-def _door(services: Services, secret: str) -> Iterator[Place]:
+def door_on(services: Services, secret: str) -> Iterator[Place]:
+    """The web server as in production and an engine behind it."""
     port, path = free_port(), services.directory / "engine.sock"
     os.environ |= {"TAXIMETER_ENGINE_SOCKET": str(path), "TAXIMETER_ENGINE_SECRET": SECRET}
     os.environ["TAXIMETER_VAR"] = str(services.directory / "var")

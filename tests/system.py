@@ -119,7 +119,7 @@ class System:
     def log(self, name: str) -> Path:
         return self.services.directory / f"{name}.log"
 
-    def wait_until_serving(self, seconds: float = 30) -> None:
+    def wait_until_serving(self, seconds: float = 90) -> None:
         """Until the web server answers `/healthz`; `AssertionError` with the end of its log where it does not."""
         assert process.wait_until(self._answers, seconds=seconds, interval=0.1), process.tail(self.log("web"), 40)
 

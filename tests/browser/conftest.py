@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from django.conf import settings as django_settings
-from playwright.sync_api import Browser, Error, Page, Playwright, sync_playwright
+from playwright.sync_api import Browser, Error, Page, Playwright, expect, sync_playwright
 from pytest_django import DjangoDbBlocker
 
 from accounts.facade import User
@@ -21,6 +21,7 @@ BrowserAs = Callable[..., Page]
 
 #: How long anything may take to show, in milliseconds: a busy machine is no failure.
 _PATIENCE_MS = 30_000
+expect.set_options(timeout=_PATIENCE_MS)
 
 
 def _chromium() -> str:

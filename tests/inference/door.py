@@ -47,7 +47,7 @@ def door_at(address: str, model: str) -> Door:
 
 
 def wait_for_event(door: Door) -> EventView:
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 30
     while not (events := door.events()):
         assert time.monotonic() < deadline, "the call was not recorded"
         time.sleep(0.05)

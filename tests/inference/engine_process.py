@@ -85,8 +85,3 @@ def start_process(
         stderr=stderr,
         text=True,
     )
-
-
-def five_seconds() -> float:
-    """What an engine may take to serve again; more where others keep the processors busy, of which it has its share."""
-    return 5 * max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))

@@ -42,7 +42,7 @@ class Runner:
         thread = threading.Thread(target=work)
         thread.start()
         self.threads.append(thread)
-        deadline = time.monotonic() + 5
+        deadline = time.monotonic() + 20
         while len(self.line) == before and thread.is_alive() and time.monotonic() < deadline:
             time.sleep(0.002)
 

@@ -29,7 +29,7 @@ def run_engine(system, tmp_path, monkeypatch) -> Callable[..., Any]:
         }.items():
             monkeypatch.setenv(name, value)
         process = system.start_manage("run_engine")
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 60
         while not socket.exists():
             assert process.poll() is None, system.log("manage").read_text()
             assert time.monotonic() < deadline

@@ -82,7 +82,7 @@ class Party:
             found[:] = [pid for pid in process.every_pid() if self._is_backend(pid)]
             return bool(found)
 
-        assert process.wait_until(look, seconds=20)
+        assert process.wait_until(look, seconds=60)
         return found
 
     def _is_backend(self, pid: int) -> bool:

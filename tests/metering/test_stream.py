@@ -238,13 +238,13 @@ def test_events_are_taken_as_before_while_valkey_is_away(system_alone: System, e
         started = time.monotonic()
         for i in range(20):
             assert client.post("events", json=event(f"e{i}")).json()["accepted"] == 1
-        assert time.monotonic() - started < 5
+        assert time.monotonic() - started < 20
 
         def shows(number: int) -> bool:
             return f'"quantity":"{number}"' in client.get("meters/mine/usage/stream", params=OCTOBER).text
 
-        assert process.wait_until(lambda: shows(20), seconds=10)
+        assert process.wait_until(lambda: shows(20), seconds=60)
         system.services.start_valkey()
         time.sleep(2)
         assert client.post("events", json=event("last")).json()["accepted"] == 1
-        assert process.wait_until(lambda: shows(21), seconds=5)
+        assert process.wait_until(lambda: shows(21), seconds=60)

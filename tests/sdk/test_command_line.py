@@ -216,7 +216,7 @@ def test_help_and_version_answer_quickly_in_a_fresh_process():
             [sys.executable, "-m", "taximeter", *arguments], cwd=ROOT, env=ENVIRONMENT, capture_output=True, check=False
         )
         assert done.returncode == (0 if arguments else 2)
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 30
 
 
 def test_record_and_a_running_process_share_a_spool(at, receiver):

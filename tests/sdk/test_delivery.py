@@ -145,12 +145,12 @@ def test_a_server_too_slow_for_a_batch_gets_smaller_ones(receiver, tmp_path):
 
 
 def test_recording_does_not_wait_for_a_server_that_hangs(transport, receiver):
-    receiver.script = [slowly(2)]
+    receiver.script = [slowly(3)]
     record(transport, "first")
     assert wait_for(lambda: receiver.requests == 1)
     began = time.monotonic()
     record(transport, *(f"e{n}" for n in range(1000)))
-    assert time.monotonic() - began < 1
+    assert time.monotonic() - began < 2.5
 
 
 def test_what_is_too_large_is_split_and_keeps_its_order(transport, receiver):
@@ -243,8 +243,8 @@ def test_retry_after_is_honoured_even_by_a_flush(receiver, tmp_path, form):
     receiver.script = [busy]
     transport = transport_to(receiver, tmp_path)
     began = time.monotonic()
-    assert record(transport, "a").flush(10)
-    assert 0.95 <= time.monotonic() - began < 5
+    assert record(transport, "a").flush(30)
+    assert 0.95 <= time.monotonic() - began < 20
     assert receiver.requests == 2
     transport.close()
 
@@ -264,8 +264,8 @@ def test_a_clock_that_jumps_does_not_matter(receiver, tmp_path, monkeypatch):
     transport = transport_to(receiver, tmp_path)
     began = time.monotonic()
     names = [f"e{n}" for n in range(100)]
-    assert record(transport, *names).flush(10)
-    assert time.monotonic() - began < 8
+    assert record(transport, *names).flush(30)
+    assert time.monotonic() - began < 25
     assert receiver.ids() == names
     transport.close()
 
