@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 from django.db import transaction
 
+from accounts.facade import record_audit
 from billing.domain.pricing.exact import bounded, multiply
 from billing.models import Customer, Invoice, OneOffCharge
 from billing.queries.charges import HandBill, charge_line
@@ -55,18 +56,21 @@ def create_charge(
     if quantity <= 0:
         _refuse("/quantity", "not_positive", "A quantity is more than nothing")
     bounded(multiply(quantity, unit_amount))
-    return OneOffCharge.objects.create(
-        organization_id=customer.organization_id,
-        customer=customer,
-        description=description,
-        currency=customer.currency,
-        quantity=quantity,
-        unit_amount=unit_amount,
-        tax_rate=tax_rate,
-        period_start=period_start,
-        period_end=period_end,
-        created_at=now,
-    )
+    with transaction.atomic():
+        charge = OneOffCharge.objects.create(
+            organization_id=customer.organization_id,
+            customer=customer,
+            description=description,
+            currency=customer.currency,
+            quantity=quantity,
+            unit_amount=unit_amount,
+            tax_rate=tax_rate,
+            period_start=period_start,
+            period_end=period_end,
+            created_at=now,
+        )
+        _note(charge, "create")
+    return charge
 
 
 def invoice_charge(*, charge: OneOffCharge, now: datetime) -> Invoice:
@@ -88,12 +92,27 @@ def invoice_charge(*, charge: OneOffCharge, now: datetime) -> Invoice:
 def delete_charge(*, charge: OneOffCharge) -> None:
     """Take back a charge that still waits; `ChargeBilled` for one that does not."""
     with transaction.atomic():
-        locked = OneOffCharge.objects.select_for_update().filter(pk=charge.pk).first()
+        rows = OneOffCharge.objects.select_for_update(of=("self",)).select_related("customer")
+        locked = rows.filter(pk=charge.pk).first()
         if locked is None:
             return
         if locked.line_id is not None:
             raise ChargeBilled("This charge stands on an invoice: correct it with a credit note")
+        _note(locked, "delete")
         locked.delete()
+
+
+def _note(charge: OneOffCharge, done: str) -> None:
+    record_audit(
+        organization_id=charge.organization_id,
+        action=f"charge.{done}",
+        target=charge.pk,
+        customer=charge.customer.key,
+        description=charge.description,
+        quantity=charge.quantity,
+        unit_amount=charge.unit_amount,
+        currency=charge.currency,
+    )
 
 
 def _refuse(pointer: str, code: str, detail: str) -> NoReturn:

@@ -7,7 +7,7 @@ from decimal import Decimal
 
 from django.db import IntegrityError, transaction
 
-from accounts.facade import Organization
+from accounts.facade import Organization, record_audit
 from billing.errors import CurrencyMismatch, KeyTaken
 from billing.models import Coupon, CouponRedemption, Subscription
 from billing.queries.bills import billing_period_at, period_end
@@ -65,7 +65,7 @@ def create_coupon(
         raise CouponInvalid(errors[0].detail, errors=errors)
     try:
         with transaction.atomic():
-            return Coupon.objects.create(
+            coupon = Coupon.objects.create(
                 organization=organization,
                 key=key,
                 name=name or key,
@@ -76,8 +76,19 @@ def create_coupon(
                 max_redemptions=max_redemptions,
                 expires_at=expires_at,
             )
+            record_audit(
+                organization_id=organization.pk,
+                action="coupon.create",
+                target=key,
+                percent=percent,
+                amount=amount,
+                currency=currency,
+                periods=periods,
+                max_redemptions=max_redemptions,
+            )
     except IntegrityError:
         raise KeyTaken(f"There is a coupon {key!r} already") from None
+    return coupon
 
 
 def redeem_coupon(
@@ -100,7 +111,7 @@ def redeem_coupon(
         if locked.redemptions.filter(subscription=subscription).exists():
             raise CouponRedeemed("This subscription has or had this coupon")
         starts_at = billing_period_at(subscription, since or now).start
-        return CouponRedemption.objects.create(
+        redemption = CouponRedemption.objects.create(
             organization_id=subscription.organization_id,
             coupon=locked,
             customer=subscription.customer,
@@ -109,6 +120,8 @@ def redeem_coupon(
             ends_at=_end(subscription, starts_at, locked.periods),
             created_at=now,
         )
+        _note(redemption, "redeem")
+    return redemption
 
 
 def remove_coupon(*, redemption: CouponRedemption, subscription: Subscription, now: datetime) -> CouponRedemption:
@@ -116,8 +129,22 @@ def remove_coupon(*, redemption: CouponRedemption, subscription: Subscription, n
     ends_at = period_end(subscription, now)
     if redemption.ends_at is None or ends_at < redemption.ends_at:
         redemption.ends_at = ends_at
-        redemption.save(update_fields=["ends_at"])
+        with transaction.atomic():
+            redemption.save(update_fields=["ends_at"])
+            _note(redemption, "remove")
     return redemption
+
+
+def _note(redemption: CouponRedemption, done: str) -> None:
+    record_audit(
+        organization_id=redemption.organization_id,
+        action=f"coupon.{done}",
+        target=redemption.coupon.key,
+        customer=redemption.customer.key,
+        subscription=redemption.subscription_id,
+        starts_at=redemption.starts_at.isoformat(),
+        ends_at=redemption.ends_at.isoformat() if redemption.ends_at else None,
+    )
 
 
 def _end(subscription: Subscription, starts_at: datetime, periods: int | None) -> datetime | None:

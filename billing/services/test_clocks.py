@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 from django.db import transaction
 
-from accounts.facade import Organization
+from accounts.facade import Organization, record_audit
 from billing.models import Invoice, TestClock
 from billing.models.invoices import InvoiceStatus
 from billing.queries.bills import Bill, bills_in_month, without_invoice
@@ -38,7 +38,10 @@ class ClockInvalid(InvalidError):
 
 def create_test_clock(*, organization: Organization, now: datetime) -> TestClock:
     """A clock that stands at `now`."""
-    return TestClock.objects.create(organization=organization, now=now)
+    with transaction.atomic():
+        clock = TestClock.objects.create(organization=organization, now=now)
+        record_audit(organization_id=organization.pk, action="test_clock.create", target=clock.pk, now=now.isoformat())
+    return clock
 
 
 def advance_test_clock(*, test_clock: TestClock, to: datetime) -> tuple[TestClock, int]:
@@ -74,6 +77,14 @@ def _advance(test_clock: TestClock, to: datetime) -> tuple[TestClock, int]:
         made += len(invoice_left_late_usage(**watched)) + len(invoice_thresholds(**watched))
         expire_on_clock(test_clock=clock, until=to)
         _tell_moved(clock, to)
+        record_audit(
+            organization_id=clock.organization_id,
+            action="test_clock.advance",
+            target=clock.pk,
+            before={"now": clock.now.isoformat()},
+            after={"now": to.isoformat()},
+            invoices=made,
+        )
         clock.now = to
         clock.save(update_fields=["now"])
     return clock, made

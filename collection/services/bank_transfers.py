@@ -7,6 +7,7 @@ from decimal import Decimal
 
 from django.db import transaction
 
+from accounts.facade import record_audit
 from billing.facade import Invoice, invoices_of, lock_invoice, pay_invoice, payments_of
 from collection.domain.remittance import numbers_in
 from collection.models import BankTransfer
@@ -52,6 +53,14 @@ def record_bank_transfer(
             if any(getattr(made, name) != value for name, value in fields.items()):
                 raise TransferConflict(f"A transfer {reference!r} is noted, with another content")
             return made
+        record_audit(
+            organization_id=organization_id,
+            actor=actor,
+            action="bank_transfer.record",
+            target=reference,
+            amount=amount,
+            currency=currency,
+        )
         chosen = invoice or _named(organization_id, text, currency)
         if chosen is not None:
             _apply(made, chosen, now, actor)
@@ -64,6 +73,13 @@ def match_bank_transfer(*, transfer: BankTransfer, invoice: Invoice, now: dateti
         locked = BankTransfer.objects.select_for_update(of=("self",)).get(pk=transfer.pk)
         if locked.invoice_id:
             raise TransferMatched("This transfer has an invoice")
+        record_audit(
+            organization_id=locked.organization_id,
+            actor=actor,
+            action="bank_transfer.match",
+            target=locked.reference,
+            invoice=invoice.number,
+        )
         _apply(locked, invoice, now, actor)
     return locked
 

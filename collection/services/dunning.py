@@ -7,6 +7,7 @@ from datetime import datetime
 
 from django.db import transaction
 
+from accounts.facade import record_audit
 from billing.facade import Customer, Invoice, lock_invoice, write_off_invoice
 from collection.domain import dunning
 from collection.domain.dunning import Standing, Step, StepKind, Terms
@@ -197,6 +198,12 @@ def reinstate_customer(*, customer: Customer, now: datetime) -> int:
             _stepped(row, terms_of(policy_of(customer.organization_id)), now).save()
         if found:
             announce_suspension(customer, now, is_suspended=False)
+            record_audit(
+                organization_id=customer.organization_id,
+                action="customer.reinstate",
+                target=customer.pk,
+                invoices=len(found),
+            )
     return len(found)
 
 

@@ -18,6 +18,7 @@ from agents.facade import Agent
 from billing.facade import credit_notes_of, customers_of, invoices_of, plans_of, runs_of, subscriptions_of
 from console.formats import NOTHING, month_named
 from console.templatetags.console_format import instant
+from exports.facade import schedules_of
 from notifications.facade import endpoints_of
 
 
@@ -61,6 +62,9 @@ _NAMED: Mapping[str, _Named] = {
     "key": _Named(api_keys_of, ("name", "hint"), lambda _, name, hint: name or hint, "api_keys"),
     "whe": _Named(endpoints_of, ("url",), lambda _, url: url, "webhook", _id_alone),
     "run": _Named(runs_of, ("month",), lambda _, month: f"Run for {month_named(month)}", "runs"),
+    "exs": _Named(
+        schedules_of, ("kinds",), lambda _, kinds: f"Every month: {', '.join(kinds).replace('_', ' ')}", "exports"
+    ),
     "agt": _Named(
         lambda organization_id: Agent.objects.filter(organization_id=organization_id),
         ("name",),

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 from django.db import IntegrityError, transaction
 
-from accounts.facade import Organization
+from accounts.facade import Organization, record_audit, record_change
 from billing.facade import Invoice, InvoiceStatus, runs_of
 from exports.errors import ScheduleInvalid
 from exports.models import Export, ExportSchedule, Trigger
@@ -32,16 +32,25 @@ def create_schedule(
     """A schedule that exports every month from `first_month` (the present one) on: on `day` of the next month, or
     without one as soon as the month is closed. Raises `KindInvalid`, `FormatInvalid`, `ScheduleInvalid`."""
     _check(kinds, format, day, mail_to)
-    return ExportSchedule.objects.create(
-        organization=organization,
-        kinds=list(kinds),
-        format=format,
-        trigger=Trigger.AFTER_CLOSE if day is None else Trigger.DAY,
-        day=day,
-        mail_to=list(mail_to),
-        first_month=str(first_month or Month.of(now, _UTC)),
-        created_at=now,
-    )
+    with transaction.atomic():
+        schedule = ExportSchedule.objects.create(
+            organization=organization,
+            kinds=list(kinds),
+            format=format,
+            trigger=Trigger.AFTER_CLOSE if day is None else Trigger.DAY,
+            day=day,
+            mail_to=list(mail_to),
+            first_month=str(first_month or Month.of(now, _UTC)),
+            created_at=now,
+        )
+        record_audit(
+            organization_id=organization.pk,
+            action="export_schedule.create",
+            target=schedule.pk,
+            first_month=schedule.first_month,
+            **_written(schedule),
+        )
+    return schedule
 
 
 def change_schedule(
@@ -55,10 +64,24 @@ def change_schedule(
 ) -> ExportSchedule:
     """The schedule as it is from now on; what it has exported stays. Raises as `create_schedule`."""
     _check(kinds, format, day, mail_to)
+    before = _written(schedule)
     schedule.kinds, schedule.format, schedule.mail_to, schedule.active = list(kinds), format, list(mail_to), active
     schedule.trigger, schedule.day = Trigger.AFTER_CLOSE if day is None else Trigger.DAY, day
-    schedule.save()
+    with transaction.atomic():
+        schedule.save()
+        record_change(
+            organization_id=schedule.organization_id,
+            action="export_schedule.change",
+            target=schedule.pk,
+            before=before,
+            after=_written(schedule),
+        )
     return schedule
+
+
+def _written(schedule: ExportSchedule) -> dict[str, object]:
+    """What people choose, as the audit trail keeps it."""
+    return {name: getattr(schedule, name) for name in ("kinds", "format", "day", "mail_to", "active")}
 
 
 def _check(kinds: Sequence[str], format: str, day: int | None, mail_to: Sequence[str]) -> None:

@@ -113,6 +113,10 @@ def test_a_schedule_is_made_paused_and_shows_what_was_not_delivered(vendor: Vend
     vendor.client.post(f"/exports/schedules/{schedule.pk}", {"kinds": ["lines"], "format": "csv", "day": "3"})
     schedule.refresh_from_db()
     assert (schedule.kinds, schedule.day, schedule.active) == (["lines"], 3, False)
+    trail = vendor.client.get(f"/audit?target={schedule.pk}").content.decode()
+    assert "Export schedule: create" in trail
+    assert "Export schedule: change" in trail
+    assert '<a href="/exports">Every month: lines</a>' in trail
     assert "paused" in vendor.client.get("/exports").content.decode()
 
 
