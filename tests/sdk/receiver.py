@@ -127,6 +127,11 @@ def storing_and_answering_half(handler: Handler, events: list[Event]) -> None:
     handler.connection.shutdown(socket.SHUT_RDWR)
 
 
+def leaving_out_one(handler: Handler, events: list[Event]) -> None:
+    """Stores nothing; its receipt says nothing of one of the events."""
+    handler.answer(200, {"accepted": len(events) - 1, "duplicates": 0, "rejected": []})
+
+
 def slowly(seconds: float) -> Misbehaviour:
     """Stores the batch, and answers only after `seconds`."""
 
@@ -157,7 +162,7 @@ def receiving(port: int = 0) -> Iterator[Receiver]:
         yield server
 
 
-def wait_for(condition: Callable[[], bool], *, seconds: float = 10.0) -> bool:
+def wait_for(condition: Callable[[], bool], *, seconds: float = 60.0) -> bool:
     """Until `condition` holds; whether it did in time."""
     deadline = time.monotonic() + seconds
     while not condition():

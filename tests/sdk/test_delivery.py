@@ -15,6 +15,7 @@ from taximeter.delivery.sender import Waits
 
 from tests.sdk.receiver import (
     answering,
+    leaving_out_one,
     receiving,
     slowly,
     storing_and_answering_half,
@@ -56,7 +57,7 @@ def record(transport, *ids):
 
 def test_events_arrive_in_the_order_they_were_recorded(transport, receiver):
     names = [f"e{n}" for n in range(500)]
-    assert record(transport, *names).flush(10)
+    assert record(transport, *names).flush(60)
     assert receiver.ids() == names
     assert transport.stats().stored == 500
 
@@ -66,10 +67,10 @@ def test_a_task_is_sent_event_by_event_and_in_order(transport, receiver):
     with meter.task("t", customer="acme", agent="a", task_id="x") as task:
         with task.turn() as turn:
             turn.inference(model="m", input_tokens=1, output_tokens=1)
-            assert meter.flush(5)
+            assert meter.flush(60)
             assert receiver.ids() == ["x/turn-1/inference-1"]
         task.succeed()
-    assert meter.flush(5)
+    assert meter.flush(60)
     assert receiver.ids() == ["x/turn-1/inference-1", "x/turn-1", "x/task"]
 
 
@@ -81,7 +82,7 @@ def test_a_task_is_sent_event_by_event_and_in_order(transport, receiver):
         answering(429, Retry_After="0"),
         answering(408),
         answering(425),
-        answering(200, {"accepted": 1, "duplicates": 0, "rejected": []}),  # it says nothing of the other events
+        leaving_out_one,
         answering(200, ["no receipt"]),
         storing_then_resetting,
         storing_and_answering_half,
@@ -89,7 +90,7 @@ def test_a_task_is_sent_event_by_event_and_in_order(transport, receiver):
 )
 def test_what_may_pass_is_tried_until_it_does_and_arrives_once(transport, receiver, trouble):
     receiver.script = [trouble] * 3
-    assert record(transport, "a", "b", "c").flush(10)
+    assert record(transport, "a", "b", "c").flush(60)
     assert receiver.ids() == ["a", "b", "c"]
     assert transport.stats().refused == 0
     assert transport.stats().problem is None
@@ -102,7 +103,7 @@ def test_what_somebody_can_put_right_holds_the_events(transport, receiver, statu
     assert not meter.flush(0.3)
     assert str(status) in transport.stats().problem
     receiver.always = None
-    assert meter.flush(10)
+    assert meter.flush(60)
     assert receiver.ids() == ["a", "b"]
     assert transport.stats().refused == 0
 
@@ -113,7 +114,7 @@ def test_a_server_that_is_not_there_costs_nothing_but_time(tmp_path):
     meter = record(transport, "a", "b")
     assert not meter.flush(0.2)
     with receiving(port) as receiver:
-        assert meter.flush(10)
+        assert meter.flush(60)
         assert receiver.ids() == ["a", "b"]
     meter.close()
 
@@ -121,7 +122,7 @@ def test_a_server_that_is_not_there_costs_nothing_but_time(tmp_path):
 def test_a_server_slower_than_the_timeout_stores_each_event_once(receiver, tmp_path):
     transport = transport_to(receiver, tmp_path, timeout=0.3)
     receiver.script = [slowly(0.6)]
-    assert record(transport, "a", "b").flush(10)
+    assert record(transport, "a", "b").flush(60)
     assert receiver.ids() == ["a", "b"]
     # The first request had both, or only the first of them where the sender was quicker than the recording.
     assert transport.stats().duplicates in {1, 2}
@@ -156,7 +157,7 @@ def test_recording_does_not_wait_for_a_server_that_hangs(transport, receiver):
 def test_what_is_too_large_is_split_and_keeps_its_order(transport, receiver):
     receiver.always = too_large_above(3)
     names = [f"e{n}" for n in range(40)]
-    assert record(transport, *names).flush(10)
+    assert record(transport, *names).flush(60)
     assert receiver.ids() == names
     assert transport.stats().refused == 0
 
@@ -175,7 +176,7 @@ def test_what_a_proxy_says_of_its_own_gives_up_no_event(receiver, tmp_path, stat
     meter = record(transport, "a", "b")
     assert not meter.flush(0.2)
     receiver.always = None
-    assert meter.flush(10)
+    assert meter.flush(60)
     assert receiver.ids() == ["a", "b"]
     assert list(transport.directory.refused()) == []
     transport.close()
@@ -193,7 +194,7 @@ def test_one_event_that_spoils_its_batch_is_set_aside_and_the_others_arrive(rece
 
     receiver.always = answer
     names = [f"e{n}" for n in range(20)]
-    assert record(transport, *names).flush(10)
+    assert record(transport, *names).flush(60)
     assert receiver.ids() == [name for name in names if name != "e7"]
     [entry] = transport.directory.refused()
     assert (entry["event"]["id"], entry["code"], entry["status"]) == ("e7", "spoilt", status)
@@ -204,7 +205,7 @@ def test_events_refused_one_by_one_are_set_aside_with_their_reasons(receiver, tm
     transport = transport_to(receiver, tmp_path)
     receiver.refuses = lambda event: ("field_invalid", "not like this") if event["id"] in {"b", "d"} else None
     with caplog.at_level(logging.WARNING, "taximeter"):
-        assert record(transport, "a", "b", "c", "d").flush(10)
+        assert record(transport, "a", "b", "c", "d").flush(60)
     assert receiver.ids() == ["a", "c"]
     assert [(one["event"]["id"], one["code"], one["detail"]) for one in transport.directory.refused()] == [
         ("b", "field_invalid", "not like this"),
@@ -218,7 +219,7 @@ def test_events_refused_one_by_one_are_set_aside_with_their_reasons(receiver, tm
 def test_in_memory_the_refused_are_kept_too(receiver, tmp_path):
     transport = transport_to(receiver, tmp_path, kind="queue")
     receiver.refuses = lambda event: ("field_invalid", "no")
-    assert record(transport, "a").flush(10)
+    assert record(transport, "a").flush(60)
     [(payload, refusal)] = transport.refused()
     assert b'"id":"a"' in payload
     assert refusal.code == "field_invalid"
@@ -276,7 +277,7 @@ def test_a_flush_does_not_wait_out_the_backoff(receiver, tmp_path):
     meter = record(transport, "a")
     assert wait_for(lambda: transport.stats().problem is not None)
     time.sleep(0.05)
-    assert meter.flush(5)
+    assert meter.flush(30)
     assert receiver.ids() == ["a"]
     transport.close()
 
@@ -294,7 +295,7 @@ def test_the_trouble_is_logged_once_and_its_end_too(receiver, tmp_path, caplog):
     transport = transport_to(receiver, tmp_path)
     receiver.script = [answering(503, {"code": "busy"})] * 5
     with caplog.at_level(logging.INFO, "taximeter"):
-        assert record(transport, "a").flush(10)
+        assert record(transport, "a").flush(60)
     assert [entry.getMessage()[:18] for entry in caplog.records] == ["events wait until ", "events are deliver"]
     transport.close()
 
@@ -314,7 +315,7 @@ def test_many_threads_record_into_one_transport(transport, receiver):
         thread.start()
     for thread in threads:
         thread.join()
-    assert meter.flush(10)
+    assert meter.flush(60)
     for n in range(8):
         mine = [id for id in receiver.ids() if id.startswith(f"task{n}/")]
         assert mine == [

@@ -25,7 +25,7 @@ def receiver(monkeypatch, tmp_path):
 def events_of(names: dict[str, Any], receiver: Receiver) -> list[tuple[str, str]]:
     meter = names["meter"]
     try:
-        assert meter.flush(10)
+        assert meter.flush(60)
     finally:
         meter.close(1)
     return [(event["type"], event["subject"]) for event in receiver.stored.values()]

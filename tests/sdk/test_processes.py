@@ -90,11 +90,11 @@ def test_a_forked_child_sends_its_own_and_nothing_of_its_parents(receiver, spool
 record("parent-1")
 if (child := os.fork()) == 0:
     record("child-1", "child-2")
-    meter.flush(10)
+    meter.flush(60)
     os._exit(0)
 record("parent-2")
 os.waitpid(child, 0)
-meter.flush(10)
+meter.flush(60)
 """
     run(BEGIN + code, receiver.address, str(spool))
     assert sorted(receiver.ids()) == ["child-1", "child-2", "parent-1", "parent-2"]
@@ -107,7 +107,7 @@ transport.door.post = (lambda post: lambda batch: (time.sleep(0.2), post(batch))
 record("parent-1", "parent-2")
 if (child := os.fork()) == 0:
     record("child")
-    meter.flush(10)
+    meter.flush(60)
     os._exit(0)
 os.waitpid(child, 0)
 """

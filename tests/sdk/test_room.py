@@ -60,7 +60,7 @@ def test_a_full_spool_blocks_until_there_is_room(tmp_path):
         transport = spool(tmp_path, receiver.address, max_bytes=MIB, when_full="block", batch_events=10)
         names = [f"e{n}" for n in range(300)]
         record(transport, *names, size=10_000)
-        assert transport.flush(10)
+        assert transport.flush(60)
         assert receiver.ids() == names
         transport.close()
 
@@ -144,7 +144,7 @@ def test_files_that_cannot_be_opened_for_a_while_cost_nothing_that_was_recorded(
             receiver.always = None
             time.sleep(0.3)
             record(transport, "b")
-        assert transport.flush(10)
+        assert transport.flush(60)
         assert wait_for(lambda: "old" in receiver.ids())
         assert {"old", "a"} <= set(receiver.ids())
         assert "Too many open files" in caplog.text
@@ -228,7 +228,7 @@ def test_what_is_no_event_at_all_does_not_stop_the_sending():
         transport([{"id": "a", "data": object()}])
         record(transport, "b")
         transport([{"id": "c", "data": 10**5000}])
-        assert transport.flush(5)
+        assert transport.flush(60)
         assert receiver.ids() == ["b"]
         assert [refusal.code for _, refusal in transport.refused()] == ["event_invalid"] * 2
         transport.close()

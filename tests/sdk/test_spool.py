@@ -81,7 +81,7 @@ def test_segments_follow_one_another_and_go_when_they_are_delivered(tmp_path):
         transport = spool(tmp_path, receiver.address, max_bytes=MIB, when_full="block")
         names = [f"e{n}" for n in range(300)]
         record(transport, *names, size=10_000)
-        assert transport.flush(10)
+        assert transport.flush(60)
         assert receiver.ids() == names
         assert transport.stats().lost == 0
         assert wait_for(lambda: transport.directory.used_bytes() < 100_000)
@@ -93,7 +93,7 @@ def test_a_log_that_nobody_holds_is_sent_by_the_next_process_from_where_it_stopp
     with receiving() as receiver:
         first = spool(tmp_path, receiver.address)
         record(first, "a", "b")
-        assert first.flush(5)
+        assert first.flush(60)
         receiver.always = answering(503)
         record(first, "c", "d")
         abandon(first)
@@ -173,7 +173,7 @@ def test_a_spool_that_is_deleted_while_it_is_used_is_begun_anew(tmp_path, caplog
         assert wait_for(lambda: "deleted" in caplog.text, seconds=5)
         receiver.always = None
         record(transport, "b")
-        assert transport.flush(5)
+        assert transport.flush(60)
         assert "b" in receiver.ids()
         transport.close()
 
