@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
+from kernel.clock import system_clock
+from kernel.period import Month
 from tests.api import Api
 from tests.billing.test_billing_periods import close_months, fee, plan, usage
 from tests.billing.test_changes import lines
@@ -49,8 +52,10 @@ def test_a_migration_moves_every_running_subscription_once(two_versions: Api, su
 
 
 def test_a_customers_own_prices_count_from_the_day_they_are_agreed(vendor: Api, subscribe: Make, send: Make) -> None:
+    present = Month.of(system_clock(), ZoneInfo("UTC"))
+    following = present.next()
     plan(vendor, fee("31.00"), usage("1"), minimum_commitment="1")
-    subscription = subscribe("acme", "p", "2026-11-01T00:00:00Z")
+    subscription = subscribe("acme", "p", f"{present}-01T00:00:00Z")
     own = {"prices": [{"key": "u", "model": {"type": "per_unit", "unit_amount": "0.25"}, "included": "2"}]}
     changed = vendor.post(f"subscriptions/{subscription}/overrides", own).json()
     assert (changed["plan"], changed["plan_version"], changed["overridden_prices"]) == ("p", 1, ["u"])
@@ -58,9 +63,10 @@ def test_a_customers_own_prices_count_from_the_day_they_are_agreed(vendor: Api, 
     assert len(vendor.get("plans/p").json()["versions"]) == 1
     again = {"prices": [{"key": "fee", "model": {"type": "flat", "amount": "15.50"}}]}
     assert vendor.post(f"subscriptions/{subscription}/overrides", again).json()["overridden_prices"] == ["fee", "u"]
-    send("acme", "agent.turn", 10, day="2026-12-03T10:00:00Z")
-    _, december = close_months(vendor, "2026-11", "2026-12")
-    assert lines(december) == [("fee", "1", "2026-12-01", "15.50"), ("u", "10", "2026-12-01", "2.00")]
+    send("acme", "agent.turn", 10, day=f"{following}-03T10:00:00Z")
+    _, invoice = close_months(vendor, str(present), str(following))
+    first = f"{following}-01"
+    assert lines(invoice) == [("fee", "1", first, "15.50"), ("u", "10", first, "2.00")]
     # Another version of the plan leaves a customer with own prices alone; another plan ends them
     vendor.post("plans/p/versions", {"prices": [fee("1")]})
     assert vendor.post("plans/p/migrations", {"when": "now"}).json()["moved"] == 0

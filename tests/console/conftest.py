@@ -73,7 +73,13 @@ def activity_plan(organization: Organization) -> Plan:
     """$0.05 a turn, $0.01 a decision, $0.99 a succeeded task."""
     amounts = {"turns": "0.05", "decisions": "0.01", "succeeded_tasks": "0.99"}
     prices = [
-        {"key": key, "name": key, "kind": "usage", "meter": key, "model": {"type": "per_unit", "unit_amount": amount}}
+        {
+            "key": key,
+            "name": key.replace("_", " ").capitalize(),
+            "kind": "usage",
+            "meter": key,
+            "model": {"type": "per_unit", "unit_amount": amount},
+        }
         for key, amount in amounts.items()
     ]
     return create_plan(organization=organization, key="activity", name="Agent activity", currency="USD", prices=prices)
