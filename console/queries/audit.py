@@ -161,17 +161,23 @@ def _mapping(value: Any) -> dict[str, Any]:
 
 
 def _text(value: Any) -> str:
+    """A time as a page writes it, anything else in words."""
+    at = _time_in(value) if isinstance(value, str) else None
+    return instant(at) if at else _written(value)
+
+
+def _written(value: Any) -> str:
     if value is None or value == "":
         return NOTHING
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, list):
-        return ("; " if any(isinstance(part, dict) for part in value) else ", ").join(map(_text, value)) or NOTHING
+        return ("; " if any(isinstance(part, dict) for part in value) else ", ").join(map(_written, value)) or NOTHING
     if isinstance(value, dict):
-        return ", ".join(f"{_field(name).lower()} {_text(part)}" for name, part in value.items() if part not in _EMPTY)
-    if not isinstance(value, str):
-        return json.dumps(value, ensure_ascii=False)
-    return instant(_time_in(value)) if _time_in(value) else value
+        return ", ".join(
+            f"{_field(name).lower()} {_written(part)}" for name, part in value.items() if part not in _EMPTY
+        )
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def _time_in(value: str) -> datetime | None:

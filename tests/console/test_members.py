@@ -211,6 +211,7 @@ def test_entries_name_what_they_are_about_and_lead_to_it(vendor: Vendor) -> None
                 "at": "2026-11-02T06:00:00+00:00",
                 "is_whole": True,
                 "steps": [{"percent": "80", "actions": ["mail", "stop"]}],
+                "times": ["2026-11-02T06:00:00Z"],
             },
         ),
         ("customer.update", invoice.customer_id, {}),
@@ -230,6 +231,7 @@ def test_entries_name_what_they_are_about_and_lead_to_it(vendor: Vendor) -> None
     assert "<dt>Is whole</dt><dd>yes</dd>" in page
     assert "<dt>Steps</dt><dd>actions mail, stop, percent 80</dd>" in page
     assert ">2 Nov 2026, " in page
+    assert "<dt>Times</dt><dd>2026-11-02T06:00:00Z</dd>" in page
     assert "Cedar" not in page
 
 
