@@ -105,7 +105,7 @@ def test_a_stream_that_its_client_leaves_is_counted_for_what_was_computed(langua
         stream.close()
     event = wait_for_event(language_door)
     assert event.data["finish_reason"] == "cancelled"
-    assert 4 <= event.data["output_tokens"] < 100
+    assert 4 <= event.data["output_tokens"] < 500
     assert Decimal(event.data["compute_seconds"]) > 0
 
 
@@ -117,7 +117,7 @@ def test_a_stream_that_is_closed_before_anything_is_read_ends_and_is_counted(lan
         HTTP_AUTHORIZATION=f"Bearer {language_door.secret}",
     )
     answer.close()
-    assert wait_for_event(language_door).data["output_tokens"] < 100
+    assert wait_for_event(language_door).data["output_tokens"] < 500
 
 
 def test_an_engine_killed_in_mid_stream_ends_it_with_an_error_and_counts_what_is_known(settings, live_server):

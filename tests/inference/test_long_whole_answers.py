@@ -53,7 +53,7 @@ def test_who_leaves_a_call_that_does_not_stream_is_charged_for_what_was_computed
         assert process.wait_until(events, seconds=90)
         ((data,),) = events()
     assert data["finish_reason"] == "cancelled"
-    assert 0 < data["output_tokens"] < 1400
+    assert 0 < data["output_tokens"] < 3000
 
 
 @pytest.mark.django_db(transaction=True)
