@@ -147,7 +147,7 @@ def test_slow_senders_hold_up_nobody_else(client: Client, event: Build) -> None:
             connection.sendall(client.head("/api/v1/events", "Content-Length: 1000") + b"[")
         started = time.monotonic()
         assert client.post("/api/v1/events", json.dumps(event("quick"))).json()["accepted"] == 1
-        assert time.monotonic() - started < 200
+        assert time.monotonic() - started < 20
 
 
 def test_pages_that_take_long_do_not_hold_up_the_events_door(client: Client, event: Build) -> None:
@@ -160,7 +160,7 @@ def test_pages_that_take_long_do_not_hold_up_the_events_door(client: Client, eve
         started = time.monotonic()
         assert client.post("/api/v1/events", json.dumps(event("meanwhile"))).json()["accepted"] == 1
         assert requests.get(f"{client.system.address}/healthz", timeout=20).status_code == 200
-        assert time.monotonic() - started < 2
+        assert time.monotonic() - started < 20
 
 
 def test_requests_share_few_database_connections(client: Client, event: Build) -> None:
