@@ -175,7 +175,7 @@ def test_compute_seconds_add_up_to_the_processor_time_of_the_process(language_en
     before = processor_seconds()
     used = sum(Decimal(language_engine.chat(max_tokens=40).json()["taximeter"]["compute_seconds"]) for _ in range(4))
     spent = processor_seconds() - before
-    assert abs(float(used) - spent) <= 0.05 * spent + 0.05  # the counter of the process steps by 0.01 s
+    assert abs(float(used) - spent) <= 0.02 * spent + 0.02  # the counter of the process steps by 0.01 s
 
 
 @pytest.mark.parametrize(

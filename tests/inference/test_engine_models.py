@@ -109,7 +109,7 @@ def test_requests_side_by_side_add_up_to_the_processor_time_of_the_process():
         engine.stop()
     accounts = [answer["taximeter"] for answer in answers]
     used = [Decimal(account["compute_seconds"]) for account in accounts]
-    assert abs(float(sum(used)) - spent) <= 0.05 * spent + 0.05  # the counter of the process steps by 0.01 s
+    assert abs(float(sum(used)) - spent) <= 0.02 * spent + 0.02  # the counter of the process steps by 0.01 s
     assert used[0] < used[1] < used[2]
     assert [account["output_tokens"] for account in accounts] == [8, 24, 40]
 

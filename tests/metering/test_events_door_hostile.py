@@ -80,7 +80,7 @@ def test_bombs_of_any_make_cost_little(api: Api) -> None:
         (400, "malformed_gzip"),
         (400, "malformed_gzip"),
     ]
-    assert time.process_time() - started < 60
+    assert time.process_time() - started < 15
     assert outcome(api.post("events", gzip.compress(b"[") + gzip.compress(GOOD + b"]"), **{"content-encoding": "gzip"}))
     for encoding in ("deflate", "br", "zstd", "gzip, gzip"):
         assert api.post("events", zlib.compress(GOOD), **{"content-encoding": encoding}).status_code == 415
