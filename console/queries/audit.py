@@ -17,7 +17,7 @@ from accounts.facade import AuditEntry, api_keys_of
 from agents.facade import Agent
 from billing.facade import credit_notes_of, customers_of, invoices_of, plans_of, runs_of, subscriptions_of
 from console.formats import NOTHING, month_named
-from console.templatetags.console_format import instant
+from console.templatetags.console_format import instant, page_about
 from exports.facade import schedules_of
 from notifications.facade import endpoints_of
 
@@ -125,8 +125,8 @@ def _targets(organization_id: int, references: Iterable[str]) -> dict[str, Targe
 
 def _by_key(entry: AuditEntry) -> Target:
     page = _PAGES.get(entry.action.partition(".")[0])
-    has_page = page and entry.target and "/" not in entry.target and len(entry.target) != _ID_LENGTH
-    return Target(entry.target, reverse(f"console:{page}", args=[entry.target]) if has_page else "")
+    is_key = len(entry.target) != _ID_LENGTH
+    return Target(entry.target, page_about(page, entry.target) if page and is_key else "")
 
 
 def _row(entry: AuditEntry, target: Target) -> EntryRow:

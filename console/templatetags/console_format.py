@@ -139,10 +139,16 @@ def customer_link(key: str) -> SafeString | str:
     """The key that usage came with, as a link to the customer of that key; as it is where no address can hold it."""
     if not key:
         return formats.NOTHING
+    address = page_about("customer", key)
+    return format_html('<a href="{}">{}</a>', address, key) if address else key
+
+
+def page_about(page: str, key: str) -> str:
+    """The address of the console's page about what has this key; empty where no address can hold it."""
     try:
-        return format_html('<a href="{}">{}</a>', reverse("console:customer", args=[key]), key)
+        return reverse(f"console:{page}", args=[key])
     except NoReverseMatch:
-        return key
+        return ""
 
 
 @register.simple_tag
