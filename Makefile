@@ -9,22 +9,29 @@ ARGS ?=
 JOBS ?= 2
 
 BIN := .venv/bin
+PYTEST = $(BIN)/python -m pytest -n $(JOBS) --dist loadfile
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input $(if $(CI),--quiet)
 
 # The SDK lives in this repository and is not installed.
 export PYTHONPATH := $(CURDIR):$(CURDIR)/sdk/src
+# Tests start some hundred processes, and each would compile everything that Python may not keep.
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help run stop status test lint format bench screenshots clean reset
+.PHONY: help run stop status check style types layers fast test test-thorough durations lint format bench fuzz screenshots clean reset
 
 help:
 	@echo "make run      install, start everything, play the demo and keep serving (Ctrl-C stops it)"
 	@echo "make stop     stop what make run started, from another terminal"
 	@echo "make status   say what is running"
+	@echo "make check    check style, types, layers and the quick tests, in a minute"
 	@echo "make test     run the tests against real PostgreSQL and Valkey"
+	@echo "make test-thorough  run all tests with many more examples, and those too long for make test"
+	@echo "make durations      run the tests and write the time of each file, by which they are shared out"
 	@echo "make lint     check style, types, layers and migrations"
 	@echo "make format   let ruff rewrite what it can"
 	@echo "make bench    run the benchmarks"
+	@echo "make fuzz     send the API generated requests for ten minutes (Schemathesis)"
 	@echo "make screenshots  take the pictures of docs/images (needs Chromium)"
 	@echo "make clean    remove .venv and caches; data in var/ stays"
 	@echo "make reset    stop and remove all data in var/"
@@ -37,14 +44,33 @@ run: .venv/.installed
 stop status:
 	@if [ -x $(BIN)/python ]; then exec $(BIN)/python -m launcher $@; else echo "Nothing is running: there is no .venv."; fi
 
-test: .venv/.installed-dev
-	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(ARGS)
+# All at once; what each says comes in one piece, and one that fails does not hide the others.
+check: .venv/.installed-dev
+	@$(MAKE) --no-print-directory --jobs=3 --keep-going --output-sync=target fast types layers style
 
-lint: .venv/.installed-dev
+style: .venv/.installed-dev
 	$(BIN)/python -m ruff check .
 	$(BIN)/python -m ruff format --check .
+
+types: .venv/.installed-dev
 	$(BIN)/python -m mypy
+
+layers: .venv/.installed-dev
 	$(BIN)/lint-imports
+
+fast: .venv/.installed-dev
+	$(PYTEST) -m fast $(ARGS)
+
+test: .venv/.installed-dev
+	$(PYTEST) -m "not thorough" $(ARGS)
+
+test-thorough: .venv/.installed-dev
+	$(PYTEST) --hypothesis-profile=thorough $(ARGS)
+
+durations: .venv/.installed-dev
+	$(PYTEST) -m "not thorough" --record-durations $(ARGS)
+
+lint: style types layers
 	TAXIMETER_ENV=test $(BIN)/python -m launcher services -- $(BIN)/python manage.py makemigrations --check --dry-run
 
 format: .venv/.installed-dev
@@ -53,6 +79,9 @@ format: .venv/.installed-dev
 
 bench: .venv/.installed-dev
 	$(BIN)/python -m bench $(ARGS)
+
+fuzz: .venv/.installed-dev .venv/fuzz/.installed
+	$(BIN)/python -m bench._fuzz_api $(ARGS)
 
 screenshots: .venv/.installed-dev
 	$(BIN)/python -m tests.browser.screenshots
@@ -86,4 +115,10 @@ reset:
 .venv/.installed-dev: .venv/.installed requirements-dev.txt requirements-focus.txt
 	@$(PIP) install --require-hashes -r requirements-dev.txt
 	@$(PIP) install --no-deps --no-build-isolation --ignore-requires-python --require-hashes -r requirements-focus.txt
+	@touch $@
+
+# Schemathesis has an environment of its own, since its dependencies are none of the tests'.
+.venv/fuzz/.installed: .venv/.made requirements-fuzz.txt
+	@$(PYTHON) -m venv --clear .venv/fuzz
+	@.venv/fuzz/bin/python -m pip --disable-pip-version-check --no-input install --require-hashes -r requirements-fuzz.txt
 	@touch $@

@@ -12,11 +12,16 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent
 
+#: Commands that write files of the project, or for a web server that runs as another user.
+WRITES_FOR_OTHERS = {"collectstatic", "compilemessages", "makemessages", "makemigrations"}
+
 
 def main() -> None:
     python = ROOT / ".venv" / "bin" / "python"
     if importlib.util.find_spec("django") is None and python.exists() and Path(sys.prefix) != python.parent.parent:
         os.execv(python, [str(python), *sys.argv])  # noqa: S606 - the same command, by the right Python
+    if not set(sys.argv[1:2]) & WRITES_FOR_OTHERS:
+        os.umask(0o077)  # exports, archives and mail are for this user alone
     sys.path[:0] = [str(ROOT), str(ROOT / "sdk" / "src")]
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
     from launcher.instance import adopt_environment  # noqa: PLC0415 - needs the path above

@@ -17,10 +17,15 @@ from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationFo
 from accounts.models import (
     ApiKey,
     AuditEntry,
+    CustomerKey,
     Invitation,
     Membership,
     Organization,
     PortalAccess,
+    PrivacyPolicy,
+    Session,
+    SignInIdentity,
+    SignInProvider,
     Throttle,
     User,
 )
@@ -72,7 +77,7 @@ class UserAdmin(OperatorsOnly, DjangoUserAdmin, ModelAdmin):  # type: ignore[mis
 
     @admin.action(description="Sign the chosen out everywhere")
     def sign_out(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
-        act_as(request.user.get_username())
+        act_as(request.user.get_username(), user_id=request.user.pk)
         for user in (chosen := list(queryset)):
             end_sessions(user)
             record_person(user, "person.sign_out_everywhere")
@@ -80,7 +85,7 @@ class UserAdmin(OperatorsOnly, DjangoUserAdmin, ModelAdmin):  # type: ignore[mis
 
     @admin.action(description="Take the second factor of the chosen away, who lost it")
     def reset_second_factor(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
-        act_as(request.user.get_username())
+        act_as(request.user.get_username(), user_id=request.user.pk)
         for user in (chosen := list(queryset)):
             disable_two_factor(user)
         self.message_user(request, f"{len(chosen)} sign in by their password alone until they set it up anew.")
@@ -105,8 +110,8 @@ class ApiKeyAdmin(KeptAdmin):
     list_select_related = ("organization",)
     search_fields = ("name", "=id", "=organization__key")
     ordering = ("-id",)
-    fields = ("id", "organization", "name", "hint", "scopes", "customer", "created_by", "created_at", "expires_at",
-              "last_used_at", "revoked_at")  # fmt: skip
+    fields = ("id", "organization", "name", "hint", "scopes", "customer", "created_by", "has_maker", "maker", "parent",
+              "bounds", "needs_review", "created_at", "expires_at", "last_used_at", "revoked_at")  # fmt: skip
     readonly_fields = tuple(name for name in fields if name != "name")
     actions = ("revoke",)
 
@@ -124,7 +129,7 @@ class ApiKeyAdmin(KeptAdmin):
 
     @admin.action(description="Revoke the chosen keys")
     def revoke(self, request: HttpRequest, queryset: QuerySet[ApiKey]) -> None:
-        act_as(request.user.get_username())
+        act_as(request.user.get_username(), user_id=request.user.pk)
         keys = list(queryset.filter(revoked_at=None))
         for key in keys:
             revoke_api_key(key=key, at=system_clock())
@@ -133,10 +138,15 @@ class ApiKeyAdmin(KeptAdmin):
 
 @admin.register(AuditEntry)
 class AuditEntryAdmin(ReadOnlyAdmin):
-    list_display = ("at", "organization", "actor", "action", "target")
+    list_display = ("at", "organization", "actor", "action", "target", "api_key", "address")
+    list_filter = (("organization", admin.EmptyFieldListFilter),)
     list_select_related = ("organization",)
-    search_fields = ("=actor", "=action", "=target")
+    search_fields = ("=actor", "=action", "=target", "=api_key", "=address")
     ordering = ("-id",)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[AuditEntry]:
+        # Details are decrypted with a key per customer. The list shows none, and a page reads those of its entry.
+        return super().get_queryset(request).defer("detail")
 
 
 @admin.register(Invitation)
@@ -166,6 +176,35 @@ class ThrottleAdmin(ReadOnlyAdmin):
     ordering = ("-last_at", "key")
 
 
+@admin.register(Session)
+class SessionAdmin(ReadOnlyAdmin):
+    list_display = ("public_id", "user", "address", "signed_in_at", "last_seen_at", "expire_date")
+    list_select_related = ("user",)
+    search_fields = ("=public_id", "=user__email", "=address")
+    ordering = ("-last_seen_at", "key_hash")
+    fields = ("public_id", "user", "address", "user_agent", "signed_in_at", "last_seen_at", "expire_date")
+
+
+@admin.register(SignInProvider)
+class SignInProviderAdmin(ReadOnlyAdmin):
+    """Entered by owners in the console. The client's secret is not shown."""
+
+    list_display = ("organization", "issuer", "client_id", "is_required", "created_at")
+    list_select_related = ("organization",)
+    search_fields = ("=organization__key", "=issuer")
+    ordering = ("-pk",)
+    fields = ("organization", "issuer", "client_id", "role_claim", "roles", "is_required", "created_at")
+
+
+@admin.register(SignInIdentity)
+class SignInIdentityAdmin(ReadOnlyAdmin):
+    list_display = ("user", "organization", "issuer", "subject", "created_at", "last_used_at")
+    list_select_related = ("user", "organization")
+    search_fields = ("=user__email", "=organization__key", "=subject")
+    ordering = ("-id",)
+    fields = ("user", "organization", "issuer", "subject", "created_at", "last_used_at")
+
+
 class DeviceAdmin(ReadOnlyAdmin):
     """What signs people in a second time. Secrets are not shown; deleting one is done by an owner in the console."""
 
@@ -180,3 +219,20 @@ for device in (TOTPDevice, StaticDevice):
     if admin.site.is_registered(device):
         admin.site.unregister(device)
     admin.site.register(device, DeviceAdmin)
+
+
+@admin.register(CustomerKey)
+class CustomerKeyAdmin(ReadOnlyAdmin):
+    list_display = ("holder", "purpose", "organization", "created_at", "destroyed_at")
+    list_select_related = ("organization",)
+    search_fields = ("=holder", "=organization__key")
+    ordering = ("-id",)
+    fields = ("organization", "holder", "purpose", "created_at", "destroyed_at")
+
+
+@admin.register(PrivacyPolicy)
+class PrivacyPolicyAdmin(ReadOnlyAdmin):
+    list_display = ("organization", "retention_years")
+    list_select_related = ("organization",)
+    search_fields = ("=organization__key",)
+    ordering = ("organization",)

@@ -1,7 +1,25 @@
 """What other rooms may use of accounts."""
 
+from accounts.admission import KeyOwner, needs_key, owners_of_keys, require_working, secret_hash_of, users_of_sessions
+from accounts.api.answers import present_audit_entry
+from accounts.contracts import Person
 from accounts.mail import register_mail_queue
-from accounts.models import ApiKey, AuditEntry, Invitation, Membership, Organization, PortalAccess, Role, User
+from accounts.models import (
+    ApiKey,
+    AuditEntry,
+    Invitation,
+    KeyPurpose,
+    Membership,
+    Organization,
+    PortalAccess,
+    PrivacyPolicy,
+    Role,
+    User,
+)
+from accounts.open_id import Begun as SignInBegun
+from accounts.open_id import SignInRefused
+from accounts.open_id import begin as begin_sign_in
+from accounts.open_id import finish as finish_sign_in
 from accounts.queries import (
     api_key_with,
     api_keys_of,
@@ -13,17 +31,21 @@ from accounts.queries import (
     get_organization,
     invitation_with,
     invitations_of,
+    keys_to_review,
     members_of,
     only_organization,
     organizations_of,
     portal_access_with_session,
     portal_access_with_token,
     portal_accesses_of,
+    role_in,
     two_factor_users,
 )
 from accounts.services.api_keys import create_api_key, revoke_api_key
-from accounts.services.audit import act_as, acting, record_audit, record_change
+from accounts.services.audit import SYSTEM, act_as, acting, record_audit, record_change, sender
 from accounts.services.invitations import accept_invitation, clean_email, invite_member, revoke_invitation
+from accounts.services.key_authority import KeyAboveOwn, ScopeAboveOwn, Standing, standing_of
+from accounts.services.key_makers import hand_over_api_key, review_api_key
 from accounts.services.members import (
     add_member,
     change_role,
@@ -35,7 +57,35 @@ from accounts.services.organizations import OrganizationExists, create_organizat
 from accounts.services.passwords import change_password, request_password_reset, reset_password, user_of_reset
 from accounts.services.portal_access import ASKED_FOR as PORTAL_LINK_LIFETIME
 from accounts.services.portal_access import create_portal_link, open_portal, revoke_portal_access
-from accounts.services.throttles import TooManyTries, forget_tries, take_try, take_use
+from accounts.services.privacy import (
+    MOST_YEARS,
+    blank_answers,
+    change_privacy_policy,
+    destroy_personal_keys,
+    end_access,
+    privacy_policy_of,
+)
+from accounts.services.sealing import ERASED, Sealer, destroy_keys, is_token, sealer, sealers, unseal, unseal_one
+from accounts.services.sessions import end_session, is_known_address, is_session, sessions_of
+from accounts.services.sign_in_providers import client_of as client_of_provider
+from accounts.services.sign_in_providers import (
+    provider_of,
+    provider_with_key,
+    remove_provider,
+    save_provider,
+    sign_in_by_claims,
+)
+from accounts.services.sign_ins import record_sign_in
+from accounts.services.throttles import (
+    Client,
+    TooManyTries,
+    forget_guess,
+    forget_tries,
+    take_guess,
+    take_request,
+    take_try,
+    take_use,
+)
 from accounts.services.two_factor import (
     begin_two_factor,
     confirm_two_factor,
@@ -49,15 +99,29 @@ from accounts.services.two_factor import (
 )
 
 __all__ = [
+    "ERASED",
+    "MOST_YEARS",
     "PORTAL_LINK_LIFETIME",
+    "SYSTEM",
     "ApiKey",
     "AuditEntry",
+    "Client",
     "Invitation",
+    "KeyAboveOwn",
+    "KeyOwner",
+    "KeyPurpose",
     "Membership",
     "Organization",
     "OrganizationExists",
+    "Person",
     "PortalAccess",
+    "PrivacyPolicy",
     "Role",
+    "ScopeAboveOwn",
+    "Sealer",
+    "SignInBegun",
+    "SignInRefused",
+    "Standing",
     "TooManyTries",
     "User",
     "accept_invitation",
@@ -68,50 +132,89 @@ __all__ = [
     "api_keys_of",
     "audit_choices",
     "audit_entries_of",
+    "begin_sign_in",
     "begin_two_factor",
+    "blank_answers",
     "change_password",
+    "change_privacy_policy",
     "change_role",
     "clean_email",
+    "client_of_provider",
     "confirm_two_factor",
     "create_api_key",
     "create_organization",
     "create_portal_link",
     "create_user",
+    "destroy_keys",
+    "destroy_personal_keys",
     "disable_two_factor",
+    "end_access",
+    "end_session",
     "end_sessions",
+    "finish_sign_in",
+    "forget_guess",
     "forget_tries",
     "get_api_key",
     "get_invitation",
     "get_member",
     "get_organization",
+    "hand_over_api_key",
     "has_two_factor",
     "invitation_with",
     "invitations_of",
     "invite_member",
+    "is_known_address",
+    "is_session",
+    "is_token",
+    "keys_to_review",
     "members_of",
+    "needs_key",
     "only_organization",
     "open_portal",
     "organizations_of",
+    "owners_of_keys",
     "portal_access_with_session",
     "portal_access_with_token",
     "portal_accesses_of",
+    "present_audit_entry",
+    "privacy_policy_of",
+    "provider_of",
+    "provider_with_key",
     "record_audit",
     "record_change",
     "record_person",
+    "record_sign_in",
     "recovery_codes_left",
     "register_mail_queue",
     "remove_member",
+    "remove_provider",
     "renew_recovery_codes",
     "request_password_reset",
     "require_may_give",
     "require_two_factor",
+    "require_working",
     "reset_password",
+    "review_api_key",
     "revoke_api_key",
     "revoke_invitation",
     "revoke_portal_access",
+    "role_in",
+    "save_provider",
+    "sealer",
+    "sealers",
+    "secret_hash_of",
+    "sender",
+    "sessions_of",
+    "sign_in_by_claims",
+    "standing_of",
+    "take_guess",
+    "take_request",
     "take_try",
     "take_use",
     "two_factor_users",
+    "unseal",
+    "unseal_one",
     "user_of_reset",
+    "users_of_sessions",
     "verify_code",
 ]

@@ -2,13 +2,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
+from ipaddress import ip_address
+from typing import Any
 
-from django.db.models import Q, QuerySet
+from django.db.models import OuterRef, Q, QuerySet, Subquery
 from django_otp.plugins.otp_totp.models import TOTPDevice
 
+from accounts.domain.bounds import present_role
 from accounts.models import ApiKey, AuditEntry, Invitation, Membership, Organization, PortalAccess, User
 from accounts.secrets import hash_secret
-from kernel.errors import NotFoundError
+from kernel.errors import InvalidError, NotFoundError
 from rest.lookup import find
 from rest.statements import run
 
@@ -81,10 +84,35 @@ def invitation_with(token: str, *, now: datetime) -> Invitation | None:
     return rows.filter(token_hash=hash_secret(token), accepted_at=None, revoked_at=None, expires_at__gt=now).first()
 
 
+def role_in(organization_id: int, user: User | int) -> str | None:
+    """Present role of a person in an organization; None for no access."""
+    rows = User.objects.filter(pk=user if isinstance(user, int) else user.pk)
+    found = rows.annotate(role=_membership_role(organization_id, OuterRef("pk"))).first()
+    if found is None:
+        return None
+    return present_role(is_active=found.is_active, is_superuser=found.is_superuser, role=found.role)
+
+
+def _membership_role(organization: Any, user: Any) -> Subquery:
+    return Subquery(Membership.objects.filter(organization_id=organization, user_id=user).values("role")[:1])
+
+
 def api_keys_of(organization_id: int, *, customer: str | None = None) -> QuerySet[ApiKey]:
-    """The organization's keys, revoked ones too; those bound to `customer` (a customer's key) where it is given."""
-    rows = ApiKey.objects.filter(organization_id=organization_id)
+    """The organization's keys, revoked ones too; those bound to `customer` (a customer's key) where it is given.
+
+    Each knows its maker and their present role.
+    """
+    rows = ApiKey.objects.filter(organization_id=organization_id).select_related("maker")
+    rows = rows.annotate(membership_role=_membership_role(organization_id, OuterRef("maker_id")))
     return (rows if customer is None else rows.filter(customer=customer)).order_by("id")
+
+
+def keys_to_review(organization_id: int, *, customer: str | None = None) -> QuerySet[ApiKey]:
+    """Keys that are not revoked and that a member should look at: marked so, or without a maker who has access."""
+    has_left = Q(has_maker=True) & (
+        Q(maker=None) | Q(maker__is_active=False) | Q(membership_role=None, maker__is_superuser=False)
+    )
+    return api_keys_of(organization_id, customer=customer).filter(Q(needs_review=True) | has_left, revoked_at=None)
 
 
 def get_api_key(*, organization_id: int, api_key: str, customer: str | None = None) -> ApiKey:
@@ -93,22 +121,26 @@ def get_api_key(*, organization_id: int, api_key: str, customer: str | None = No
 
 _KEY = """
 SELECT k.id, k.organization_id, k.name, k.hint, k.scopes, k.created_at, k.expires_at, k.last_used_at, k.customer,
+    k.has_maker, k.bounds, k.maker_id, u.is_active, u.is_superuser, m.role,
     o.public_id, o.key, o.name, o.created_at
 FROM accounts_apikey k JOIN accounts_organization o ON o.id = k.organization_id
+LEFT JOIN accounts_user u ON u.id = k.maker_id
+LEFT JOIN accounts_membership m ON m.user_id = k.maker_id AND m.organization_id = k.organization_id
 WHERE k.secret_hash = %s AND k.revoked_at IS NULL
 """
 
 
 def api_key_with(secret: str) -> ApiKey | None:
-    """The key with this secret that is not revoked, with its organization; one query, as every request makes it.
+    """The key with this secret that is not revoked, with its organization and its maker's present role.
 
-    Whether it has expired is for the caller to see, who knows the time.
+    One query, as every request makes it. The caller knows the time, and sees if the key has expired or ended.
     """
     secret_hash = hash_secret(secret)
     row = run(_KEY, [secret_hash]).fetchone()
     if row is None:
         return None
-    key_id, organization_id, name, hint, scopes, created_at, expires_at, last_used_at, customer, *organization = row
+    key_id, organization_id, name, hint, scopes, created_at, expires_at, last_used_at, customer = row[:9]
+    has_maker, bounds, maker_id, is_active, is_superuser, role, *organization = row[9:]
     key = ApiKey(
         id=key_id,
         organization_id=organization_id,
@@ -120,7 +152,12 @@ def api_key_with(secret: str) -> ApiKey | None:
         expires_at=expires_at,
         last_used_at=last_used_at,
         customer=customer,
+        has_maker=has_maker,
+        bounds=bounds,
+        maker_id=maker_id,
     )
+    key.membership_role = role
+    key.maker = None if maker_id is None else User(id=maker_id, is_active=is_active, is_superuser=is_superuser)
     key.organization = Organization(organization_id, *organization)
     key._state.adding = key.organization._state.adding = False
     return key
@@ -132,10 +169,15 @@ def audit_entries_of(
     actor: str | None = None,
     action: str | None = None,
     target: str | None = None,
+    api_key: str | None = None,
+    address: str | None = None,
     start: datetime | None = None,
     end: datetime | None = None,
 ) -> QuerySet[AuditEntry]:
-    """Entries that meet all that is given: an action `invoice` has `invoice.pay` among it. The caller orders by id."""
+    """Entries that meet all that is given: an action `invoice` has `invoice.pay` among it. The caller orders by id.
+
+    Raises `InvalidError` for an `address` that is none.
+    """
     rows = AuditEntry.objects.filter(organization_id=organization_id)
     if actor:
         rows = rows.filter(actor=actor)
@@ -143,11 +185,22 @@ def audit_entries_of(
         rows = rows.filter(Q(action=action) | Q(action__startswith=f"{action}."))
     if target:
         rows = rows.filter(target=target)
+    if api_key:
+        rows = rows.filter(api_key=api_key)
+    if address:
+        rows = rows.filter(address=_address(address))
     if start:
         rows = rows.filter(at__gte=start)
     if end:
         rows = rows.filter(at__lt=end)
     return rows
+
+
+def _address(text: str) -> str:
+    try:
+        return str(ip_address(text.strip()))
+    except ValueError:
+        raise InvalidError("address must be an IPv4 or IPv6 address", code="filter_invalid") from None
 
 
 def audit_choices(organization_id: int) -> tuple[list[str], list[str]]:

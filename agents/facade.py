@@ -3,7 +3,7 @@
 from agents.domain.activity import DEFINITIONS_VERSION, STANDARD_METERS, compute_cost
 from agents.domain.charges import Charge
 from agents.domain.costs import Costs, RateTable
-from agents.domain.readings import DECISION, INFERENCE_CALL, OUTCOMES, TASK, TOOL_CALL, TURN
+from agents.domain.readings import DECISION, INFERENCE_CALL, TASK, TOOL_CALL, TURN
 from agents.models import Agent, AgentVersion
 from agents.queries.charges import charges_of, transactions_of
 from agents.queries.costs import CostQuestion, CostRow, costs
@@ -15,6 +15,7 @@ from agents.queries.traces import TaskTrace, task_trace
 from agents.queries.work import WorkQuestion, WorkRow, work
 from agents.recording import InProcessTransport, call_cost, costs_of, meter_for
 from agents.services.agents import register_agent
+from agents.services.forgetting import forget_tasks, has_open_tasks
 from agents.services.outcomes import dispute_outcome, set_outcome
 from agents.services.projection import advance_task_summaries
 from agents.services.set_up import set_up_organization
@@ -23,7 +24,6 @@ __all__ = [
     "DECISION",
     "DEFINITIONS_VERSION",
     "INFERENCE_CALL",
-    "OUTCOMES",
     "STANDARD_METERS",
     "TASK",
     "TOOL_CALL",
@@ -52,6 +52,8 @@ __all__ = [
     "costs_of",
     "dispute_outcome",
     "ended_tasks",
+    "forget_tasks",
+    "has_open_tasks",
     "list_tasks",
     "meter_for",
     "outstanding_tasks",

@@ -38,7 +38,15 @@ class InProcessTransport:
         self._organization_id = organization_id
 
     def __call__(self, events: list[Event]) -> None:
-        result = ingest(organization_id=self._organization_id, events=events, received_at=system_clock())
+        result = ingest(
+            organization_id=self._organization_id,
+            events=events,
+            received_at=system_clock(),
+            backfill=True,
+            sent_once=True,
+        )
+        for one in result.quarantined or []:
+            logger.error("event %s is in quarantine: %s (%s)", one.id, one.detail, one.code)
         for refusal in result.rejected:
             logger.error("event %s was refused: %s (%s)", refusal.id, refusal.detail, refusal.code)
 

@@ -17,8 +17,8 @@ def main(now: str) -> None:
     django.setup()
     from django.db import connections  # noqa: PLC0415
 
+    from billing.invoicing.runs import work_billing_run  # noqa: PLC0415
     from billing.models import BillingRun  # noqa: PLC0415
-    from billing.services.runs import work_billing_run  # noqa: PLC0415
 
     print("ready", flush=True)
     run = BillingRun.objects.get(pk=sys.stdin.readline().strip())

@@ -117,7 +117,8 @@ def web_server(services: Services) -> Iterator[tuple[int, int]]:
     log = services.directory / "web.log"
     running = process.start(web.command, log=log, environment=environment, cwd=ROOT)
     try:
-        assert process.wait_until(lambda: answers(port), seconds=30, interval=0.1), process.tail(log)
+        process.wait_until(lambda: running.poll() is not None or answers(port), seconds=600, interval=0.1)
+        assert running.poll() is None, process.tail(log)
         yield port, running.pid
     finally:
         process.stop(running)

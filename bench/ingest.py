@@ -117,6 +117,7 @@ def _rows(organization_id: int, body: bytes) -> Rows:
             row.time,
             START,
             row.data,
+            "system",
         )
         for row in rows
     ]
@@ -157,7 +158,8 @@ def _copy(rows: Rows) -> None:
             for row in rows.identities:
                 copy.write_row(row)
         with cursor.copy(f"COPY bench_copy ({COLUMNS}) FROM STDIN (FORMAT BINARY)") as copy:
-            copy.set_types(["uuid", "int8", "text", "text", "text", "text", "timestamptz", "timestamptz", "jsonb"])
+            types = ["uuid", "int8", "text", "text", "text", "text", "timestamptz", "timestamptz", "jsonb", "text"]
+            copy.set_types(types)
             for row in rows.events:
                 copy.write_row(row)
 

@@ -7,6 +7,10 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import include, path
 from django.views.decorators.csrf import csrf_exempt
 
+from config.urls import handler404, handler500
+
+__all__ = ["handler404", "handler500", "insert", "urlpatterns"]
+
 #: `bench_copy` has the log's columns, partitions and indexes.
 _INSERT = """
 INSERT INTO bench_copy (identity, organization_id, source, event_id, type, subject, time, received_at, data)

@@ -1,7 +1,33 @@
 """What forms and previews of other rooms may use of billing, beside its facade."""
 
-from billing.api.serializers import CustomerInput, PlanInput, PlanVersionInput
-from billing.domain.curve import CurveInvalid, Point
+from billing.catalog.api import PlanInput, PlanVersionInput
+from billing.catalog.curves import counted_meters, price_curve
+from billing.catalog.migrating import Move, archive_plan, movable, preview_moves, restore_plan, start_plan_migration
+from billing.catalog.models import SETTLEMENT_HOURS
+from billing.catalog.queries import counts_on_versions, get_pricing_unit, on_plan, pricing_units_of, require_plan
+from billing.catalog.services import PlanInvalid, read_prices
+from billing.credits.charges import create_charge, delete_charge, invoice_charge
+from billing.credits.coupons import (
+    coupons_of,
+    create_coupon,
+    get_coupon,
+    get_redemption,
+    redeem_coupon,
+    redemptions_of,
+    remove_coupon,
+)
+from billing.credits.grants import grant_credit, void_grant
+from billing.credits.queries import charges_of, get_charge, get_grant, grants_of, holdings, movements_of, with_balances
+from billing.customers.api import CustomerInput
+from billing.invoicing.bills import billing_period_at, period_end
+from billing.invoicing.previews import (
+    ChangePreview,
+    DraftReview,
+    preview_change,
+    preview_credit_note,
+    review_draft,
+    undone,
+)
 from billing.models import (
     Coupon,
     CouponRedemption,
@@ -12,31 +38,9 @@ from billing.models import (
     PricingUnit,
     SubscriptionAddOn,
 )
-from billing.models.catalogue import SETTLEMENT_HOURS
-from billing.queries.bills import billing_period_at, period_end
-from billing.queries.catalogue import get_pricing_unit, pricing_units_of
-from billing.queries.charges import charges_of, get_charge
-from billing.queries.coupons import coupons_of, get_coupon, get_redemption, redemptions_of
-from billing.queries.credits import get_grant, grants_of, holdings, movements_of, with_balances
-from billing.queries.curves import counted_meters, price_curve
-from billing.queries.moves import Move, movable, preview_moves
-from billing.queries.on_versions import counts_on_versions, on_plan
-from billing.queries.payments import get_credit_note
-from billing.services.catalogue import PlanInvalid, read_prices
-from billing.services.charges import create_charge, delete_charge, invoice_charge
-from billing.services.coupons import create_coupon, redeem_coupon, remove_coupon
-from billing.services.credits import grant_credit, void_grant
-from billing.services.customers import require_plan
-from billing.services.plan_moves import archive_plan, restore_plan, start_plan_migration
-from billing.services.previews import (
-    ChangePreview,
-    DraftReview,
-    preview_change,
-    preview_credit_note,
-    review_draft,
-    undone,
-)
-from billing.services.versions import migrate_plan, version_numbered
+from billing.payments.queries import get_credit_note
+from billing.rating.curve import CurveInvalid, Point
+from billing.subscriptions.versions import migrate_plan, version_numbered
 
 __all__ = [
     "SETTLEMENT_HOURS",

@@ -5,18 +5,18 @@ import logging
 from celery import shared_task
 
 from accounts.facade import Organization
+from billing.catalog.migrating import migrations_to_resume, work_plan_migration
+from billing.credits.expiry import expire_credits
 from billing.invariants import check_all
+from billing.invoicing.drafts import finalize_due_drafts
+from billing.invoicing.due import issue_due, organizations_to_invoice
+from billing.invoicing.late_usage import find_late_usage, invoice_left_late_usage
+from billing.invoicing.models import InvoiceStatus
+from billing.invoicing.open_revenue import refresh_open_revenue
+from billing.invoicing.runs import batches_waiting, plan_billing_run, runs_to_resume, work_billing_run
+from billing.invoicing.thresholds import invoice_thresholds
+from billing.ledger.recognition import recognize_revenue
 from billing.models import BillingRun, Invoice, PlanMigration, PlanVersion
-from billing.models.invoices import InvoiceStatus
-from billing.services.credit_expiry import expire_credits
-from billing.services.drafts import finalize_due_drafts
-from billing.services.due import issue_due, organizations_to_invoice
-from billing.services.late_usage import find_late_usage, invoice_left_late_usage
-from billing.services.open_revenue import refresh_open_revenue
-from billing.services.plan_moves import migrations_to_resume, work_plan_migration
-from billing.services.recognition import recognize_revenue
-from billing.services.runs import batches_waiting, plan_billing_run, runs_to_resume, work_billing_run
-from billing.services.thresholds import invoice_thresholds
 from kernel.clock import system_clock
 
 logger = logging.getLogger("billing")

@@ -8,6 +8,7 @@ from budgets.queries.lag import EvaluationBacklog, evaluation_backlog
 from budgets.services.budgets import create_budget, remove_budget, update_budget
 from budgets.services.checking import check_entitlement, check_work
 from budgets.services.evaluation import evaluate_budgets
+from budgets.services.forgetting import budgeted_dimensions, forget_budgets, has_budgets, has_open_reservations
 from budgets.services.reservations import commit_reservation, expire_reservations, release_reservation
 
 __all__ = [
@@ -23,6 +24,7 @@ __all__ = [
     "Scope",
     "Verdict",
     "budget_state",
+    "budgeted_dimensions",
     "budgets_of",
     "check_entitlement",
     "check_work",
@@ -32,7 +34,10 @@ __all__ = [
     "evaluate_budgets",
     "evaluation_backlog",
     "expire_reservations",
+    "forget_budgets",
     "get_budget",
+    "has_budgets",
+    "has_open_reservations",
     "register_cost_reader",
     "release_reservation",
     "remove_budget",

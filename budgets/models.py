@@ -8,6 +8,7 @@ from django.db import models
 from django.db.models import F, Q
 
 from kernel.ids import new_id
+from rest.columns import ExactDecimalField
 
 
 def _budget_id() -> str:
@@ -20,16 +21,6 @@ def _feature_id() -> str:
 
 def _reservation_id() -> str:
     return new_id("rsv")
-
-
-class NumericField(models.DecimalField):  # type: ignore[type-arg]
-    """An amount or quantity of any scale: what is counted is stored, digit by digit."""
-
-    def __init__(self, **kwargs: object) -> None:
-        super().__init__(**{"max_digits": 1000, "decimal_places": 200} | kwargs)
-
-    def db_type(self, connection: object) -> str:
-        return "numeric"
 
 
 class Scope(models.TextChoices):
@@ -73,7 +64,7 @@ class Budget(models.Model):
     measure = models.CharField(max_length=5, choices=Measure.choices)
     meter = models.ForeignKey("metering.Meter", on_delete=models.PROTECT, null=True)
     filter = models.JSONField(default=dict)
-    amount = NumericField()
+    amount = ExactDecimalField()
     currency = models.CharField(max_length=3, blank=True)
     period = models.CharField(max_length=14, choices=PeriodKind.choices)
     timezone = models.CharField(max_length=64, default="UTC")
@@ -131,7 +122,7 @@ class Entitlement(models.Model):
 
     plan_version = models.ForeignKey("billing.PlanVersion", on_delete=models.CASCADE)
     feature = models.ForeignKey(Feature, on_delete=models.PROTECT)
-    limit = NumericField(null=True)
+    limit = ExactDecimalField(null=True)
     is_hard = models.BooleanField(default=True)
     period = models.CharField(max_length=14, choices=PeriodKind.choices, default=PeriodKind.BILLING_PERIOD)
 
@@ -163,9 +154,9 @@ class RunningTotal(models.Model):
     period_start = models.DateTimeField(null=True)
     period_end = models.DateTimeField(null=True)
     period_found_at = models.DateTimeField(null=True)
-    used = NumericField(default=Decimal(0))
-    held = NumericField(default=Decimal(0))
-    stop_at = NumericField(null=True)
+    used = ExactDecimalField(default=Decimal(0))
+    held = ExactDecimalField(default=Decimal(0))
+    stop_at = ExactDecimalField(null=True)
     revision = models.BigIntegerField(default=0)
     is_due = models.BooleanField(default=True)
     evaluated_at = models.DateTimeField(null=True)
@@ -196,9 +187,9 @@ class Crossing(models.Model):
     budget = models.ForeignKey(Budget, on_delete=models.CASCADE, related_name="crossings")
     period_start = models.DateTimeField()
     period_end = models.DateTimeField()
-    percent = NumericField()
-    amount = NumericField()
-    used = NumericField()
+    percent = ExactDecimalField()
+    amount = ExactDecimalField()
+    used = ExactDecimalField()
     actions = models.JSONField(default=list)
     crossed_at = models.DateTimeField()
 
@@ -232,7 +223,7 @@ class Reservation(models.Model):
     agent = models.CharField(max_length=255, blank=True)
     feature = models.CharField(max_length=128, blank=True)
     meter = models.CharField(max_length=128, blank=True)
-    quantity = NumericField(null=True)
+    quantity = ExactDecimalField(null=True)
     state = models.CharField(max_length=9, choices=ReservationState.choices, default=ReservationState.HELD)
     events = models.JSONField(default=list, db_default=[])
     created_at = models.DateTimeField()
@@ -260,7 +251,7 @@ class Hold(models.Model):
 
     reservation = models.ForeignKey(Reservation, on_delete=models.CASCADE, related_name="holds", db_constraint=False)
     total = models.ForeignKey(RunningTotal, on_delete=models.CASCADE, related_name="holds", db_constraint=False)
-    amount = NumericField()
+    amount = ExactDecimalField()
     is_settled = models.BooleanField(default=False, db_default=False)
     log_end = models.BigIntegerField(null=True)
 

@@ -40,6 +40,7 @@ from collection.services.customers import change_customer, payment_setup_page
 from collection.services.customers import payment_page as hosted_page
 from collection.services.dunning import reinstate_customer
 from collection.services.events import HANDLED_TYPES
+from collection.services.forgetting import forget_paying_customer
 from collection.services.links import invoice_of_link, payment_link
 from collection.tasks import ask_to_reconcile
 
@@ -73,6 +74,7 @@ __all__ = [
     "customer_known_to_stripe",
     "differences_of",
     "disconnect_stripe",
+    "forget_paying_customer",
     "get_bank_transfer",
     "get_call",
     "hosted_page",

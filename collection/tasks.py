@@ -7,6 +7,7 @@ from datetime import timedelta
 
 from celery import shared_task
 
+from accounts.facade import record_audit
 from collection.models import StripeAccount, StripeMeter
 from collection.providers.contract import TryAgain
 from collection.queries.accounts import collecting_organizations, stripe_account_of
@@ -70,8 +71,10 @@ def push_hours() -> int:
 
 
 def ask_to_reconcile(*, organization_id: int) -> None:
+    # X
     """Have an organization's books compared in the background. Raises `StripeAccountMissing`."""
     stripe_account_of(organization_id)
+    record_audit(organization_id=organization_id, action="reconciliation.start", target="")
     reconcile_one.delay(organization_id=organization_id)
 
 

@@ -11,6 +11,7 @@ from django.views import defaults
 from rest_framework import exceptions
 
 from kernel.errors import FieldError, TaximeterError
+from rest.isolation import ConflictingChanges, is_conflict
 from rest.problems import problem, problem_of
 from rest.renderers import encode_json
 
@@ -23,7 +24,7 @@ def handle(error: Exception, context: dict[str, Any]) -> HttpResponse | None:
     response = HttpResponse(encode_json(body), status=body["status"], content_type="application/problem+json")
     if body["status"] == 401:
         response["WWW-Authenticate"] = 'Bearer realm="taximeter"'
-    if body["status"] in {429, 503}:
+    if body["status"] in {429, 503} or body["code"] == ConflictingChanges.code:
         response["Retry-After"] = str(int(getattr(error, "wait", None) or 1))
     return response
 
@@ -55,6 +56,8 @@ def _problem(error: Exception) -> dict[str, Any] | None:
         fields = list(_field_errors(error.get_full_details(), ""))
         detail = "; ".join(f"{f.pointer or 'body'}: {f.detail}" for f in fields[:3])
         return problem(422, "The request makes no sense", code="invalid", detail=detail, fields=fields)
+    if isinstance(error, OperationalError) and is_conflict(error):
+        return problem_of(ConflictingChanges())
     if isinstance(error, OperationalError | InterfaceError):
         detail = "The database is not answering; nothing is known to be lost. Send the same again"
         return problem(503, "Not available for the moment", code="database_unavailable", detail=detail)

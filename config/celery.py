@@ -7,10 +7,18 @@ from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 from celery import Celery
+from celery.signals import worker_init
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
 app = Celery("taximeter")
+
+
+@worker_init.connect
+def _close_files(**_: Any) -> None:
+    os.umask(0o077)  # exports, archives and mail are for this user alone
+
+
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
 

@@ -14,6 +14,8 @@ from config import environment as env
 from config.administration_look import LOOK
 from config.engine import engine_options
 from config.notifying import mail_options, webhook_networks, webhook_retries
+from config.reaching import public_url, trusted_proxies
+from kernel.files import private_directory
 from notifications.domain.retries import WEBHOOK_SECONDS
 
 BASE_DIR = env.ROOT
@@ -21,6 +23,8 @@ DEVELOPMENT = env.in_development()
 DEBUG = env.boolean("TAXIMETER_DEBUG", default=False)
 
 SECRET_KEY = env.text("SECRET_KEY")
+#: Earlier ones: what they signed or encrypted is still read. `manage.py rotate_secrets` leaves nothing that needs them.
+SECRET_KEY_FALLBACKS = env.listing("SECRET_KEY_FALLBACKS")
 ALLOWED_HOSTS = env.listing("ALLOWED_HOSTS", "localhost,127.0.0.1,[::1],testserver" if DEVELOPMENT else "")
 CSRF_TRUSTED_ORIGINS = env.listing("CSRF_TRUSTED_ORIGINS")
 
@@ -78,14 +82,18 @@ INSTALLED_APPS = [
     "agents",
     "inference",
     "exports",
+    "privacy",
     "console",
 ]
 
 UNFOLD = LOOK
 
 MIDDLEWARE = [
+    "rest.addresses.TrustedProxies",
+    "config.headers.SecurityHeaders",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
+    "accounts.middleware.SessionUse",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -94,12 +102,10 @@ MIDDLEWARE = [
     "accounts.middleware.Actor",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
-    "console.middleware.ContentSecurityPolicy",
     "console.middleware.ReaderLanguage",
 ]
 
 ROOT_URLCONF = "config.urls"
-WSGI_APPLICATION = "config.wsgi.application"
 APPEND_SLASH = False
 
 TEMPLATES = [
@@ -111,6 +117,7 @@ TEMPLATES = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
+                "rest.links.public_url",
             ]
         },
     }
@@ -125,8 +132,19 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 AUTH_USER_MODEL = "accounts.User"
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
-    for name in ("UserAttributeSimilarityValidator", "MinimumLengthValidator", "CommonPasswordValidator")
+    for name in ("UserAttributeSimilarityValidator", "CommonPasswordValidator", "NumericPasswordValidator")
+] + [
+    # Length counts most, and no mixture of characters is asked for (NIST SP 800-63B, 3.1.1.2).
+    {"NAME": "accounts.password_rules.LengthValidator", "OPTIONS": {"shortest": 12, "longest": 512}},
+    {"NAME": "accounts.password_rules.AddressValidator"},
+    {"NAME": "accounts.password_rules.RepetitionValidator"},
 ]
+#: Sessions of the console end after so long without use, and so long after sign-in at the latest.
+SESSION_ENGINE = "accounts.sessions"
+SESSION_IDLE_SECONDS = env.integer("TAXIMETER_SESSION_IDLE_SECONDS", 12 * 3600, low=60, high=31536000)
+SESSION_COOKIE_AGE = env.integer("TAXIMETER_SESSION_SECONDS", 14 * 24 * 3600, low=300, high=31536000)
+SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
 #: How long a link that sets a new password works.
 PASSWORD_RESET_TIMEOUT = 3600
 OTP_TOTP_ISSUER = "Taximeter"
@@ -145,23 +163,29 @@ STATICFILES_DIRS = [BASE_DIR / "static"]
 # Development serves assets straight from their sources, so that `make run` needs no collectstatic.
 WHITENOISE_USE_FINDERS = DEVELOPMENT
 if DEVELOPMENT:
-    STATIC_ROOT.mkdir(parents=True, exist_ok=True)  # whitenoise warns in every process where it is missing
+    private_directory(STATIC_ROOT)  # whitenoise warns in every process where it is missing
 
-#: How many proxies stand before the web server, each of which adds to X-Forwarded-For whom it speaks for.
+#: How many proxies stand before the web server, where they are counted rather than known by their addresses; and the
+#: networks of those whose X-Forwarded-For and X-Forwarded-Proto are believed.
 PROXIES = env.integer("TAXIMETER_PROXIES", 0, low=0, high=10)
+TRUSTED_PROXIES, NO_PROXIES = trusted_proxies()
+
+#: How many requests a minute each API key may send; 0: as many as there is room for.
+REQUESTS_PER_MINUTE = env.integer("TAXIMETER_REQUESTS_PER_MINUTE", 0, low=0, high=10_000_000)
 
 DATA_UPLOAD_MAX_MEMORY_SIZE = 64 * 1024 * 1024  # the doors set their own, tighter limits
 
+#: `rest.addresses.TrustedProxies` removes it where no trusted proxy wrote it.
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 if not DEVELOPMENT:
-    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
     SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = True
-    SECURE_HSTS_SECONDS = env.integer("SECURE_HSTS_SECONDS", 3600, low=0, high=63072000)
+    SECURE_HSTS_SECONDS = env.integer("SECURE_HSTS_SECONDS", 31536000, low=0, high=63072000)
     SECURE_SSL_REDIRECT = env.boolean("SECURE_SSL_REDIRECT", default=True)
     SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]
 
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["accounts.api.authentication.ApiKeyAuthentication"],
-    "DEFAULT_PERMISSION_CLASSES": ["rest.permissions.HasScope"],
+    "DEFAULT_PERMISSION_CLASSES": ["rest.permissions.HasPermission", "rest.strictness.KnowsItsInput"],
     "DEFAULT_RENDERER_CLASSES": ["rest.renderers.JsonRenderer"],
     "DEFAULT_PARSER_CLASSES": ["rest.parsers.JsonParser"],
     "DEFAULT_SCHEMA_CLASS": "rest.schema.Schema",
@@ -173,6 +197,7 @@ SPECTACULAR_SETTINGS = {
     "DESCRIPTION": "Metering and billing for AI agents.",
     "VERSION": "1.0.0",
     "SERVE_INCLUDE_SCHEMA": False,
+    "POSTPROCESSING_HOOKS": ["drf_spectacular.hooks.postprocess_schema_enums", "rest.schema.let_shapes_overlap"],
     "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
     "SERVE_AUTHENTICATION": [],
     "SWAGGER_UI_DIST": "SIDECAR",
@@ -201,6 +226,8 @@ CELERY_BEAT_SCHEDULE = {
     },
     "work agents' tasks": {"task": "agents.work_tasks", "schedule": 2.0, "options": {"expires": 2.0}},
     "recognize revenue": {"task": "billing.recognize_revenue", "schedule": crontab(hour=2, minute=40)},
+    "prune throttles": {"task": "accounts.prune_throttles", "schedule": crontab(hour=1, minute=35)},
+    "resume void runs": {"task": "metering.resume_void_runs", "schedule": 5.0, "options": {"expires": 5.0}},
     "keep the log": {"task": "metering.keep_log", "schedule": crontab(hour=1, minute=20)},
     "check invariants": {"task": "billing.check_invariants", "schedule": crontab(hour=3, minute=20)},
     "finalize drafts": {"task": "billing.finalize_drafts", "schedule": 60.0, "options": {"expires": 60.0}},
@@ -217,10 +244,12 @@ CELERY_BEAT_SCHEDULE = {
     "reconcile with providers": {"task": "collection.reconcile", "schedule": crontab(hour=4, minute=10)},
     "send webhooks": {"task": "notifications.send_webhooks", "schedule": 1.0, "options": {"expires": 1.0}},
     "send mail": {"task": "notifications.send_mail", "schedule": 2.0, "options": {"expires": 2.0}},
+    "prune sessions": {"task": "accounts.delete_expired_sessions", "schedule": crontab(hour=1, minute=40)},
     "prune notifications": {"task": "notifications.prune", "schedule": crontab(hour=1, minute=50)},
     "record kept calls": {"task": "inference.record_kept_calls", "schedule": 5.0, "options": {"expires": 5.0}},
     "evaluate budgets": {"task": "budgets.evaluate", "schedule": 1.0, "options": {"expires": 2.0}},
     "forget reservations": {"task": "budgets.forget_reservations", "schedule": crontab(hour=2, minute=10)},
+    "keep privacy": {"task": "privacy.look", "schedule": 60.0, "options": {"expires": 60.0}},
     "look for exports": {"task": "exports.look", "schedule": 5.0, "options": {"expires": 5.0}},
     "leave a heartbeat": {"task": "console.leave_heartbeat", "schedule": 5.0, "options": {"expires": 5.0}},
     "resume billing runs": {"task": "billing.resume_billing_runs", "schedule": 5.0, "options": {"expires": 5.0}},
@@ -251,6 +280,7 @@ AGENT_TASKS_AT_ONCE = env.integer("TAXIMETER_AGENT_TASKS_AT_ONCE", 1, low=0, hig
 STRIPE_API_BASE = env.text("TAXIMETER_STRIPE_API_BASE")
 STRIPE_TIMEOUT_SECONDS = env.integer("TAXIMETER_STRIPE_TIMEOUT_SECONDS", 40, low=1, high=300)
 PROVIDER_SECRETS_KEY = env.text("TAXIMETER_PROVIDER_SECRETS_KEY")
+PROVIDER_SECRETS_KEY_FALLBACKS = env.listing("TAXIMETER_PROVIDER_SECRETS_KEY_FALLBACKS")
 
 #: Where exports lie for download, the same directory for web servers and workers; and where scheduled ones are
 #: delivered: another directory or s3://bucket/prefix?region=…, nowhere if empty.
@@ -259,7 +289,7 @@ EXPORT_TARGET = env.text("TAXIMETER_EXPORT_TARGET")
 
 #: Where people reach this server: links in mail lead there.
 _HERE = f"http://127.0.0.1:{env.text('TAXIMETER_PORT', '8000')}" if DEVELOPMENT else f"https://{ALLOWED_HOSTS[0]}"
-PUBLIC_URL = env.text("TAXIMETER_PUBLIC_URL", _HERE).rstrip("/")
+PUBLIC_URL = public_url(_HERE)
 
 #: How mail leaves, and the address it comes from.
 globals().update(mail_options())
@@ -274,6 +304,9 @@ WEBHOOK_SENDERS = env.integer("TAXIMETER_WEBHOOK_SENDERS", 1, low=1, high=100)
 
 #: Where months that have left the event log are kept, and how many whole months stay in it; 0: all of them.
 ARCHIVE_DIR = env.text("TAXIMETER_ARCHIVE_DIR", str(env.VAR / "archive"))
+# Events whose time lies further back or ahead are quarantined.
+EVENT_LOOK_BACK_DAYS = env.integer("TAXIMETER_EVENT_LOOK_BACK_DAYS", 365, low=1, high=1_000_000)
+EVENT_LOOK_AHEAD_SECONDS = env.integer("TAXIMETER_EVENT_LOOK_AHEAD_SECONDS", 3600, low=0, high=100_000_000_000)
 KEEP_MONTHS = env.integer("TAXIMETER_KEEP_MONTHS", 0, low=0, high=1200)
 
 LOGGING = {

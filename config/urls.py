@@ -1,6 +1,6 @@
 from django.contrib import admin
 from django.urls import include, path
-from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
+from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
 from config import health
 
@@ -14,6 +14,7 @@ urlpatterns = [
     path("api/v1/", include("accounts.urls")),
     path("api/v1/", include("metering.urls")),
     path("api/v1/", include("budgets.urls")),
+    path("api/v1/", include("privacy.urls")),
     path("api/v1/", include("billing.urls")),
     path("api/v1/", include("notifications.urls")),
     path("api/v1/", include("collection.urls")),
@@ -21,7 +22,7 @@ urlpatterns = [
     path("api/v1/", include("agents.urls")),
     path("api/v1/", include("inference.api.urls")),
     path("api/v1/schema/", SpectacularAPIView.as_view(), name="schema"),
-    path("api/docs/", SpectacularSwaggerView.as_view(url_name="schema"), name="docs"),
+    path("api/docs/", SpectacularSwaggerSplitView.as_view(url_name="schema"), name="docs"),
     path("v1/", include("metering.otlp.urls")),
     path("v1/", include("inference.urls")),
     path("portal/", include("console.portal.urls")),

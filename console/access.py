@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import wraps
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from django.contrib.auth.views import redirect_to_login
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import ImproperlyConfigured, PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render, resolve_url
 from django.utils import timezone
@@ -19,42 +19,14 @@ from django.views.decorators.http import require_http_methods
 from accounts.facade import Organization, Role, act_as
 from console.confirming import asked_first
 from kernel.errors import ConflictError, ForbiddenError, InvalidError, MalformedError, NotFoundError
+from rest.access import Permission, permissions_of_role
 from rest.serializers import zone_named
-
-#: What each role may do; the one place that says so. Every view names in `page` the roles it is for.
-MAY: Mapping[str, frozenset[str]] = {
-    # Look at all of it: customers, usage, costs, invoices, plans, tasks, events.
-    "see": frozenset(Role.values),
-    # Pay, refund, void, finalize, close months, change plans, credit and coupons, judge outcomes of tasks.
-    "move_money": frozenset({Role.OWNER, Role.ADMIN, Role.FINANCE}),
-    # Give the keys of payment providers, by which money is taken.
-    "connect_providers": frozenset({Role.OWNER, Role.ADMIN}),
-    # Start exports and make the schedules that do.
-    "export": frozenset({Role.OWNER, Role.ADMIN, Role.FINANCE}),
-    # API keys, meters, webhooks.
-    "build": frozenset({Role.OWNER, Role.ADMIN, Role.DEVELOPER}),
-    # Set what alerts, and what stops agents.
-    "set_budgets": frozenset({Role.OWNER, Role.ADMIN, Role.FINANCE, Role.DEVELOPER}),
-    # Take models of the engine out of use, where the organization runs this installation.
-    "recall_models": frozenset({Role.OWNER, Role.ADMIN}),
-    # Let customers into their portal, and end that.
-    "let_customers_in": frozenset({Role.OWNER, Role.ADMIN, Role.FINANCE, Role.DEVELOPER}),
-    # Who did what.
-    "see_audit": frozenset({Role.OWNER, Role.ADMIN, Role.FINANCE}),
-    # Invite, change and remove members, of roles up to their own.
-    "manage_members": frozenset({Role.OWNER, Role.ADMIN}),
-    # What members need to sign in, and their second factor where they lost it.
-    "manage_sign_in": frozenset({Role.OWNER}),
-}
-EVERYONE = MAY["see"]
-MONEY_ROLES = MAY["move_money"]
-BUILD_ROLES = MAY["build"]
-BUDGET_ROLES = MAY["set_budgets"]
-EXPORT_ROLES = MAY["export"]
-MODEL_ROLES = MAY["recall_models"]
 
 _ORGANIZATION = "console.organization"
 _TIMEZONE = "console.timezone"
+#: The organization, and the issuer, whose provider signed the person in. Such a session sees no other organization:
+#: each organization chooses its provider, which may name anyone.
+PROVIDER = "console.provider"
 
 View = Callable[..., HttpResponseBase]
 
@@ -68,13 +40,13 @@ class Access:
     organizations: tuple[Organization, ...]
 
     @property
-    def may(self) -> frozenset[str]:
-        """What of `MAY` this person may do here."""
-        return frozenset(name for name, roles in MAY.items() if self.role in roles)
+    def may(self) -> frozenset[Permission]:
+        """Permissions of this person here."""
+        return permissions_of_role(self.role)
 
     @property
     def may_move_money(self) -> bool:
-        return self.role in MONEY_ROLES
+        return Permission.MOVE_MONEY in self.may
 
 
 def access_of(request: HttpRequest) -> Access | None:
@@ -86,13 +58,29 @@ def access_of(request: HttpRequest) -> Access | None:
     if user.is_superuser:
         roles = {one: str(Role.OWNER) for one in Organization.objects.order_by("name", "id")}
     else:
-        memberships = user.memberships.select_related("organization").order_by("organization__name", "organization_id")
+        memberships = _memberships(request)
         roles = {one.organization: one.role for one in memberships}
     if not roles:
         return None
     chosen = request.session.get(_ORGANIZATION)
     organization = next((one for one in roles if one.public_id == chosen), next(iter(roles)))
     return Access(organization, roles[organization], tuple(roles))
+
+
+def _memberships(request: HttpRequest) -> Any:
+    user: Any = request.user
+    found = user.memberships.select_related("organization__sign_in_provider")
+    if by := request.session.get(PROVIDER):
+        found = found.filter(organization_id=by["organization"], organization__sign_in_provider__issuer=by["issuer"])
+    return found.order_by("organization__name", "organization_id")
+
+
+def _must_use_provider(request: Any) -> bool:
+    """Whether the organization wants its members to sign in by its provider. Owners get in whatever becomes of that."""
+    if request.user.is_superuser or PROVIDER in request.session or request.access.role == Role.OWNER:
+        return False
+    provider = getattr(request.access.organization, "sign_in_provider", None)
+    return provider is not None and provider.is_required
 
 
 def choose_organization(request: HttpRequest, public_id: str) -> None:
@@ -117,19 +105,24 @@ def remembered_zone(request: HttpRequest) -> ZoneInfo:
 
 def page(
     *,
-    roles: Collection[str] = EVERYONE,
-    post: Collection[str] | None = None,
+    may: Permission = Permission.SEE,
+    post: Permission | None = None,
     methods: tuple[str, ...] = ("GET", "HEAD"),
     confirmed: bool = False,
     before_two_factor: bool = False,
 ) -> Any:
     """A view for signed-in people with a part in an organization: it finds `request.access` and `request.zone`.
 
-    `roles` may see it, and change something by it unless `post` says who may. With `confirmed`, a change needs the
+    Seeing it needs the permission `may`, and changing something by it `post`, or else `may` again; a view that takes
+    POST names what that needs. With `confirmed`, a change needs the
     password to have been given lately. Where the organization asks for a second factor, only what is
     `before_two_factor` is shown without. Times are shown in `request.zone`. Errors of the rooms behind become pages
     of their status.
     """
+
+    needed = may if post is None else post
+    if "POST" in methods and needed is Permission.SEE:
+        raise ImproperlyConfigured("A page that takes POST names the permission which that needs")
 
     def decorate(view: View) -> View:
         @wraps(view)
@@ -138,28 +131,39 @@ def page(
         def wrapped(request: Any, *args: Any, **kwargs: Any) -> HttpResponseBase:
             if not request.user.is_authenticated:
                 return _to_sign_in(request)
-            act_as(request.user.email)
+            act_as(request.user.email, user_id=request.user.pk)
             request.access = access_of(request)
+            if request.access is not None:
+                act_as(request.user.email, user_id=request.user.pk, organization_id=request.access.organization.pk)
             if request.access is None:
                 return render(request, "console/no_membership.html", status=403)
             if (
                 request.access.organization.requires_two_factor
                 and not before_two_factor
                 and not request.user.is_verified()
+                and PROVIDER not in request.session  # the provider asks for what it is told to
             ):
                 return redirect("console:security")
-            allowed = roles if post is None or request.method != "POST" else post
-            if request.access.role not in allowed:
+            if not before_two_factor and _must_use_provider(request):
+                return _to_provider(request)
+            if (needed if request.method == "POST" else may) not in request.access.may:
                 raise PermissionDenied("Your role in this organization does not allow this.")
             if confirmed and request.method == "POST" and (asked := asked_first(request)) is not None:
                 return asked
             return _answer(view, request, *args, **kwargs)
 
-        wrapped.roles, wrapped.post_roles = frozenset(roles), frozenset(roles if post is None else post)  # type: ignore[attr-defined]
+        wrapped.permission, wrapped.post_permission = may, needed  # type: ignore[attr-defined]
         wrapped.methods = methods  # type: ignore[attr-defined]
         return wrapped
 
     return decorate
+
+
+def _to_provider(request: Any) -> HttpResponse:
+    address = resolve_url("console:provider_sign_in", request.access.organization.key)
+    if request.headers.get("HX-Request"):
+        return HttpResponse(status=204, headers={"HX-Redirect": address})
+    return redirect(address)
 
 
 def _to_sign_in(request: HttpRequest) -> HttpResponse:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from console import formats
+from kernel.spreadsheets import csv_text
 
 ZERO = Decimal(0)
 OTHER = "Other"
@@ -18,8 +19,6 @@ _MOST_SERIES = 5
 _MOST_BARS = 8
 #: How many rows of a breakdown a page brings along; its CSV has all.
 MOST_ROWS = 40
-
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,16 +111,11 @@ class Chart:
         writer = csv.writer(file)
         unit = self.currency or self.unit
         writer.writerow(
-            [safe_cell(self.heading), *(safe_cell(f"{one.name} ({unit})" if unit else one.name) for one in self.series)]
+            [csv_text(self.heading), *(csv_text(f"{one.name} ({unit})" if unit else one.name) for one in self.series)]
         )
         for i, label in enumerate(self.labels):
-            writer.writerow([safe_cell(label), *(format(one.values[i], "f") for one in self.series)])
+            writer.writerow([csv_text(label), *(format(one.values[i], "f") for one in self.series)])
         return file.getvalue()
-
-
-def safe_cell(text: str) -> str:
-    """Text that a spreadsheet does not run as a formula."""
-    return f"'{text}" if text.startswith(_FORMULA_STARTS) else text
 
 
 def top_series(series: Sequence[Series]) -> tuple[Series, ...]:

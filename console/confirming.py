@@ -13,7 +13,8 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils.http import url_has_allowed_host_and_scheme
 
-from accounts.facade import TooManyTries, forget_tries, take_try
+from accounts.facade import TooManyTries, record_sign_in
+from console import tries
 from kernel.clock import system_clock
 
 #: How long a password that was given stands for whoever is at the keyboard.
@@ -40,12 +41,13 @@ def try_password(request: Any, password: str) -> str:
     """Why this is not the password of whoever is signed in; empty, and confirmed, where it is. A wrong one counts."""
     email = request.user.email
     try:
-        take_try(what="password", who=email, now=system_clock())
+        tries.take(request, what="password", account=email)
     except TooManyTries as too_many:
         return f"{too_many.detail}."
     if not request.user.check_password(password):
+        record_sign_in(user=request.user, action="sign_in.fail", step="confirmation")
         return "This is not your password."
-    forget_tries(what="password", who=email)
+    tries.forget(request, what="password", account=email)
     confirm(request)
     return ""
 

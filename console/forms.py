@@ -20,11 +20,11 @@ from django.http import HttpResponseBase
 from django.shortcuts import redirect, render
 from django.urls import reverse_lazy
 
-from accounts.facade import record_audit
 from console.reader import number_typed
 from kernel.errors import ConflictError, InvalidError, MalformedError, NotFoundError
 from kernel.money import decimal_from
 from kernel.period import midnight
+from kernel.text import TextInvalid, refusal_of, refused_character
 from rest.idempotency import done_once
 from rest.serializers import KEY_PATTERN
 
@@ -123,6 +123,18 @@ class PlainForm(forms.Form):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **{"label_suffix": ""} | kwargs)
 
+    def _post_clean(self) -> None:
+        """Refuse control characters in what was typed; only a text area may have lines."""
+        super()._post_clean()  # type: ignore[misc]
+        for name, value in list(self.cleaned_data.items()):
+            field = self.fields.get(name)  # none for what a form puts together of several
+            lines = field is None or isinstance(field.widget, forms.Textarea)
+            for text in value if isinstance(value, list) else [value]:
+                if isinstance(text, str) and (found := refused_character(text, lines=lines)):
+                    refusal = forms.ValidationError(refusal_of(found), code=TextInvalid.code)
+                    self.add_error(name if field else None, refusal)
+                    break
+
 
 @dataclass(frozen=True, slots=True)
 class Done:
@@ -214,10 +226,3 @@ def say_problems(form: forms.Form, error: Any, names: Mapping[str, str] | None =
         name = fault.pointer.strip("/").split("/")[0]
         name = (names or {}).get(name, name)
         form.add_error(name if name in form.fields else None, fault.detail)
-
-
-def audited(request: Any, action: str, target: str, **detail: Any) -> None:
-    """Write down what the person who looks has done."""
-    record_audit(
-        organization_id=request.access.organization.pk, actor=request.user.email, action=action, target=target, **detail
-    )

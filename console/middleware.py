@@ -1,4 +1,4 @@
-"""The headers of the console's pages."""
+"""The console's content security policy, and the reader's language."""
 
 from __future__ import annotations
 
@@ -34,20 +34,3 @@ class ReaderLanguage:
         is_file = request.path.endswith(".csv") or request.path.startswith("/api/")
         with reading("" if is_file else request.headers.get("Accept-Language", "")):
             return self.get_response(request)
-
-
-class ContentSecurityPolicy:
-    """Puts `POLICY` on the console's pages, and on error pages of addresses that lead nowhere.
-
-    The admin and the API's documentation bring scripts of their own and are left as they are.
-    """
-
-    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
-        self.get_response = get_response
-
-    def __call__(self, request: HttpRequest) -> HttpResponse:
-        response = self.get_response(request)
-        match = request.resolver_match
-        if match is None or match.namespace in {"console", "portal"}:
-            response.headers.setdefault("Content-Security-Policy", POLICY)
-        return response

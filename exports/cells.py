@@ -1,4 +1,4 @@
-"""What a value looks like as text, and what text must not do in a spreadsheet program."""
+"""Values as text: as JSON has them, and as cells of a CSV file."""
 
 from __future__ import annotations
 
@@ -8,15 +8,10 @@ from decimal import Decimal
 from typing import Any
 
 from kernel.clock import to_rfc3339
+from kernel.spreadsheets import csv_json, csv_text, is_formula_like
+from kernel.text import readable
 
-#: What makes spreadsheet programs take text for a formula, the full-width forms among them.
-#: Source: OWASP, "CSV Injection".
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")  # noqa: RUF001 - these are the ones
-
-
-def is_formula_like(text: str) -> bool:
-    """Whether a spreadsheet program may take `text` for a formula."""
-    return text.startswith(_FORMULA_STARTS)
+__all__ = ["csv_cell", "csv_cells", "is_formula_like", "plain", "plain_decimal"]
 
 
 def plain_decimal(value: Decimal) -> str:
@@ -25,29 +20,32 @@ def plain_decimal(value: Decimal) -> str:
 
 
 def plain(value: Any) -> Any:
-    """`value` as JSON writes it: decimals and times are text, whole numbers and None stay what they are."""
+    """`value` as JSON writes it: decimals and times are text, text is `readable`, whole numbers and None stay what they
+    are."""
     if isinstance(value, Decimal):
         return plain_decimal(value)
     if isinstance(value, datetime):
         return to_rfc3339(value)
     if isinstance(value, date):
         return value.isoformat()
-    return value.replace("\x00", "") if isinstance(value, str) else value
+    return readable(value) if isinstance(value, str) else value
 
 
-def _csv_text(value: Any) -> str:
-    text = "" if value is None else str(value).replace("\x00", "")
-    return f"'{text}" if is_formula_like(text) else text
+def _csv_json(value: Any) -> str:
+    return "" if value is None else csv_json(str(value))
 
 
 def _csv_value(value: Any) -> str:
     return "" if value is None else str(plain(value))
 
 
+_CSV_CELLS: dict[str, Callable[[Any], str]] = {"text": csv_text, "json": _csv_json}
+
+
 def csv_cells(kind: str) -> Callable[[Any], str]:
-    """What turns a value of a column of `kind` into text. Formula-like text gets an apostrophe before it; numbers and
-    times are ours, and as they are."""
-    return _csv_text if kind == "text" else _csv_value
+    """The function that turns a value of a column of `kind` into text. Text runs as no formula; numbers and times are
+    ours, and as they are."""
+    return _CSV_CELLS.get(kind, _csv_value)
 
 
 def csv_cell(value: Any, kind: str) -> str:

@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any
 from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipFile, ZipInfo
 
+from kernel.files import private_directory
+
 #: What a zip archive counts from; it knows no zones.
 EPOCH = (1980, 1, 1, 0, 0, 0)
 
@@ -21,7 +23,7 @@ _COMPRESSED = (".xlsx", ".parquet")
 @contextmanager
 def directory_aside(directory: Path, name: str = "export") -> Iterator[Path]:
     """A directory beside the files of `directory` to write to; it goes when the block ends."""
-    directory.mkdir(parents=True, exist_ok=True)
+    private_directory(directory)
     aside = Path(tempfile.mkdtemp(prefix=f".{name}.", suffix=".tmp", dir=directory))
     try:
         yield aside
@@ -39,7 +41,7 @@ def synced(directory: Path) -> list[Path]:
     """The files of a directory, all of them on disk, in the order of their names."""
     found = sorted(path for path in directory.iterdir() if path.is_file())
     for path in found:
-        path.chmod(0o666 & ~_umask())
+        path.chmod(0o600)
         with path.open("rb") as written:
             os.fsync(written.fileno())
     return found
@@ -67,9 +69,3 @@ def write_archive(path: Path, members: Sequence[Path]) -> None:
 
 def _named(path: Path) -> Any:
     return timeless_member(path.name)
-
-
-def _umask() -> int:
-    mask = os.umask(0o077)
-    os.umask(mask)
-    return mask

@@ -73,6 +73,18 @@ class TooLargeError(TaximeterError):
     code = "too_large"
 
 
+class TooSlowError(TaximeterError):
+    """The input did not arrive in the time it is given."""
+
+    code = "too_slow"
+
+
+class TooManyError(TaximeterError):
+    """More is asked than is allowed in a span of time; the same is welcome later."""
+
+    code = "too_many"
+
+
 class UnavailableError(TaximeterError):
     """A part this needs is not answering; the same call may succeed later."""
 

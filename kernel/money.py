@@ -14,6 +14,10 @@ _MINOR_UNITS: dict[str, int] = {one.code: one.exponent for one in Currency if on
 #: Plain decimal text; also an exponent of up to two digits, as machines write small numbers.
 _NUMBER = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]{1,2})?")
 
+#: How requests write numbers: no exponent, plus sign, space or bare point.
+_PLAIN = re.compile(r"-?[0-9]+(\.[0-9]+)?", re.ASCII)
+_LONGEST_PLAIN = 80
+
 #: Wide enough for any price times any quantity, so that nothing is rounded before its line is.
 EXACT = Context(prec=60, rounding=ROUND_HALF_UP)
 
@@ -31,6 +35,31 @@ def decimal_from(value: object) -> Decimal:
     if not number.is_finite():
         raise ValueError(f"{value!r} is not a finite number")
     return number
+
+
+def plain_decimal_from(value: object) -> Decimal:
+    """Return the number that a request states: text in plain notation (`"12.34"`) or a whole JSON number.
+
+    Exponents, a plus sign, spaces, digits outside ASCII and JSON numbers with a point raise `ValueError` or
+    `TypeError`: one way to write an amount, at every endpoint.
+    """
+    if isinstance(value, bool) or not isinstance(value, str | int):
+        raise TypeError(f"{value!r} ({type(value).__name__}) is not exact; write it as a string")
+    if isinstance(value, str) and not (len(value) <= _LONGEST_PLAIN and _PLAIN.fullmatch(value)):
+        raise ValueError("not a number in plain notation, such as 12.34")
+    if isinstance(value, int) and value.bit_length() > _LONGEST_PLAIN:
+        raise ValueError("out of range")
+    return Decimal(value)
+
+
+def excess_digits(amount: Decimal, currency: str) -> str | None:
+    """Return what is wrong with an amount that has more digits than its currency, None where it fits."""
+    digits = minor_digits(currency)
+    if round_to_currency(amount, currency) == amount:
+        return None
+    if digits == 0:
+        return f"{currency} has no decimals. Enter a whole amount"
+    return f"{currency} has {digits} decimals. Enter at most {digits} digits after the point"
 
 
 def is_currency(code: str) -> bool:

@@ -41,6 +41,7 @@ def _services(program: list[str]) -> int:
 def main() -> int:
     """Answers the exit status."""
     arguments = _parser().parse_args()
+    os.umask(0o077)  # of every process that is started from here: what they write is for this user alone
     layout = Layout.from_environment()
     try:
         match arguments.command:

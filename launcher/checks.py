@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import socket
 from pathlib import Path
 
-from launcher import process
+import psycopg
+import redis
+
+from launcher import held_port, process
 from launcher.errors import LauncherError
 
 #: A new cluster, its write-ahead log and the demo take about a third of it.
@@ -42,10 +46,10 @@ def require_disk_space(directory: Path) -> None:
         )
 
 
-def require_port(host: str, port: int) -> None:
-    """Nobody listens on the port, and this user may."""
+def take_port(host: str, port: int) -> socket.socket:
+    """A socket that listens there, so that nobody else can; `LauncherError` says who does, or why it cannot be."""
     try:
-        _bind(host, port)
+        return held_port.listen(host, port)
     except PermissionError:
         raise LauncherError(
             f"Only root may listen on port {port}. Choose one above 1023:  TAXIMETER_PORT=8000 make run"
@@ -53,7 +57,7 @@ def require_port(host: str, port: int) -> None:
     except socket.gaierror:
         raise LauncherError(f"TAXIMETER_HOST={host} is no address of this machine.") from None
     except OSError as error:
-        if not _is_listening(host, port):
+        if error.errno != errno.EADDRINUSE:
             raise LauncherError(f"Cannot listen on {host} port {port}: {error.strerror}.") from None
         who = _listener(port)
         raise LauncherError(
@@ -62,26 +66,10 @@ def require_port(host: str, port: int) -> None:
         ) from None
 
 
-def _bind(host: str, port: int) -> None:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # what just closed does not count
-        probe.bind((host, port))
-        probe.listen(1)
-
-
-def _is_listening(host: str, port: int) -> bool:
-    try:
-        _bind(host, port)
-    except OSError as error:
-        return error.errno == 98 or "in use" in (error.strerror or "")
-    return False
-
-
 def _free_port(host: str, taken: int) -> int:
     for port in range(taken + 1, min(taken + 100, 65536)):
         try:
-            _bind(host, port)
+            held_port.listen(host, port).close()
         except OSError:
             continue
         return port
@@ -107,3 +95,26 @@ def _listener(port: int) -> str | None:
         except OSError:
             continue
     return None
+
+
+def is_listening(path: str) -> bool:
+    """Whether somebody accepts connections at the unix socket `path`: the engine does once its model is loaded."""
+    with socket.socket(socket.AF_UNIX) as probe:
+        return probe.connect_ex(path) == 0
+
+
+def require_database(url: str) -> None:
+    """`LauncherError` where the operator's own PostgreSQL does not answer."""
+    try:
+        psycopg.connect(url, connect_timeout=10).close()
+    except psycopg.Error as error:
+        raise LauncherError(f"The database named by DATABASE_URL does not answer: {error}") from error
+
+
+def require_redis(url: str) -> None:
+    """`LauncherError` where the operator's own Valkey or Redis does not answer."""
+    try:
+        with redis.Redis.from_url(url, socket_connect_timeout=10) as client:
+            client.ping()
+    except (redis.RedisError, ValueError) as error:
+        raise LauncherError(f"The server named by REDIS_URL does not answer: {error}") from error

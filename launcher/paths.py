@@ -56,16 +56,18 @@ class Layout:
         return Path(tempfile.gettempdir()) / f"taximeter-{os.getuid()}-{digest}"
 
     def create(self) -> None:
-        """Make what is missing. `LauncherError` where the file system, or another user, does not allow it."""
+        """Make what is missing, closed to other users, and close what an earlier version left open.
+
+        `LauncherError` where the file system, or another user, does not allow it.
+        """
         try:
-            for directory, mode in (
-                (self.var, 0o755),
-                (self.logs, 0o700),
-                (self.run, 0o711),  # PostgreSQL may run as another user and has its socket below
-                (self.sockets, 0o711),
-                (self.valkey, 0o700),
-            ):
-                directory.mkdir(parents=True, exist_ok=True, mode=mode)
+            is_ours = not self.var.exists() or (self.var / "secrets.json").exists()
+            for directory in (self.var, self.logs, self.run, self.sockets, self.valkey):
+                directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+                if directory == self.sockets:  # before it is closed: others may have put something there
+                    self._refuse_foreign_sockets()
+                if directory != self.var or is_ours:  # and no directory such as /srv that is used for more
+                    _close(directory)
             probe = self.run / ".writable"
             probe.write_bytes(b"")
             probe.unlink()
@@ -74,7 +76,6 @@ class Layout:
                 f"{error.filename or self.var} cannot be written ({error.strerror}). Taximeter keeps its data there; "
                 "make it writable for this user, or choose another place with TAXIMETER_VAR=/some/directory."
             ) from error
-        self._refuse_foreign_sockets()
 
     def _refuse_foreign_sockets(self) -> None:
         found = self.sockets.lstat()
@@ -82,3 +83,11 @@ class Layout:
             raise LauncherError(
                 f"{self.sockets} belongs to somebody else or is open to others; remove it and try again."
             )
+
+
+def _close(directory: Path) -> None:
+    """Take a directory of ours from other users. What is below cannot be reached then, whatever its own mode is."""
+    found = directory.stat()
+    # To pass is left where PostgreSQL runs as another user (`launcher.postgres`); that shows no names.
+    if found.st_uid == os.geteuid() and found.st_mode & 0o066:
+        directory.chmod(0o700)

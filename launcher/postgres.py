@@ -109,7 +109,7 @@ class Cluster:
         identity = self.prepare()
         server = process.start(self.command(**settings), log=self.log, stop_signal="INT", identity=identity)
         if (
-            not process.wait_until(lambda: server.poll() is not None or self.is_ready(), seconds=60)
+            not process.wait_until(lambda: server.poll() is not None or self.is_ready(), seconds=600)
             or server.poll() is not None
         ):
             process.stop(server, number=signal.SIGQUIT)
@@ -184,6 +184,8 @@ class Cluster:
         reasons = []
         for identity in candidates:
             reason = self._refusal(identity)
+            if reason is not None and identity == "nobody":
+                reason = self._refusal_with_passage(identity)
             if reason is None:
                 return identity
             reasons.append(f"  {identity}: {reason}")
@@ -192,6 +194,20 @@ class Cluster:
             f"PostgreSQL does not run {who}, and no other way works here:\n" + "\n".join(reasons) + "\n"
             "Run Taximeter as an ordinary user, or set DATABASE_URL to a PostgreSQL of your own."
         )
+
+    def _refusal_with_passage(self, identity: str) -> str | None:
+        """The same once another user may pass through our own directories on the way; closed again where it is not
+        enough. To pass shows no names and opens no file: all other directories in them are closed."""
+        passages = {self.data.parent, self.sockets.parent}
+        if self.sockets.parent.parent == self.data.parent:
+            passages.add(self.sockets.parent.parent)
+        closed = [one for one in passages if one.stat().st_uid == os.geteuid() and not one.stat().st_mode & 0o001]
+        for one in closed:
+            one.chmod(0o711)
+        reason = self._refusal(identity)
+        for one in closed if reason is not None else ():
+            one.chmod(0o700)
+        return reason
 
     def _refusal(self, identity: str) -> str | None:
         """Why the server cannot be run as `identity`, or None where it can."""

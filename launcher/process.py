@@ -80,6 +80,32 @@ def _environment_of(pid: int) -> list[bytes]:
         return []
 
 
+def family(pid: int) -> list[int]:
+    """`pid` and all that descends from it."""
+    children: dict[int, list[int]] = {}
+    for one in every_pid():
+        fields = _stat_of(one)
+        if fields:
+            children.setdefault(int(fields[1]), []).append(one)
+    found = [pid]
+    for one in found:
+        found.extend(children.get(one, ()))
+    return found
+
+
+def ticks(pids: Iterable[int]) -> int:
+    """The processor time that `pids` have used, in the kernel's ticks; 0 where that cannot be told."""
+    return sum(int(fields[11]) + int(fields[12]) for pid in pids if (fields := _stat_of(pid)))
+
+
+def _stat_of(pid: int) -> list[str]:
+    """The fields of /proc/PID/stat after the name, the state first; none for a process that is gone."""
+    try:
+        return (_PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return []
+
+
 def wait_until(condition: Callable[[], object], *, seconds: float, interval: float = 0.05) -> bool:
     """Whether `condition` came true within `seconds`."""
     deadline = time.monotonic() + seconds

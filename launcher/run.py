@@ -5,22 +5,23 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from types import FrameType
 
-import psycopg
-import redis
 from rich.console import Console
 
-from launcher import checks, instance, process, programs
+from launcher import checks, held_port, instance, process, programs
 from launcher.errors import LauncherError
 from launcher.paths import ROOT, Layout
 from launcher.supervision import Supervisor
+from launcher.waiting import Wait
+
+_SILENT = "the web server to answer"
 
 #: How often the supervisor itself is started again after it was killed, before something must be badly wrong.
 _MOST_RESTARTS = 5
@@ -54,14 +55,18 @@ class Runner:
         self.address = checks.address(host, port)
         self.environment: dict[str, str] = {}
         self.services = programs.service_programs(layout)
-        self.applications = programs.application_programs(host=host, port=port)
+        port_socket = programs.port_socket(layout)
+        self.applications = programs.application_programs(host=host, port=port, port_socket=port_socket)
+        self._holding = ExitStack()
+        self._show: Callable[[str], None] = lambda more: None
         self.supervisor: Supervisor | None = None
 
     def start(self) -> None:
         """From nothing to an answering web server."""
         self._recover()
         checks.require_disk_space(self.layout.var)
-        checks.require_port(self.host, self.port)
+        listener = checks.take_port(self.host, self.port)
+        self._holding.enter_context(held_port.handed_out(listener, programs.port_socket(self.layout)))
         self.environment = programs.environment(self.layout)
         own = programs.own_settings(self.layout)
         pid = os.getpid()
@@ -114,6 +119,7 @@ class Runner:
         finally:
             _ignore_signals()
             process.end_tagged(tag, seconds=10)
+            self._holding.close()
             instance.remove_record(self.layout)
         if self.supervisor is not None:
             self.console.print(f"Everything is stopped ({time.monotonic() - began:.1f} s).", highlight=False)
@@ -149,52 +155,66 @@ class Runner:
         with self._step("PostgreSQL and Valkey"):
             self.supervisor = Supervisor(layout, [*self.services, *self.applications], self.environment)
             self.supervisor.start(self.services)
-            self._wait(self._services_answer, seconds=120)
+            self._wait(self._missing_services)
             if programs.is_embedded("DATABASE_URL"):
                 programs.cluster(layout).create_database()
 
-    def _services_answer(self) -> bool:
-        if programs.is_embedded("DATABASE_URL"):
-            if not programs.cluster(self.layout).is_ready():
-                return False
-        else:
-            _require_database(self.environment["DATABASE_URL"])
-        if programs.is_embedded("REDIS_URL"):
-            return programs.valkey(self.layout).is_ready()
-        _require_redis(self.environment["REDIS_URL"])
-        return True
+    def _missing_services(self) -> dict[str, str]:
+        """What is waited for, by the name of its program; empty once all are there."""
+        missing = {}
+        if not programs.is_embedded("DATABASE_URL"):
+            checks.require_database(self.environment["DATABASE_URL"])
+        elif not programs.cluster(self.layout).is_ready():
+            missing["postgres"] = "PostgreSQL to take connections"
+        if not programs.is_embedded("REDIS_URL"):
+            checks.require_redis(self.environment["REDIS_URL"])
+        elif not programs.valkey(self.layout).is_ready():
+            missing["valkey"] = "Valkey to answer"
+        return missing
 
     def _start_applications(self) -> None:
         with self._step("Engine, web server, worker and schedule"):
             self._supervisor.start(self.applications)
-            self._wait(self._applications_are_ready, seconds=180)
+            self._wait(self._missing_applications)
 
-    def _applications_are_ready(self) -> bool:
+    def _missing_applications(self) -> dict[str, str]:
         states = self._supervisor.states()
-        return (
-            all(states[program.name] == "RUNNING" for program in self.applications)
-            and _is_listening(self.environment["TAXIMETER_ENGINE_SOCKET"])
-            and self._web_is_ready()
-        )
+        names = [program.name for program in self.applications]
+        missing = {name: f"{name} to start" for name in names if states[name] != "RUNNING"}
+        if "engine" not in missing and not checks.is_listening(self.environment["TAXIMETER_ENGINE_SOCKET"]):
+            missing["engine"] = "the engine to load its model"
+        if "web" not in missing and (reason := self._web_is_missing()):
+            missing["web" if reason == _SILENT else "answer of the web server"] = reason
+        return missing
 
-    def _web_is_ready(self) -> bool:
+    def _web_is_missing(self) -> str | None:
+        """What the web server lacks, or None where it is ready."""
         host = os.environ.get("ALLOWED_HOSTS", "").split(",")[0].strip().lstrip(".*") or "localhost"
         request = urllib.request.Request(f"{self.address}/readyz", headers={"Host": host})  # noqa: S310
         try:
             with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310 - our own http address
-                return bool(answer.status == 200)
+                return None if answer.status == 200 else f"the web server, which answers {answer.status}"
+        except urllib.error.HTTPError as error:
+            return f"the web server, which answers {error.code}: {error.read(500).decode(errors='replace')}"
         except OSError:
-            return False
+            return _SILENT
 
-    def _wait(self, condition: Callable[[], bool], *, seconds: float) -> None:
-        """Until `condition`; `LauncherError` when a program does not start, or after `seconds`."""
-        if not self._supervisor.wait_until(condition, seconds=seconds):
-            states = ", ".join(f"{name} {state.lower()}" for name, state in self._supervisor.states().items())
-            web = self.layout.logs / "web.log"
-            raise LauncherError(
-                f"Taximeter is not ready after {seconds:.0f} s ({states}).\nLogs are in {self.layout.logs}; "
-                f"the end of {web.name}:\n{process.tail(web)}"
-            )
+    def _wait(self, missing: Callable[[], dict[str, str]]) -> None:
+        """Until nothing is `missing`; `LauncherError` when a program does not start, or does nothing for long."""
+        supervisor = self._supervisor
+        is_told = not self.console.is_terminal  # by lines, where the step cannot show it
+        wait = Wait(
+            pids=supervisor.pids, logs=self.layout.logs, tell=self.console.print if is_told else lambda text: None
+        )
+
+        def is_over() -> bool:
+            left = missing()
+            if left:
+                wait.note(left)
+            self._show(f" (waiting for {', '.join(left.values())})" if left else "")
+            return not left
+
+        supervisor.wait_until(is_over)
 
     def _stop_in_order(self, supervisor: Supervisor) -> None:
         if supervisor.is_running():
@@ -213,7 +233,8 @@ class Runner:
     def _step(self, title: str) -> Iterator[None]:
         """Show that `title` is being worked on, and how long it took."""
         began = time.monotonic()
-        with self.console.status(f"{title} …"):
+        with self.console.status(f"{title} …") as status:
+            self._show = lambda more: status.update(f"{title} …{more}")
             yield
         self.console.print(f"[green]✓[/] {title} [dim]{time.monotonic() - began:.1f} s[/]", highlight=False)
 
@@ -253,27 +274,6 @@ def status(layout: Layout) -> None:
     print(f"Taximeter runs at {record.address} (process {record.pid}).")
     for pid in sorted(process.tagged(instance.tag(layout))):
         print(f"{pid:>8}  {process.command_of(pid)[:100]}")
-
-
-def _is_listening(path: str) -> bool:
-    """Whether somebody accepts connections at the unix socket `path`: the engine does once its model is loaded."""
-    with socket.socket(socket.AF_UNIX) as probe:
-        return probe.connect_ex(path) == 0
-
-
-def _require_database(url: str) -> None:
-    try:
-        psycopg.connect(url, connect_timeout=10).close()
-    except psycopg.Error as error:
-        raise LauncherError(f"The database named by DATABASE_URL does not answer: {error}") from error
-
-
-def _require_redis(url: str) -> None:
-    try:
-        with redis.Redis.from_url(url, socket_connect_timeout=10) as client:
-            client.ping()
-    except (redis.RedisError, ValueError) as error:
-        raise LauncherError(f"The server named by REDIS_URL does not answer: {error}") from error
 
 
 def end_on_signals() -> None:

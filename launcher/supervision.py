@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import shlex
 import sys
@@ -120,7 +121,7 @@ class Supervisor:
             cwd=ROOT,
         )
         if (
-            not process.wait_until(lambda: not self.is_running() or self._answers(), seconds=20)
+            not process.wait_until(lambda: not self.is_running() or self._answers(), seconds=300)
             or not self.is_running()
         ):
             self.kill()
@@ -133,6 +134,10 @@ class Supervisor:
     def states(self) -> dict[str, str]:
         """Each program's state: STOPPED, STARTING, RUNNING, BACKOFF, STOPPING, EXITED, FATAL or UNKNOWN."""
         return {info["name"]: info["statename"] for info in self._call("getAllProcessInfo")}
+
+    def pids(self) -> dict[str, int]:
+        """Each program's process, 0 for one that does not run."""
+        return {info["name"]: info["pid"] for info in self._call("getAllProcessInfo")}
 
     def start(self, programs: Sequence[Program]) -> None:
         for program in programs:
@@ -153,8 +158,8 @@ class Supervisor:
             seconds=max((program.stop_seconds for program in programs), default=0) + 10,
         )
 
-    def wait_until(self, condition: Callable[[], bool], *, seconds: float) -> bool:
-        """Whether `condition` came true within `seconds`. `LauncherError` for a program that does not start.
+    def wait_until(self, condition: Callable[[], bool]) -> None:
+        """Wait until `condition` comes true. `LauncherError` for a program that does not start.
 
         Later, supervisord itself tries for a minute, as what a program needs may be restarting too.
         """
@@ -171,7 +176,7 @@ class Supervisor:
             self.require_none_given_up()
             return condition()
 
-        return process.wait_until(is_settled, seconds=seconds, interval=0.2)
+        process.wait_until(is_settled, seconds=math.inf, interval=0.2)
 
     def require_none_given_up(self) -> None:
         """`LauncherError` with the end of its log where a program exited again and again."""

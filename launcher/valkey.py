@@ -59,7 +59,7 @@ class Server:
         self.data.mkdir(parents=True, exist_ok=True, mode=0o700)
         server = process.start(self.command(durable=durable), log=self.log, cwd=self.data)
         if (
-            not process.wait_until(lambda: server.poll() is not None or self.is_ready(), seconds=30)
+            not process.wait_until(lambda: server.poll() is not None or self.is_ready(), seconds=600)
             or server.poll() is not None
         ):
             process.stop(server, number=signal.SIGKILL)

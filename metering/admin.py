@@ -16,8 +16,13 @@ from metering.models import (
     LogArchive,
     Meter,
     MeterVersion,
+    NamedUsage,
+    QuarantinedEvent,
+    Redaction,
+    SubjectAlias,
     UsageBucket,
     UsageEvent,
+    VoidRun,
 )
 from rest.admin import KeptAdmin, ReadOnlyAdmin, ReadOnlyInline
 
@@ -70,6 +75,14 @@ def _of_identities(identities: list[UUID]) -> Q:
     return Q(
         organization__in=organizations, time__in=[one.time for one in known], identity__in=[one.pk for one in known]
     )
+
+
+@admin.register(QuarantinedEvent)
+class QuarantinedEventAdmin(ReadOnlyAdmin):
+    list_display = ("event_id", "source", "type", "organization", "subject", "time", "reason", "state", "received_at")
+    list_filter = ("state", "reason")
+    list_select_related = ("organization",)
+    ordering = ("-id",)
 
 
 @admin.register(EventIdentity)
@@ -162,3 +175,36 @@ class UsageBucketAdmin(ReadOnlyAdmin):
     ordering = ("-meter_version_id", "-scope", "-subject", "-day")
     sortable_by = ()
     list_per_page = 50
+
+
+@admin.register(SubjectAlias)
+class SubjectAliasAdmin(ReadOnlyAdmin):
+    list_display = ("subject", "target", "organization", "created_at", "settled_at")
+    list_select_related = ("organization",)
+    search_fields = ("=subject", "=target", "=organization__key")
+    ordering = ("-id",)
+
+
+@admin.register(Redaction)
+class RedactionAdmin(ReadOnlyAdmin):
+    list_display = ("subject", "organization", "events", "created_at", "finished_at")
+    list_select_related = ("organization",)
+    search_fields = ("=subject", "=organization__key")
+    ordering = ("-id",)
+    fields = ("organization", "subject", "events", "created_at", "finished_at")
+
+
+@admin.register(VoidRun)
+class VoidRunAdmin(ReadOnlyAdmin):
+    list_display = ("id", "organization", "sent_by", "events", "voided", "created_at", "finished_at")
+    list_select_related = ("organization",)
+    search_fields = ("=id", "=sent_by", "=organization__key")
+    ordering = ("-id",)
+
+
+@admin.register(NamedUsage)
+class NamedUsageAdmin(ReadOnlyAdmin):
+    list_display = ("subject", "subscription", "day", "organization")
+    list_select_related = ("organization",)
+    list_filter = ("organization",)
+    search_fields = ("subject", "subscription")

@@ -6,6 +6,7 @@ All names below read the log's row as `e`. Values go in as literals, quoted by p
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -58,6 +59,14 @@ def compile_meter(definition: MeterDefinition) -> CompiledMeter:
     paths = [json_text(path) for _, path in definition.dimensions]
     dimensions = sql.SQL("ARRAY[{}]::text[]").format(sql.SQL(", ").join(paths))
     return CompiledMeter(sql.SQL(" AND ").join(conditions), quantity, value, dimensions)
+
+
+def naming(names: Sequence[str] | None, unnamed: bool) -> Fragment:
+    """The condition that an event names a subscription by one of `names`, or, with `unnamed`, none."""
+    if names is None:
+        return sql.SQL("TRUE")
+    named = sql.SQL("subscription = ANY({}::text[])").format(sql.Literal(list(names)))
+    return sql.SQL("({} OR subscription IS NULL)").format(named) if unnamed else named
 
 
 def json_text(path: tuple[str, ...]) -> Fragment:

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import msgspec
 
-from kernel.errors import InvalidError, NotFoundError, UnavailableError
+from kernel.errors import ConflictError, InvalidError, NotFoundError, UnavailableError
 from kernel.period import Period
 
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=1024)]
@@ -25,6 +25,8 @@ class CloudEvent(msgspec.Struct, frozen=True, gc=False):
     type: ShortName
     subject: ShortName | None = None
     time: Annotated[datetime, msgspec.Meta(tz=True)] | None = None
+    #: The extension attribute that names the customer's subscription (its id or key) that alone is to charge the event.
+    subscription: ShortName | None = None
     data: msgspec.Raw = msgspec.Raw(b"{}")
     data_base64: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
 
@@ -38,12 +40,33 @@ class Rejection(msgspec.Struct, frozen=True):
     detail: str
 
 
+class Notice(msgspec.Struct, frozen=True):
+    """What a sender should know about an event that was taken."""
+
+    index: int
+    id: str
+    code: str
+    detail: str
+
+
+class Quarantined(msgspec.Struct, frozen=True):
+    """Why the event at `index` of a request is in quarantine: kept, and counted nowhere until it is released."""
+
+    index: int
+    id: str
+    code: str
+    detail: str
+
+
 class IngestResult(msgspec.Struct):
-    """What became of a request's events: every one is counted in exactly one of the three."""
+    """What became of a request's events: every one is in exactly one of `accepted`, `duplicates`, `rejected` and
+    `quarantined`. `quarantined` and `notices` are left out where there are none."""
 
     accepted: int = 0
     duplicates: int = 0
     rejected: list[Rejection] = msgspec.field(default_factory=list)
+    quarantined: list[Quarantined] | msgspec.UnsetType = msgspec.UNSET
+    notices: list[Notice] | msgspec.UnsetType = msgspec.UNSET
 
 
 class BatchRejected(InvalidError):
@@ -54,6 +77,22 @@ class BatchRejected(InvalidError):
     def __init__(self, result: IngestResult) -> None:
         super().__init__(f"{len(result.rejected)} event(s) of this request cannot be taken, so none was")
         self.result = result
+
+
+@dataclass(frozen=True, slots=True)
+class Voided:
+    """The record that an event was taken back: `id` is the correction's, or of one in quarantine the quarantine's."""
+
+    id: str
+    reason: str
+    created_at: datetime
+    subject: str | None
+
+
+class QuarantineDecided(ConflictError):
+    """The event has left quarantine the other way."""
+
+    code = "quarantine_decided"
 
 
 class MeterNotFound(NotFoundError):
@@ -74,7 +113,8 @@ class ArchiveUnavailable(UnavailableError):
 class UsageQuestion:
     """What to count: a meter over a period, cut into windows, for all customers or some, by dimensions.
 
-    `where` fixes dimensions to values. `by_customer` gives each customer's usage apart.
+    `where` fixes dimensions to values. `by_customer` gives each customer's usage apart. With `names`, only events
+    that name a subscription so count, and with `unnamed` those that name none: the log is read for that.
     """
 
     organization_id: int
@@ -86,6 +126,8 @@ class UsageQuestion:
     by_customer: bool = False
     group_by: tuple[str, ...] = ()
     where: dict[str, str] = field(default_factory=dict)
+    names: tuple[str, ...] | None = None
+    unnamed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +158,8 @@ class EventView:
     received_at: datetime
     data: dict[str, Any]
     voided: bool
+    sent_by: str | None = None
+    subscription: str | None = None
 
 
 @dataclass(frozen=True, slots=True, order=True)

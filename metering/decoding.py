@@ -14,6 +14,7 @@ import msgspec
 
 from kernel.errors import InvalidError, MalformedError, TooLargeError
 from metering.contracts import CloudEvent, Rejection
+from metering.domain.faults import Fault, outcome_fault, subject_fault
 from metering.domain.meters import is_number
 
 MAX_EVENTS = 10_000
@@ -37,7 +38,10 @@ NumericPaths = Sequence[tuple[str, tuple[str, ...]]]
 
 
 class LogRow(msgspec.Struct, frozen=True, gc=False):
-    """An event ready for the log. `index` is its place in the request; both hashes have 16 bytes."""
+    """An event ready for the log. `index` is its place in the request; both hashes have 16 bytes.
+
+    One with a `fault` is refused, or kept in quarantine (`is_kept`). Taken before, it is a duplicate all the same.
+    """
 
     index: int
     identity: bytes
@@ -45,6 +49,8 @@ class LogRow(msgspec.Struct, frozen=True, gc=False):
     event: CloudEvent
     time: datetime
     data: bytes
+    fault: Fault | None = None
+    is_kept: bool = False
 
 
 def decode_body(body: bytes) -> tuple[list[tuple[int, CloudEvent]], list[Rejection]]:
@@ -185,7 +191,10 @@ class _Refused(Exception):
 def prepare(
     *, organization_id: int, events: Iterable[tuple[int, CloudEvent]], received_at: datetime, numeric: NumericPaths
 ) -> tuple[list[LogRow], list[Rejection]]:
-    """Rows for the log out of decoded events, and refusals of those whose content cannot be kept or counted."""
+    """Rows for the log out of decoded events, and refusals of those whose content cannot be kept.
+
+    What can be kept and not be counted is a row with a fault, so that its identity can be looked up first.
+    """
     rows: list[LogRow] = []
     refused: list[Rejection] = []
     paths: dict[str, list[tuple[str, ...]]] = {}
@@ -217,22 +226,29 @@ def _row(
 ) -> LogRow:
     if event.specversion != "1.0":
         raise _Refused("specversion_unsupported", f"specversion must be 1.0, not {event.specversion[:20]!r}")
-    if "\x00" in f"{event.id}{event.source}{event.type}{event.subject}":
-        raise _Refused("field_invalid", "id, source, type and subject cannot hold the character U+0000")
+    if "\x00" in f"{event.id}{event.source}{event.type}{event.subject}{event.subscription}":
+        raise _Refused("field_invalid", "id, source, type, subject and subscription cannot hold the character U+0000")
     if event.time is not None and not 1970 <= event.time.year <= 2999:
         raise _Refused("time_invalid", "time must lie between 1970 and 2999")
     raw = bytes(event.data)
     data, canonical = _checked_data(event, raw)
-    for path in numeric:
-        _check_number(data, path)
+    fault = next((found for path in numeric if (found := number_fault(data, path))), None)
     return LogRow(
         index=index,
         identity=_identity(organization_id, event.source, event.id),
-        content_hash=_hash(_canonical.encode((event.type, event.subject, event.time)) + canonical),
+        content_hash=_hash(_canonical.encode(_attributes(event)) + canonical),
         event=event,
         time=event.time or received_at,
         data=raw,
+        # First what can never be right: an event that is kept must be one that can be released.
+        fault=fault or outcome_fault(event.type, data) or subject_fault(event.subject),
     )
+
+
+def _attributes(event: CloudEvent) -> tuple[object, ...]:
+    """What of an event's attributes is content: `subscription` where there is one, so that earlier hashes stay."""
+    attributes = (event.type, event.subject, event.time)
+    return attributes if event.subscription is None else (*attributes, event.subscription)
 
 
 def _checked_data(event: CloudEvent, raw: bytes) -> tuple[dict[str, Any], bytes]:
@@ -284,13 +300,15 @@ def _check_numbers(raw: bytes) -> None:
         raise _Refused("number_out_of_range", "data holds a number that is too large or too long to keep") from None
 
 
-def _check_number(data: dict[str, Any], path: tuple[str, ...]) -> None:
+def number_fault(data: dict[str, Any], path: tuple[str, ...]) -> Fault | None:
+    """The fault of data whose value at `path`, which a meter counts, is there and is no finite number."""
     value: Any = data
     for name in path:
         value = value.get(name) if isinstance(value, dict) else None
     if type(value) is str and _PLAIN_NUMBER.fullmatch(
         value
     ):  # what nearly all are; the whole check takes four times as long
-        return
-    if value is not None and not is_number(value):
-        raise _Refused("value_not_a_number", f"data.{'.'.join(path)} must be a finite number: a meter counts it")
+        return None
+    if value is None or is_number(value):
+        return None
+    return Fault("value_not_a_number", f"data.{'.'.join(path)} must be a finite number: a meter counts it")

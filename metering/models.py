@@ -9,6 +9,7 @@ from django.db import models
 from django.db.models.expressions import Func
 
 from kernel.ids import new_id
+from rest.columns import ExactDecimalField
 
 
 def _meter_id() -> str:
@@ -17,6 +18,14 @@ def _meter_id() -> str:
 
 def _correction_id() -> str:
     return new_id("cor")
+
+
+def _void_run_id() -> str:
+    return new_id("vdr")
+
+
+def _quarantined_event_id() -> str:
+    return new_id("qev")
 
 
 class Xid8Field(models.Field):  # type: ignore[type-arg]
@@ -30,16 +39,6 @@ class Xid8Field(models.Field):  # type: ignore[type-arg]
 
     def get_prep_value(self, value: Any) -> str | None:
         return None if value is None else str(value)
-
-
-class NumericField(models.DecimalField):  # type: ignore[type-arg]
-    """A decimal of any precision: sums of usage are exact, whatever their scale."""
-
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(**{"max_digits": 1000, "decimal_places": 200} | kwargs)
-
-    def db_type(self, connection: Any) -> str:
-        return "numeric"
 
 
 class CurrentTransaction(Func):
@@ -73,7 +72,9 @@ class UsageEvent(models.Model):
 
     `identity` is unique by `EventIdentity`, which is written first in the same transaction. No index has it here:
     look an event up together with its organization and time. `xid` orders rows by transaction, which is what lets
-    a projection know what it has seen. No foreign key: a trigger per row costs more than it protects.
+    a projection know what it has seen. `sent_by` is the id of the API key that sent the event, `user:` and a member's
+    number, or `system`; None for events from before senders were kept. It is no part of what makes a duplicate.
+    No foreign key: a trigger per row costs more than it protects.
     """
 
     identity = models.UUIDField(primary_key=True)
@@ -88,16 +89,47 @@ class UsageEvent(models.Model):
     received_at = models.DateTimeField()
     data = models.JSONField()
     xid = Xid8Field(db_default=CurrentTransaction())
+    sent_by = models.TextField(null=True)
+    #: The subscription that the event names, by its id or key.
+    subscription = models.TextField(null=True)
 
     class Meta:
         indexes = [
             models.Index(fields=["organization", "xid"], name="event_by_transaction"),
             models.Index(fields=["organization", "subject", "time"], name="event_by_customer_and_time"),
             models.Index(fields=["organization", "time", "identity"], name="event_by_time"),
+            models.Index(
+                fields=["organization", "sent_by", "received_at"],
+                condition=models.Q(sent_by__isnull=False),
+                name="event_by_sender",
+            ),
         ]
 
     def __str__(self) -> str:
         return f"{self.type} {self.event_id}"
+
+
+class NamedUsage(models.Model):
+    """A day (of UTC) on which events of a customer name a subscription: usage by subscription reads the log there, and
+    the buckets elsewhere. `subject` is empty for events without a customer."""
+
+    organization = models.ForeignKey(
+        "accounts.Organization", on_delete=models.DO_NOTHING, db_constraint=False, db_index=False
+    )
+    subject = models.TextField()
+    subscription = models.TextField()
+    day = models.DateField()
+
+    class Meta:
+        verbose_name_plural = "named usage"
+        constraints = [
+            models.UniqueConstraint(
+                fields=["organization", "subject", "subscription", "day"], name="named_usage_once_a_day"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.subject} names {self.subscription} on {self.day}"
 
 
 class EventCorrection(models.Model):
@@ -128,6 +160,124 @@ class EventCorrection(models.Model):
 
     def __str__(self) -> str:
         return f"void: {self.reason}"
+
+
+class VoidRun(models.Model):
+    """A background run that takes back all events which one sender sent and the server received in [start, end).
+
+    `events` is how many were to be taken back when it began, `voided` how many it has taken back so far. It goes
+    through the log by time of receipt (`position`), and through archives by row groups (`archives`: how many of each
+    are done), in small transactions: killed at any point, the next worker goes on from there.
+    """
+
+    id = models.CharField(max_length=30, primary_key=True, default=_void_run_id, editable=False)
+    organization = models.ForeignKey("accounts.Organization", on_delete=models.CASCADE)
+    sent_by = models.TextField()
+    start = models.DateTimeField()
+    end = models.DateTimeField()
+    reason = models.TextField()
+    created_by = models.CharField(max_length=254)
+    created_at = models.DateTimeField()
+    finished_at = models.DateTimeField(null=True)
+    events = models.BigIntegerField()
+    voided = models.BigIntegerField(default=0)
+    position = models.DateTimeField(null=True)
+    archives = models.JSONField(default=dict)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["organization", "sent_by"], condition=models.Q(finished_at=None), name="one_void_run_per_sender"
+            )
+        ]
+        indexes = [models.Index(fields=["organization", "id"], name="void_runs_of_organization")]
+
+    def __str__(self) -> str:
+        return f"{self.sent_by} from {self.start} to {self.end}"
+
+
+class QuarantineState(models.TextChoices):
+    QUARANTINED = "quarantined"
+    RELEASED = "released"
+    DISCARDED = "discarded"
+
+
+class QuarantinedEvent(models.Model):
+    """An event that cannot be right, kept as it was sent and counted nowhere until it is released.
+
+    Its identity is in `EventIdentity`, so that it is a duplicate when it is sent again. `reason` is the fault's code
+    and `detail` its sentence. Released, it is in the log too, for the customer that it was released to. Where it was
+    discarded by a void, `decision_reason` is the reason that was given.
+    """
+
+    id = models.CharField(max_length=30, primary_key=True, default=_quarantined_event_id, editable=False)
+    organization = models.ForeignKey("accounts.Organization", on_delete=models.DO_NOTHING, db_constraint=False)
+    identity = models.UUIDField(unique=True)
+    source = models.TextField()
+    event_id = models.TextField()
+    type = models.TextField()
+    subject = models.TextField(null=True)
+    subscription = models.TextField(null=True)
+    time = models.DateTimeField()
+    received_at = models.DateTimeField()
+    data = models.JSONField()
+    sent_by = models.TextField(null=True)
+    reason = models.TextField()
+    detail = models.TextField()
+    state = models.TextField(choices=QuarantineState.choices, default=QuarantineState.QUARANTINED)
+    decided_at = models.DateTimeField(null=True)
+    decided_by = models.TextField(blank=True, default="")
+    decision_reason = models.TextField(blank=True, default="", db_default="")
+
+    class Meta:
+        ordering = ["id"]
+        indexes = [models.Index(fields=["organization", "state", "id"], name="quarantine_by_state")]
+
+    def __str__(self) -> str:
+        return f"{self.type} {self.event_id}: {self.reason}"
+
+
+class SubjectAlias(models.Model):
+    """Events with the subject `subject` count for the customer with the key `target` since they were merged.
+
+    `settled_at` is None until no request is left that read the aliases before this one was there.
+    """
+
+    organization = models.ForeignKey("accounts.Organization", on_delete=models.CASCADE)
+    subject = models.TextField()
+    target = models.TextField()
+    xid = Xid8Field(db_default=CurrentTransaction())
+    created_at = models.DateTimeField()
+    settled_at = models.DateTimeField(null=True)
+
+    class Meta:
+        verbose_name_plural = "subject aliases"
+        constraints = [models.UniqueConstraint(fields=["organization", "subject"], name="subject_alias_unique")]
+
+    def __str__(self) -> str:
+        return f"{self.subject} is {self.target}"
+
+
+class Redaction(models.Model):
+    """Free text in the events of an erased customer that is still being made unreadable.
+
+    `salt` keeps equal texts equal while it lasts, and is forgotten when all is done: `time` and `identity` say up to
+    where it is.
+    """
+
+    organization = models.ForeignKey("accounts.Organization", on_delete=models.CASCADE)
+    subject = models.TextField()
+    salt = models.BinaryField()
+    #: Places in `data` whose text stays, since usage is priced by it.
+    kept = models.JSONField(default=list)
+    time = models.DateTimeField(null=True)
+    identity = models.UUIDField(null=True)
+    events = models.BigIntegerField(default=0)
+    created_at = models.DateTimeField()
+    finished_at = models.DateTimeField(null=True)
+
+    def __str__(self) -> str:
+        return f"redaction of {self.subject}"
 
 
 class Meter(models.Model):
@@ -199,10 +349,10 @@ class UsageBucket(models.Model):
     dimensions = ArrayField(models.TextField(null=True))
     value = models.TextField(null=True)
     events = models.BigIntegerField()
-    quantity = NumericField()
+    quantity = ExactDecimalField()
     part_starts = ArrayField(models.DateTimeField())
     part_events = ArrayField(models.BigIntegerField())
-    part_quantities = ArrayField(NumericField())
+    part_quantities = ArrayField(ExactDecimalField())
 
     class Meta:
         constraints = [

@@ -13,6 +13,7 @@ from django.core.mail import EmailMultiAlternatives
 from django.template.loader import render_to_string
 
 from accounts.facade import Organization
+from kernel.text import file_name, one_line
 from notifications.attachments import render_attachments
 from notifications.letters.kinds import LETTERS
 from notifications.letters.letter import Letter, Writing
@@ -21,7 +22,6 @@ from notifications.models import Mail, MailSettings
 #: Of buttons and the line above, where the organization has chosen none.
 ACCENT = "#1f4e79"
 
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 _COLOR = re.compile(r"#[0-9a-fA-F]{6}")
 
 
@@ -43,7 +43,8 @@ def compose(
     letter = LETTERS[kind](Writing(sender, settings.PUBLIC_URL, context))
     accent = chosen.accent if chosen and _COLOR.fullmatch(chosen.accent) else ACCENT
     shown = {"letter": letter, "sender": sender, "accent": accent, "accent_ink": _ink_on(accent)}
-    text = render_to_string("notifications/letter.txt", shown)
+    # A rendered template counts as safe HTML. This one is text: whoever shows it in a page has to escape it.
+    text = str.__str__(render_to_string("notifications/letter.txt", shown))
     return Composed(letter, text, render_to_string("notifications/letter.html", shown), sender)
 
 
@@ -55,9 +56,9 @@ def message_of(mail: Mail, chosen: MailSettings | None) -> EmailMultiAlternative
     composed = compose(organization=mail.organization, kind=mail.kind, context=mail.context, chosen=chosen)
     _, address = parseaddr(settings.DEFAULT_FROM_EMAIL)
     message = EmailMultiAlternatives(
-        subject=one_line(composed.letter.subject),
+        subject=_header(composed.letter.subject),
         body=composed.text,
-        from_email=formataddr((one_line(composed.sender), address)),
+        from_email=formataddr((_header(composed.sender), address)),
         to=mail.to,
         reply_to=[chosen.reply_to] if chosen and chosen.reply_to else None,
         headers={
@@ -68,13 +69,12 @@ def message_of(mail: Mail, chosen: MailSettings | None) -> EmailMultiAlternative
     )
     message.attach_alternative(composed.html, "text/html")
     for one in render_attachments(mail.organization_id, mail.context.get("attachments")):
-        message.attach(one_line(one.name), one.content, one.media_type)
+        message.attach(file_name(one.name), one.content, one.media_type)
     return message
 
 
-def one_line(text: str) -> str:
-    """`text` without line breaks and other control characters, so that it stays within its header."""
-    return _CONTROL.sub(" ", text).strip()
+def _header(text: str) -> str:
+    return one_line(text).strip()
 
 
 def _ink_on(color: str) -> str:

@@ -18,6 +18,7 @@ from notifications.services.endpoints import (
     send_test,
     update_endpoint,
 )
+from notifications.services.forgetting import forget_messages, messages_of, remove_mail_files
 from notifications.services.mailing import change_mail_settings, retry_mail
 from notifications.services.queueing import AddressInvalid, is_address, queue_mail, queue_mails
 from notifications.services.replaying import replay_delivery, replay_failed
@@ -44,6 +45,7 @@ __all__ = [
     "delete_endpoint",
     "deliveries_of",
     "endpoints_of",
+    "forget_messages",
     "get_delivery",
     "get_endpoint",
     "get_mail",
@@ -54,9 +56,11 @@ __all__ = [
     "mail_backlog",
     "mail_settings_of",
     "mails_of",
+    "messages_of",
     "queue_mail",
     "queue_mails",
     "register_attachment",
+    "remove_mail_files",
     "replay_delivery",
     "replay_failed",
     "retry_mail",

@@ -4,13 +4,31 @@ from __future__ import annotations
 
 from typing import Any
 
+from django import forms
 from django.contrib import admin
+from django.db import models
 from django.http import HttpRequest
 from unfold.admin import ModelAdmin, TabularInline
 from unfold.contrib.filters.admin import AutocompleteSelectFilter
 from unfold.paginator import InfinitePaginator
 
+from kernel.text import TextInvalid, refusal_of, refused_character
 from rest.models import IdempotencyRecord
+
+
+def _one_line_only(value: Any) -> None:
+    _refuse(value, lines=False)
+
+
+def _lines_only(value: Any) -> None:
+    _refuse(value, lines=True)
+
+
+def _refuse(value: Any, *, lines: bool) -> None:
+    """Refuse control characters in a text, or in one of a list of texts."""
+    for text in value if isinstance(value, list) else [value]:
+        if isinstance(text, str) and (found := refused_character(text, lines=lines)):
+            raise forms.ValidationError(refusal_of(found), code=TextInvalid.code)
 
 
 class OperatorsOnly:
@@ -30,6 +48,13 @@ class OperatorsOnly:
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return self._is_operator(request)
+
+    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        """The form's field, which refuses control characters in text."""
+        found = super().formfield_for_dbfield(db_field, request, **kwargs)  # type: ignore[misc]
+        if isinstance(found, forms.CharField) and not isinstance(found, forms.JSONField):
+            found.validators.append(_lines_only if isinstance(db_field, models.TextField) else _one_line_only)
+        return found
 
     @staticmethod
     def _is_operator(request: HttpRequest) -> bool:

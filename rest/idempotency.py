@@ -13,6 +13,7 @@ from rest_framework.response import Response
 
 from kernel.clock import system_clock
 from kernel.errors import ConflictError, InvalidError
+from rest.isolation import retried
 from rest.models import IdempotencyRecord
 from rest.parsers import decode_json
 from rest.renderers import encode_json
@@ -21,7 +22,17 @@ from rest.renderers import encode_json
 LIFETIME = timedelta(hours=24)
 
 
-def idempotent(method: Callable[..., Response]) -> Callable[..., Response]:
+#: How soon after the first an identical request without a key is taken for a second click.
+IDENTICAL_WITHIN = timedelta(seconds=10)
+
+Post = Callable[..., Response]
+
+
+class IdenticalRequest(ConflictError):
+    code = "identical_request"
+
+
+def idempotent(method: Post) -> Post:
     """For a view's `post`: runs it and its record in one transaction.
 
     The record's row is the lock: a second request with the same key waits for nobody, it is told
@@ -36,19 +47,69 @@ def idempotent(method: Callable[..., Response]) -> Callable[..., Response]:
             return method(view, request, *args, **kwargs)
         if not 1 <= len(key) <= 255 or "\x00" in key:
             raise InvalidError("An Idempotency-Key has 1 to 255 characters", code="idempotency_key_invalid")
-        request_hash = hashlib.sha256(
-            b"\n".join([request.method.encode(), request.path.encode(), encode_json(request.data)])
-        ).digest()
-        with transaction.atomic():
-            record = _claim(request.auth.organization_id, key, request_hash)
-            if record.status is not None:
-                return _replay(record)
-            response = method(view, request, *args, **kwargs)
-            record.status, record.body = response.status_code, encode_json(response.data)
-            record.save(update_fields=["status", "body"])
-            return response
+
+        def done() -> Response:
+            with transaction.atomic():
+                record = _claim(request.auth.organization_id, key, _hash(request))
+                if record.status is not None:
+                    return _replay(record)
+                return _recorded(record, method(view, request, *args, **kwargs))
+
+        return retried(done)
 
     return post
+
+
+def clicked_once(method: Post) -> Post:
+    """For a `post` that creates what has no key of its own or moves money, above `idempotent`.
+
+    Raises `IdenticalRequest` (409) where the same API key sent the same request within `IDENTICAL_WITHIN` and neither
+    came with an `Idempotency-Key`: a second click, or a client that tries again. Deliberate repetitions send keys.
+    """
+
+    @functools.wraps(method)
+    def post(view: Any, request: Any, *args: Any, **kwargs: Any) -> Response:
+        if request.headers.get("Idempotency-Key") is not None:
+            return method(view, request, *args, **kwargs)
+        digest = _hash(request)
+        key = f"identical:{request.auth.pk}:{digest.hex()}"
+
+        def done() -> Response:
+            with transaction.atomic():
+                IdempotencyRecord.objects.filter(
+                    organization_id=request.auth.organization_id,
+                    key=key,
+                    created_at__lt=system_clock() - IDENTICAL_WITHIN,
+                ).delete()
+                record = _claim(request.auth.organization_id, key, digest)
+                # Where it is refused for its own reason, that is said.
+                response = method(view, request, *args, **kwargs)
+                if record.status is None or bytes(record.body) == encode_json(response.data):
+                    return _recorded(record, response)
+                raise _identical(decode_json(bytes(record.body)))
+
+        return retried(done)
+
+    return post
+
+
+def _identical(first: Any) -> IdenticalRequest:
+    return IdenticalRequest(
+        f"An identical request was done within the last {IDENTICAL_WITHIN.seconds} seconds"
+        + (f" and created {first['id']}" if "id" in first else "")
+        + ". To repeat it on purpose, send a new Idempotency-Key with it"
+    )
+
+
+def _hash(request: Any) -> bytes:
+    parts = [request.method.encode(), request.path.encode(), encode_json(request.data)]
+    return hashlib.sha256(b"\n".join(parts)).digest()
+
+
+def _recorded(record: IdempotencyRecord, response: Response) -> Response:
+    record.status, record.body = response.status_code, encode_json(response.data)
+    record.save(update_fields=["status", "body"])
+    return response
 
 
 def _claim(organization_id: int, key: str, request_hash: bytes) -> IdempotencyRecord:

@@ -2,16 +2,35 @@
 
 from __future__ import annotations
 
+import random
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TypeVar
 
 from django.db import IntegrityError, OperationalError, connection, transaction
-from psycopg.errors import SerializationFailure, UniqueViolation
+from psycopg.errors import UniqueViolation
+
+from kernel.errors import ConflictError
 
 T = TypeVar("T")
 
 _REFUSALS = 3
+_TRIES, _LONGEST_PAUSE = 12, 0.5
+#: serialization_failure, deadlock_detected, lock_not_available.
+_CONFLICTS = frozenset({"40001", "40P01", "55P03"})
+
+
+class ConflictingChanges(ConflictError):
+    """Other requests change the same things at this moment. Nothing of this one was stored."""
+
+    code = "conflicting_changes"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Other requests are changing the same things at this moment; nothing of this one was stored. "
+            "Send it again after a second"
+        )
 
 
 def read_one_snapshot() -> None:
@@ -34,19 +53,31 @@ def one_snapshot() -> Iterator[None]:
         yield
 
 
-def retried(work: Callable[[], T]) -> T:
-    """What `work`, a whole transaction, answers; done again for as long as another transaction came in between.
+def is_conflict(error: BaseException) -> bool:
+    """Return whether the database refused a transaction only because another one came in between: the same may succeed
+    when sent again. SQLSTATEs: https://www.postgresql.org/docs/current/errcodes-appendix.html"""
+    return getattr(error.__cause__, "sqlstate", None) in _CONFLICTS
 
-    What another one has stored meanwhile is not seen, and so may be stored twice: the database refuses it, and the
-    next try sees it. Refused more often than that, it is a fault of `work`'s own.
+
+def retried(work: Callable[[], T]) -> T:
+    """Return the answer of `work`, a whole transaction, running it again after a conflict with another transaction:
+    a serialization failure, a deadlock, or a lock not got in time.
+
+    After `_TRIES` conflicts raises `ConflictingChanges`. What another transaction has stored meanwhile is not seen, and
+    so may be stored twice: the database refuses it, and the next try sees it. Refused more often than `_REFUSALS`, it
+    is a fault of `work`'s own.
     """
-    refused = 0
+    conflicts = refused = 0
     while True:
         try:
             return work()
         except OperationalError as error:
-            if connection.in_atomic_block or not isinstance(error.__cause__, SerializationFailure):
+            if connection.in_atomic_block or not is_conflict(error):
                 raise
+            conflicts += 1
+            if conflicts == _TRIES:
+                raise ConflictingChanges from error
+            time.sleep(random.uniform(0, _LONGEST_PAUSE) * conflicts / _TRIES)  # noqa: S311 - no secret
         except IntegrityError as error:
             refused += 1
             if connection.in_atomic_block or not isinstance(error.__cause__, UniqueViolation) or refused == _REFUSALS:

@@ -1,44 +1,60 @@
-"""What an API key may do: each view says the scope it needs."""
+"""What an API key may do: each view names the permission it needs (`rest.access`)."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from rest_framework.permissions import BasePermission
 
 from kernel.errors import ForbiddenError
+from rest.access import ROLES, SCOPES, TABLE, Permission
 
-READ, WRITE, INGEST, ADMIN = "read", "write", "ingest", "admin"
-SCOPES = (INGEST, READ, WRITE, ADMIN)
-
-#: What each scope allows besides itself. `admin` may do all; who may write may also read what was written.
-_IMPLIED = {ADMIN: {INGEST, READ, WRITE, ADMIN}, WRITE: {WRITE, READ}, READ: {READ}, INGEST: {INGEST}}
+SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
-def allows(scopes: list[str], needed: str) -> bool:
-    """Whether a key with `scopes` may do what needs the scope `needed`."""
-    return any(needed in _IMPLIED.get(scope, set()) for scope in scopes)
+def permission_of(view: Any, method: str) -> Permission | None:
+    """The permission that `method` of an API's view needs; None where the view does not say, which refuses everyone.
+
+    A view says it in `required_permission`: one for all its methods, or a mapping from method to permission. Reading
+    needs `see` where nothing else is said; every other method has to be named.
+    """
+    required = getattr(view, "required_permission", None)
+    if isinstance(required, Mapping):
+        required = required.get("GET" if method == "HEAD" else method)
+    if required is None and method in SAFE:
+        return Permission.SEE
+    return required
 
 
-class HasScope(BasePermission):
-    """Reads `required_scope` of the view, a scope, several of which one is needed, or a mapping from method to these.
+class HasPermission(BasePermission):
+    """Refuses a key without the view's permission: 403 `scope_missing` for its scopes, `maker_not_allowed` for the
+    role of the member who made it.
 
-    Without one, reading needs `read` and everything else needs `write`. A key bound to a customer opens what says
-    `takes_customer_keys`, which sees to it that it does nothing for another one.
+    A key bound to a customer reaches only views with `takes_customer_keys`, which let it do nothing for another one.
     """
 
     def has_permission(self, request: Any, view: Any) -> bool:
         if request.auth is None:
             return False
-        required = getattr(view, "required_scope", None)
-        if isinstance(required, dict):
-            required = required.get(request.method)
-        if required is None:
-            required = READ if request.method in {"GET", "HEAD", "OPTIONS"} else WRITE
-        accepted = (required,) if isinstance(required, str) else required
-        if not any(allows(request.auth.scopes, one) for one in accepted):
-            named = " or ".join(f"'{one}'" for one in accepted)
-            raise ForbiddenError(f"This needs an API key with the scope {named}", code="scope_missing")
+        require_permission(request.auth, permission_of(view, request.method))
         if request.auth.customer is not None and not getattr(view, "takes_customer_keys", False):
             raise ForbiddenError("A customer's API key sends events and does nothing else", code="customer_key_refused")
         return True
+
+
+def require_permission(key: Any, permission: Permission | None) -> None:
+    """Raise `ForbiddenError` where the API key `key` does not have `permission`."""
+    if permission is None:
+        raise ForbiddenError("No API key may do this", code="scope_missing")
+    rule = TABLE[permission]
+    if rule.scopes.isdisjoint(key.scopes):
+        named = " or ".join(f"'{scope}'" for scope in SCOPES if scope in rule.scopes)
+        raise ForbiddenError(f"This needs an API key with the scope {named}", code="scope_missing")
+    for role in key.roles:
+        if role not in rule.roles:
+            raise ForbiddenError(
+                f"This key may do no more than the role '{role}', which does not allow this. Use a key of a member "
+                f"with the role {' or '.join(one for one in ROLES if one in rule.roles)}",
+                code="maker_not_allowed",
+            )

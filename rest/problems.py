@@ -15,9 +15,11 @@ _STATUS: list[tuple[type[errors.TaximeterError], int, str]] = [
     (errors.UnauthenticatedError, 401, "Authentication is needed"),
     (errors.ForbiddenError, 403, "Not allowed"),
     (errors.NotFoundError, 404, "Not found"),
+    (errors.TooSlowError, 408, "Too slow"),
     (errors.ConflictError, 409, "Conflict"),
     (errors.TooLargeError, 413, "Too large"),
     (errors.InvalidError, 422, "The request makes no sense"),
+    (errors.TooManyError, 429, "Too many requests"),
     (errors.UnavailableError, 503, "Not available for the moment"),
 ]
 

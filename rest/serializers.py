@@ -10,14 +10,41 @@ from zoneinfo import ZoneInfo
 
 from rest_framework import serializers
 
-from kernel.money import decimal_from, is_currency
+from kernel.keys import LONGEST_CUSTOMER_KEY, customer_key_refusal
+from kernel.money import is_currency, plain_decimal_from
+from kernel.text import TextInvalid, refusal_of, refused_character, refused_within
 from rest.lookup import parse_instant
 
 #: Keys are what people name things by: they stand in addresses, files and URLs.
 KEY_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._:@+-]{0,127}\Z"
 
 
-class StrictSerializer(serializers.Serializer):  # type: ignore[type-arg]
+class PlainTextSerializer(serializers.Serializer):  # type: ignore[type-arg]
+    """A serializer that refuses control characters in every text it takes (code `text_invalid`).
+
+    `many_lines` names the texts that may have several lines. `as_sent` names the fields whose text comes from events,
+    such as the id of one: they are taken as they are, because they have to match.
+    """
+
+    many_lines: tuple[str, ...] = ()
+    as_sent: tuple[str, ...] = ()
+
+    def to_internal_value(self, data: Any) -> Any:
+        if isinstance(data, dict) and (refused := {name: one for name in data if (one := self._refused(name, data))}):
+            raise serializers.ValidationError(refused)
+        return super().to_internal_value(data)
+
+    def _refused(self, name: Any, data: dict[Any, Any]) -> list[serializers.ErrorDetail]:
+        """The problems of the text in a field; a field with a serializer of its own says its own."""
+        field, value = self.fields.get(name), data[name]
+        if field is None or name in self.as_sent or isinstance(getattr(field, "child", field), PlainTextSerializer):
+            return []
+        is_line = isinstance(value, str) and name not in self.many_lines
+        found = refused_character(value) if is_line else refused_within(value)
+        return [serializers.ErrorDetail(refusal_of(found), code=TextInvalid.code)] if found else []
+
+
+class StrictSerializer(PlainTextSerializer):
     """A serializer to which an unknown field is an error (code `unknown_field`), not a thing to ignore."""
 
     def to_internal_value(self, data: Any) -> Any:
@@ -37,6 +64,25 @@ class KeyField(serializers.RegexField):
             error_messages={"invalid": "A key has letters, digits and . _ : @ + - and at most 128 characters"},
             **kwargs,
         )
+
+
+class CustomerKeyField(serializers.CharField):
+    """A customer's key (`kernel.keys`): usage events name the customer by it. Refused with the reason."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(
+            trim_whitespace=False,
+            max_length=LONGEST_CUSTOMER_KEY,
+            help_text="Letters and digits of any script (in Unicode's form NFC) and . _ : @ + | -, at most 128 "
+            "characters, a letter or a digit first",
+            **kwargs,
+        )
+
+    def to_internal_value(self, data: Any) -> str:
+        key: str = super().to_internal_value(data)
+        if (refusal := customer_key_refusal(key)) is not None:
+            raise serializers.ValidationError(f"This can never be a customer's key: {refusal}", code="key_invalid")
+        return key
 
 
 class AnyField(serializers.Field):  # type: ignore[type-arg]
@@ -63,7 +109,7 @@ class DecimalField(serializers.Field):  # type: ignore[type-arg]
 
     def to_internal_value(self, data: Any) -> Decimal:
         try:
-            number = decimal_from(data)
+            number = plain_decimal_from(data)
         except (TypeError, ValueError):
             self.fail("invalid")
         exponent = number.as_tuple().exponent

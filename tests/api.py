@@ -32,6 +32,9 @@ class Api:
     def patch(self, path: str, body: Any) -> Any:
         return self.client.patch(f"/api/v1/{path}", data=json.dumps(body), content_type="application/json")
 
+    def put(self, path: str, body: Any) -> Any:
+        return self.client.put(f"/api/v1/{path}", data=json.dumps(body), content_type="application/json")
+
     def meter(self, key: str, **definition: Any) -> None:
         assert self.post("meters", {"key": key, **definition}).status_code == 201
 

@@ -22,6 +22,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import urlparse
 
 from launcher import process, programs
 from launcher.paths import ROOT
@@ -75,6 +76,20 @@ class System:
             "TAXIMETER_VAR": str(self.var),
             "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "sdk" / "src")]),
         }
+
+    @contextmanager
+    def database(self) -> Iterator[None]:
+        """Django's connection in this process goes to this system's database, as long as this is open."""
+        from django.db import connection  # configured by now, and not when pytest loads this file
+
+        before = connection.settings_dict["NAME"]
+        connection.close()
+        connection.settings_dict["NAME"] = urlparse(self.postgres_url).path.removeprefix("/")
+        try:
+            yield
+        finally:
+            connection.close()
+            connection.settings_dict["NAME"] = before
 
     def start(self, *names: str, **environment: str) -> None:
         """Start `web`, `worker` or `beat` (none named: the first two), and wait until the web server answers."""

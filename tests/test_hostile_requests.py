@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from kernel.period import Month
 from tests.api import Api
 from tests.billing.test_closing_a_month import close
+from tests.examples import examples
 
 POSTS = [
     "meters", "meters/turns/versions", "events/void", "events/amend", "customers", "plans", "plans/p/versions",
@@ -20,7 +21,8 @@ POSTS = [
     "reservations/rsv_x/commit",
     "stripe_meters", "bank_transfers", "bank_transfers/btr_x/match", "invoices/inv_x/payment_link",
     "invoices/inv_x/charge", "customers/acme/payment_setup_link", "customers/acme/reinstate",
-    "provider_calls/pvc_x/repeat", "stripe_account/test",
+    "provider_calls/pvc_x/repeat", "stripe_account/test", "quarantined_events/qev_x/release",
+    "quarantined_events/qev_x/discard",
 ]  # fmt: skip
 GETS = [
     "events", "meters", "meters/turns", "meters/turns/usage", "customers", "customers/acme",
@@ -31,7 +33,8 @@ GETS = [
     "budgets/b", "features", "plans/p/versions/1/entitlements", "reservations/rsv_x",
     "collection_policy", "stripe_account", "stripe_meters", "customers/acme/payment_details",
     "invoices/inv_x/collection", "invoice_collections", "provider_calls", "provider_payments", "bank_transfers",
-    "reconciliations", "reconciliation_differences",
+    "reconciliations", "reconciliation_differences", "unassigned_usage", "usage_overlaps",
+    "quarantined_events",
 ]  # fmt: skip
 
 words = st.sampled_from(
@@ -89,7 +92,10 @@ def furnished(api: Api) -> Api:
     return api
 
 
-relaxed = settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+relaxed = settings(
+    max_examples=examples(15, thorough=120),
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 
 
 @pytest.mark.parametrize("path", POSTS)

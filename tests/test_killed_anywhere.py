@@ -1,17 +1,21 @@
 """Real files, imported and closed while `kill -9` takes the importer, the web server, the worker and
-PostgreSQL: the same invoices as without."""
+PostgreSQL: the same invoices as without. Events that go into quarantine and leave it, killed when that is half done."""
 
 from __future__ import annotations
 
 import itertools
 import random
+import signal
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import httpx
+import psycopg
 import pytest
 
+from launcher import process
 from tests.system import System
 
 RUNS = "tests/data/airline_runs.jsonl.gz"
@@ -172,3 +176,96 @@ def test_a_close_killed_by_hand_goes_on_where_it_was(system: System, moment: flo
     system.manage("close_month", "--month", "2023-11", "--organization", "vendor")
     numbers = sorted(invoice["number"] for invoice in vendor.invoices())
     assert numbers == [f"INV-{n:06d}" for n in range(1, 41)]
+
+
+_WAITING = """
+SELECT l.pid FROM pg_locks l JOIN pg_database d ON d.oid = l.database
+WHERE d.datname = current_database() AND l.relation = %s::regclass AND NOT l.granted
+"""
+#: What is left of an act that was cut off: events in the log, identities, and what waits in quarantine.
+_KEPT = """
+SELECT (SELECT array_agg(event_id ORDER BY event_id) FROM metering_usageevent),
+       (SELECT COUNT(*) FROM metering_eventidentity),
+       (SELECT array_agg(event_id ORDER BY event_id) FROM metering_quarantinedevent WHERE state = 'quarantined')
+"""
+
+
+class WorstMoment:
+    """Holds requests where they are about to write to a table last, and ends them there."""
+
+    def __init__(self, vendor: Vendor, database: psycopg.Connection[Any], holder: psycopg.Connection[Any]) -> None:
+        self.vendor, self.database, self.holder = vendor, database, holder
+
+    def strike(
+        self, table: str, call: tuple[str, Any], kill: Callable[[int], None], start: Callable[[], None] | None = None
+    ) -> Any:
+        """The answer to `call`, which is killed when all but what it writes to `table` is written, and comes again.
+
+        Nothing of it may be there before it comes again.
+        """
+        before = self.kept()
+        self.holder.execute(f"LOCK TABLE {table} IN EXCLUSIVE MODE")
+        with ThreadPoolExecutor(1) as client:
+            try:
+                answer = client.submit(self.vendor.call, "POST", *call)
+                assert process.wait_until(lambda: bool(self.waiting(table)), seconds=60, interval=0.01), answer
+                kill(self.waiting(table)[0])
+                assert self.kept() == before
+            finally:
+                self.holder.rollback()
+            if start is not None:
+                start()
+            return answer.result(90)
+
+    def waiting(self, table: str) -> list[int]:
+        return [pid for (pid,) in self.database.execute(_WAITING, [table])] or []
+
+    def kept(self) -> Any:
+        return self.database.execute(_KEPT).fetchone()
+
+
+def test_quarantine_release_and_discard_killed_half_way_lose_and_double_nothing(system: System) -> None:
+    limits = {"TAXIMETER_EVENT_LOOK_BACK_DAYS": "365", "TAXIMETER_EVENT_LOOK_AHEAD_SECONDS": "3600"}
+
+    def start() -> None:
+        system.start("web", **limits, PGOPTIONS="-c lock_timeout=90s")
+
+    def kill_server(_: int) -> None:
+        process.send(process.family(system.pid("web")), signal.SIGKILL)
+        system.kill("web")
+
+    start()
+    vendor = Vendor(system)
+    vendor.call("POST", "meters", {"key": "probes", "event_type": "probe", "aggregation": "count"})
+    base = {"specversion": "1.0", "source": "edge", "type": "probe", "subject": "acme", "time": "2015-06-01T00:00:00Z"}
+    events = [base | {"id": name} for name in ("discarded", "released", "voided")] + [base | {"id": "counted"}]
+    del events[3]["time"]
+    url = system.postgres_url
+    with psycopg.connect(url, autocommit=True) as database, psycopg.connect(url) as holder:
+        moment = WorstMoment(vendor, database, holder)
+
+        def end_backend(pid: int) -> None:
+            database.execute("SELECT pg_terminate_backend(%s)", [pid])
+
+        # The log and the identities are written, the quarantine is not.
+        told = moment.strike("metering_quarantinedevent", ("events", events), end_backend)
+        assert (told["accepted"], [one["id"] for one in told["quarantined"]]) == (1, [one["id"] for one in events[:3]])
+        ids = {one["event"]["id"]: one["id"] for one in vendor.call("GET", "quarantined_events")["data"]}
+        # All is written but the audit trail.
+        release = (f"quarantined_events/{ids['released']}/release", {})
+        assert moment.strike("accounts_auditentry", release, kill_server, start)["state"] == "released"
+        discard = (f"quarantined_events/{ids['discarded']}/discard", {})
+        assert moment.strike("accounts_auditentry", discard, end_backend)["state"] == "discarded"
+        void = ("events/void", {"source": "edge", "id": "voided", "reason": "a test rig"})
+        assert moment.strike("accounts_auditentry", void, end_backend)["id"] == ids["voided"]
+        assert moment.kept() == (["counted", "released"], 4, None)
+
+    for path, body in (release, discard, void):
+        vendor.call("POST", path, body)
+    assert vendor.call("POST", "events", events)["duplicates"] == 4
+    span = "from=2010-01-01T00:00:00Z&to=2099-01-01T00:00:00Z"
+    [row] = vendor.call("GET", f"meters/probes/usage?{span}")["data"]
+    assert row["quantity"] == "2"
+    actions = [one["action"] for one in vendor.call("GET", "audit_entries")["data"]]
+    decided = [one for one in actions if one.startswith(("quarantined_event.", "event."))]
+    assert sorted(decided) == ["event.void", "quarantined_event.discard", "quarantined_event.release"]

@@ -5,8 +5,9 @@ from __future__ import annotations
 from rest_framework import serializers
 
 from accounts.models import ApiKey, AuditEntry, Invitation, Membership, Role
-from rest.permissions import SCOPES
-from rest.serializers import AnyField, InstantField, KeyField, StrictSerializer
+from kernel.clock import system_clock
+from rest.access import SCOPES, Permission
+from rest.serializers import AnyField, CustomerKeyField, InstantField, StrictSerializer
 
 
 class MemberAnswer(serializers.Serializer):  # type: ignore[type-arg]
@@ -29,7 +30,12 @@ class InvitationAnswer(serializers.Serializer):  # type: ignore[type-arg]
 
 
 class ApiKeyAnswer(serializers.Serializer):  # type: ignore[type-arg]
-    """`secret` is only there when it is made. `last_used_at` is exact to ten minutes."""
+    """`secret` is only there when it is created. `last_used_at` is exact to ten minutes.
+
+    `maker` is the member who answers for it, null for a key of the operator of the server, of a customer, or one
+    that has ended. `permissions` are what it may do at present, by its scopes and its maker's role; `parent` is the
+    key that created it, with which it ends.
+    """
 
     id = serializers.CharField()
     name = serializers.CharField()
@@ -41,23 +47,37 @@ class ApiKeyAnswer(serializers.Serializer):  # type: ignore[type-arg]
     expires_at = InstantField(allow_null=True)
     last_used_at = InstantField(allow_null=True)
     revoked_at = InstantField(allow_null=True)
+    maker = serializers.CharField(allow_null=True)
+    parent = serializers.CharField(allow_null=True)
+    status = serializers.ChoiceField(["active", "expired", "ended", "revoked"])
+    needs_review = serializers.BooleanField()
+    permissions = serializers.ListField(child=serializers.ChoiceField([str(one) for one in Permission]))
     secret = serializers.CharField(required=False)
 
 
 class AuditEntryAnswer(serializers.Serializer):  # type: ignore[type-arg]
-    """`detail` has `before` and `after` where something changed."""
+    """`detail` has `before` and `after` where something changed. `api_key` is the id of the key that acted, `address`
+    the client's."""
 
     id = serializers.CharField()
     at = InstantField()
     actor = serializers.CharField()
     action = serializers.CharField()
     target = serializers.CharField()
+    api_key = serializers.CharField(allow_null=True)
+    address = serializers.CharField(allow_null=True)
     detail = AnyField()
 
 
 class InvitationInput(StrictSerializer):
     email = serializers.CharField(max_length=254)
     role = serializers.CharField(max_length=20)
+
+
+class HandOverInput(StrictSerializer):
+    """`member`: the id or e-mail address of the member who answers for the key from now on."""
+
+    member = serializers.CharField(max_length=254)
 
 
 class RoleInput(StrictSerializer):
@@ -67,7 +87,7 @@ class RoleInput(StrictSerializer):
 class ApiKeyInput(StrictSerializer):
     name = serializers.CharField(max_length=200, allow_blank=True, default="")
     scopes = serializers.ListField(child=serializers.CharField(max_length=20), max_length=10)
-    customer = KeyField(allow_null=True, default=None)
+    customer = CustomerKeyField(allow_null=True, default=None)
     expires_at = InstantField(allow_null=True, default=None)
 
 
@@ -83,8 +103,17 @@ def present_invitation(one: Invitation) -> dict[str, object]:
 
 def present_api_key(key: ApiKey) -> dict[str, object]:
     names = ("id", "name", "hint", "scopes", "customer", "created_at", "created_by", "expires_at", "last_used_at")
-    return {name: getattr(key, name) for name in names} | {"revoked_at": key.revoked_at}
+    return {name: getattr(key, name) for name in names} | {
+        "revoked_at": key.revoked_at,
+        "maker": key.maker.email if key.maker else None,
+        "parent": key.parent_id,
+        "status": key.status(system_clock()),
+        "needs_review": key.revoked_at is None and (key.needs_review or key.has_ended),
+        "permissions": [str(one) for one in key.permissions],
+    }
 
 
 def present_audit_entry(entry: AuditEntry) -> dict[str, object]:
-    return {name: getattr(entry, name) for name in ("id", "at", "actor", "action", "target", "detail")}
+    return {
+        name: getattr(entry, name) for name in ("id", "at", "actor", "action", "target", "api_key", "address", "detail")
+    }

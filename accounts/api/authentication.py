@@ -23,8 +23,14 @@ def authenticate_key(authorization: str) -> ApiKey:
     now = system_clock()
     if key.expires_at is not None and key.expires_at <= now:
         raise UnauthenticatedError("This API key has expired", code="api_key_expired")
+    if key.has_ended:
+        raise UnauthenticatedError(
+            "The member who answers for this API key left the organization or was deactivated. Hand the key over to "
+            "another member, or create a new one",
+            code="api_key_ended",
+        )
     note_use(key=key, at=now)
-    act_as(key.hint)
+    act_as(key.hint, api_key=key.pk, organization_id=key.organization_id)
     return key
 
 

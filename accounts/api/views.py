@@ -2,46 +2,46 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
-from django.urls import reverse
 from drf_spectacular.utils import extend_schema
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounts.api import answers as shapes
 from accounts.queries import (
-    api_keys_of,
     audit_entries_of,
-    get_api_key,
     get_invitation,
     get_member,
     invitations_of,
     members_of,
 )
-from accounts.services.api_keys import create_api_key, revoke_api_key
 from accounts.services.invitations import invite_member, revoke_invitation
 from accounts.services.members import change_role, remove_member
 from kernel.clock import system_clock
 from kernel.errors import InvalidError
+from rest.access import Permission
+from rest.links import public_link
 from rest.lookup import instant_parameter
 from rest.pagination import page
-from rest.permissions import ADMIN
 from rest.schema import page_of
 
 
-class AdminView(APIView):
-    required_scope = ADMIN
-
-
-class MembersView(AdminView):
+class MembersView(APIView):
+    required_permission = Permission.SEE_MEMBERS
     answers = {"GET": page_of(shapes.MemberAnswer)}
 
     def get(self, request: Any) -> Response:
         return Response(page(members_of(request.auth.organization_id), request.query_params, shapes.present_member))
 
 
-class MemberView(AdminView):
+class MemberView(APIView):
+    required_permission = {
+        "GET": Permission.SEE_MEMBERS,
+        "PATCH": Permission.MANAGE_MEMBERS,
+        "DELETE": Permission.MANAGE_MEMBERS,
+    }
     answers = {"GET": shapes.MemberAnswer, "PATCH": shapes.MemberAnswer}
 
     def get(self, request: Any, member: str) -> Response:
@@ -54,14 +54,22 @@ class MemberView(AdminView):
         body = shapes.RoleInput(data=request.data)
         body.is_valid(raise_exception=True)
         found = get_member(organization_id=request.auth.organization_id, member=member)
-        return Response(shapes.present_member(change_role(member=found, role=body.validated_data["role"], by=None)))
+        return Response(
+            shapes.present_member(
+                change_role(member=found, role=body.validated_data["role"], by=request.auth.acting_role)
+            )
+        )
 
     def delete(self, request: Any, member: str) -> Response:
-        remove_member(member=get_member(organization_id=request.auth.organization_id, member=member), by=None)
+        remove_member(
+            member=get_member(organization_id=request.auth.organization_id, member=member), by=request.auth.acting_role
+        )
         return Response(status=204)
 
 
-class InvitationsView(AdminView):
+class InvitationsView(APIView):
+    required_permission = Permission.MANAGE_MEMBERS
+    statuses = {"POST": 201}
     answers = {"GET": page_of(shapes.InvitationAnswer), "POST": shapes.InvitationAnswer}
 
     def get(self, request: Any) -> Response:
@@ -75,60 +83,29 @@ class InvitationsView(AdminView):
         body.is_valid(raise_exception=True)
         made, link = invite_member(
             organization=request.auth.organization,
-            by=None,
+            by=request.auth.acting_role,
             now=system_clock(),
-            link_of=lambda token: request.build_absolute_uri(reverse("console:invitation", args=[token])),
+            link_of=partial(public_link, "console:invitation"),
             **body.validated_data,
         )
         return Response(shapes.present_invitation(made) | {"link": link}, status=201)
 
 
-class InvitationView(AdminView):
+class InvitationView(APIView):
+    required_permission = Permission.MANAGE_MEMBERS
+
     def delete(self, request: Any, invitation: str) -> Response:
         found = get_invitation(organization_id=request.auth.organization_id, invitation=invitation)
-        revoke_invitation(invitation=found, by=None, now=system_clock())
+        revoke_invitation(invitation=found, by=request.auth.acting_role, now=system_clock())
         return Response(status=204)
 
 
-class ApiKeysView(AdminView):
-    answers = {"GET": page_of(shapes.ApiKeyAnswer), "POST": shapes.ApiKeyAnswer}
-    filters = ("customer",)
-
-    def get(self, request: Any) -> Response:
-        rows = api_keys_of(request.auth.organization_id, customer=request.query_params.get("customer") or None)
-        return Response(page(rows, request.query_params, shapes.present_api_key))
-
-    @extend_schema(request=shapes.ApiKeyInput)
-    def post(self, request: Any) -> Response:
-        """Makes a key. Its secret is in this answer and nowhere else, so no `Idempotency-Key` brings it back."""
-        body = shapes.ApiKeyInput(data=request.data)
-        body.is_valid(raise_exception=True)
-        expires_at = body.validated_data["expires_at"]
-        if expires_at is not None and expires_at <= system_clock():
-            raise InvalidError("expires_at lies behind", code="expires_at_invalid")
-        key, secret = create_api_key(organization=request.auth.organization, **body.validated_data)
-        return Response(shapes.present_api_key(key) | {"secret": secret}, status=201)
-
-
-class ApiKeyView(AdminView):
-    answers = {"GET": shapes.ApiKeyAnswer}
-
-    def get(self, request: Any, api_key: str) -> Response:
-        found = get_api_key(organization_id=request.auth.organization_id, api_key=api_key)
-        return Response(shapes.present_api_key(found))
-
-    def delete(self, request: Any, api_key: str) -> Response:
-        """Revokes it; it stays in the list."""
-        found = get_api_key(organization_id=request.auth.organization_id, api_key=api_key)
-        revoke_api_key(key=found, at=system_clock())
-        return Response(status=204)
-
-
-class AuditEntriesView(AdminView):
+class AuditEntriesView(APIView):
     """Newest first. `action=invoice` has all that begins with `invoice.`."""
 
+    required_permission = Permission.SEE_AUDIT
     answers = {"GET": page_of(shapes.AuditEntryAnswer)}
-    filters = ("actor", "action", "target", "from", "to")
+    filters = ("actor", "action", "target", "api_key", "address", "from", "to")
 
     def get(self, request: Any) -> Response:
         asked = request.query_params
@@ -139,6 +116,8 @@ class AuditEntriesView(AdminView):
             actor=asked.get("actor"),
             action=asked.get("action"),
             target=asked.get("target"),
+            api_key=asked.get("api_key"),
+            address=asked.get("address"),
             start=instant_parameter(asked, "from"),
             end=instant_parameter(asked, "to"),
         )

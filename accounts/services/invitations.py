@@ -11,13 +11,16 @@ from django.core.validators import validate_email
 from django.db import IntegrityError, transaction
 
 from accounts.mail import queue_mail
-from accounts.models import Invitation, Membership, Organization, User
+from accounts.models import Invitation, Membership, Organization, Role, User
 from accounts.secrets import hash_secret, new_secret
-from accounts.services.audit import act_as, acting, record_audit
-from accounts.services.members import require_may_give, require_role
+from accounts.services.audit import act_as, acting, record_audit, sender
+from accounts.services.key_authority import role_of_sender
+from accounts.services.members import add_member, require_may_give, require_role
 from accounts.services.organizations import create_user
 from kernel.clock import to_rfc3339
 from kernel.errors import ConflictError, FieldError, ForbiddenError, InvalidError, NotFoundError
+from kernel.text import require_text
+from rest.access import Permission
 
 #: How long an invitation may be accepted.
 LIFETIME = timedelta(days=7)
@@ -58,6 +61,7 @@ def invite_member(
             email=email,
             role=role,
             invited_by=acting(),
+            sender=sender(),
             token_hash=hash_secret(token),
             created_at=now,
             expires_at=now + LIFETIME,
@@ -106,6 +110,7 @@ def accept_invitation(
     Raises `InvitationGone`, `ForbiddenError` for somebody else's address, `ConflictError` with code `sign_in_first`
     where the address has an account, and `InvalidError` for a password that is too weak.
     """
+    require_text(name, field="name")
     with transaction.atomic():
         found = (
             Invitation.objects.select_for_update(of=("self",))
@@ -115,18 +120,20 @@ def accept_invitation(
         )
         if found is None:
             raise InvitationGone("This invitation was used already, taken back, or has expired. Ask for a new one")
+        if not _may_still_give(found, now):
+            raise InvitationGone("The member who sent this invitation may no longer give this role. Ask for a new one")
         if user is None:
             user = _new_person(found.email, name, password)
         elif user.email != found.email:
             raise ForbiddenError(f"This invitation is for {found.email}", code="invitation_of_another")
         try:
             with transaction.atomic():
-                member = Membership.objects.create(organization=found.organization, user=user, role=found.role)
+                member = add_member(organization=found.organization, user=user, role=found.role, is_new=True)
         except IntegrityError:
             raise ConflictError("You are a member already", code="member_exists") from None
         found.accepted_at = now
         found.save(update_fields=["accepted_at"])
-        act_as(user.email)
+        act_as(user.email, user_id=user.pk)
         record_audit(
             organization_id=found.organization_id,
             action="member.join",
@@ -135,6 +142,16 @@ def accept_invitation(
             invited_by=found.invited_by,
         )
     return member, user
+
+
+def _may_still_give(invitation: Invitation, now: datetime) -> bool:
+    """True while the inviter, a person or a key, may give the role of the invitation."""
+    own = role_of_sender(invitation.organization_id, invitation.sender, needs=Permission.MANAGE_MEMBERS, now=now)
+    try:
+        require_may_give(own or Role.VIEWER, invitation.role)
+    except ForbiddenError:
+        return False
+    return True
 
 
 def clean_email(email: str) -> str:

@@ -6,11 +6,9 @@ from django.db import transaction
 
 from accounts.models import Membership, Organization, Role, User
 from accounts.services.audit import acting, record_audit, record_change
+from accounts.services.key_makers import end_keys_of, list_keys_for_review
 from kernel.errors import ConflictError, ForbiddenError, InvalidError
-
-#: From the one who may do most to the one who may do least. Finance and developer may do different things, so neither
-#: stands above the other.
-_RANKS = {Role.OWNER: 0, Role.ADMIN: 1, Role.FINANCE: 2, Role.DEVELOPER: 2, Role.VIEWER: 3}
+from rest.access import TABLE, Permission, is_above
 
 
 class LastOwner(ConflictError):
@@ -21,8 +19,19 @@ class RoleAboveOwn(ForbiddenError):
     code = "role_above_own"
 
 
-def add_member(*, organization: Organization, user: User, role: str) -> Membership:
-    """Give `user` the `role` in `organization`, in place of any they had."""
+def add_member(*, organization: Organization, user: User, role: str, is_new: bool = False) -> Membership:
+    """Give `user` the `role` in `organization`, in place of any they had. With `is_new` they must have none:
+    `IntegrityError` otherwise.
+
+    API keys of an earlier membership stay ended.
+    """
+    had = Membership.objects.filter(organization=organization, user=user).first()
+    if had is None:
+        end_keys_of(organization_id=organization.pk, user_id=user.pk, role=None)
+    elif had.role != role:
+        list_keys_for_review(member=had)
+    if is_new:
+        return Membership.objects.create(organization=organization, user=user, role=role)
     membership, _ = Membership.objects.update_or_create(organization=organization, user=user, defaults={"role": role})
     return membership
 
@@ -37,11 +46,11 @@ def require_role(role: str) -> Role:
 def require_may_give(own: str | None, role: str) -> None:
     """Raises `RoleAboveOwn` where somebody of the role `own` may not give, take or touch `role`.
 
-    An API key and a superuser are in no role (None) and may give any.
+    An API key acts in the weakest of the roles that bound it. None is the operator of this machine, who may give any.
     """
     if own is None:
         return
-    if Role(own) not in {Role.OWNER, Role.ADMIN} or _RANKS[Role(role)] < _RANKS[Role(own)]:
+    if own not in TABLE[Permission.MANAGE_MEMBERS].roles or is_above(role, own):
         raise RoleAboveOwn(f"{own} may not decide who is {role}")
 
 
@@ -59,6 +68,8 @@ def change_role(*, member: Membership, role: str, by: str | None) -> Membership:
             _require_another_owner(found)
         before, found.role = found.role, wanted
         found.save(update_fields=["role"])
+        if before != wanted:
+            list_keys_for_review(member=found)
         record_change(
             organization_id=found.organization_id,
             action="member.change_role",
@@ -70,7 +81,9 @@ def change_role(*, member: Membership, role: str, by: str | None) -> Membership:
 
 
 def remove_member(*, member: Membership, by: str | None) -> None:
-    """The person is no member any more; their account and other memberships stay. Everybody may leave by themselves.
+    """Remove a member; their account and other memberships stay, and their API keys end until they are handed over.
+
+    Members may leave by themselves.
 
     Raises as `change_role`.
     """
@@ -80,6 +93,7 @@ def remove_member(*, member: Membership, by: str | None) -> None:
             require_may_give(by, found.role)
         if found.role == Role.OWNER:
             _require_another_owner(found)
+        end_keys_of(organization_id=found.organization_id, user_id=found.user_id, role=found.role)
         found.delete()
         record_audit(
             organization_id=found.organization_id, action="member.remove", target=found.user.email, role=found.role

@@ -71,7 +71,7 @@ def reset_password(*, uid: str, token: str, password: str) -> User:
         require_password(password, user)
         user.set_password(password)
         user.save(update_fields=["password"])
-        act_as(user.email)
+        act_as(user.email, user_id=user.pk)
         record_person(user, "password.reset")
     return user
 
@@ -79,6 +79,7 @@ def reset_password(*, uid: str, token: str, password: str) -> User:
 def change_password(*, user: User, current: str, password: str) -> User:
     """Raises `InvalidError` for a wrong `current` one and for a weak new one. All other sessions end."""
     if not user.check_password(current):
+        record_person(user, "password.change_fail")
         raise InvalidError("This is not your present password", code="password_wrong")
     require_password(password, user)
     with transaction.atomic():

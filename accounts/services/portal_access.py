@@ -9,8 +9,10 @@ from django.db import transaction
 
 from accounts.models import Organization, PortalAccess
 from accounts.secrets import hash_secret, new_secret
-from accounts.services.audit import acting, record_audit
+from accounts.services.audit import acting, record_audit, sender
+from accounts.services.key_authority import role_of_sender
 from kernel.errors import InvalidError, NotFoundError
+from rest.access import Permission
 
 #: How long links work: one that was asked for by mail, one made by an operator, and at most.
 ASKED_FOR = timedelta(hours=1)
@@ -43,6 +45,7 @@ def create_portal_link(
             organization=organization,
             customer=customer,
             created_by=acting(),
+            sender=sender(),
             created_at=now,
             token_hash=hash_secret(token),
             expires_at=now + lifetime,
@@ -67,7 +70,7 @@ def open_portal(*, token: str, now: datetime) -> tuple[PortalAccess, str]:
             .filter(token_hash=hash_secret(token), used_at=None, revoked_at=None, expires_at__gt=now)
             .first()
         )
-        if found is None:
+        if found is None or not _may_still_let_in(found, now):
             raise LinkGone("This link was used already, taken back, or has expired. Ask for a new one")
         found.used_at, found.session_expires_at = now, now + SESSION
         found.session_hash = hash_secret(secret)
@@ -80,6 +83,12 @@ def open_portal(*, token: str, now: datetime) -> tuple[PortalAccess, str]:
             access=found.pk,
         )
     return found, secret
+
+
+def _may_still_let_in(access: PortalAccess, now: datetime) -> bool:
+    """True while the link's maker, a member or a key, may still let customers in."""
+    needs = Permission.LET_CUSTOMERS_IN
+    return role_of_sender(access.organization_id, access.sender, needs=needs, now=now) is not None
 
 
 def revoke_portal_access(*, organization_id: int, customer: str, now: datetime, access: str | None = None) -> int:

@@ -10,6 +10,7 @@ from django_otp.plugins.otp_static.models import StaticDevice, StaticToken
 from django_otp.plugins.otp_totp.models import TOTPDevice
 
 from accounts.models import Membership, User
+from accounts.sealed_factors import hash_recovery_code
 from accounts.services.audit import record_audit
 from kernel.errors import ConflictError, InvalidError
 
@@ -75,7 +76,7 @@ def verify_code(*, user: User, code: str) -> Device | None:
     model: type[TOTPDevice | StaticDevice] = StaticDevice if is_recovery else TOTPDevice
     with transaction.atomic():
         for device in model.objects.select_for_update().filter(user=user, confirmed=True):
-            if device.verify_token(code):
+            if device.verify_token(hash_recovery_code(code, device_id=device.pk) if is_recovery else code):
                 if is_recovery:
                     _record(user, "two_factor.use_recovery_code")
                 return device
@@ -112,7 +113,9 @@ def _new_codes(user: User) -> list[str]:
     device, _ = StaticDevice.objects.get_or_create(user=user, defaults={"name": "recovery"})
     StaticToken.objects.filter(device=device).delete()
     codes = [f"{_letters()}-{_letters()}" for _ in range(RECOVERY_CODES)]
-    StaticToken.objects.bulk_create(StaticToken(device=device, token=code) for code in codes)
+    StaticToken.objects.bulk_create(
+        StaticToken(device=device, token=hash_recovery_code(code, device_id=device.pk)) for code in codes
+    )
     return codes
 
 

@@ -9,12 +9,15 @@ from rest_framework.views import APIView
 from agents.api import answers, present
 from agents.api.serializers import AgentInput, AgentVersionInput
 from agents.services.agents import agents_of, create_agent, create_agent_version, get_agent
+from rest.access import Permission
 from rest.idempotency import idempotent
 from rest.pagination import page
 from rest.schema import page_of
 
 
 class AgentsView(APIView):
+    required_permission = {"POST": Permission.BUILD}
+    statuses = {"POST": 201}
     answers = {"GET": page_of(answers.Agent), "POST": answers.Agent}
 
     def get(self, request: Any) -> Response:
@@ -39,6 +42,8 @@ class AgentView(APIView):
 class AgentVersionsView(APIView):
     """Another version of an agent; versions never change."""
 
+    required_permission = Permission.BUILD
+    statuses = {"POST": 201}
     answers = {"POST": answers.AgentVersion}
 
     @extend_schema(request=AgentVersionInput)

@@ -12,6 +12,7 @@ from agents.api.serializers import CostRateInput
 from agents.queries.costs import CostQuestion, CostQuestionInvalid, costs
 from agents.queries.rates import cost_rates_of
 from agents.services.rates import create_cost_rate
+from rest.access import Permission
 from rest.idempotency import idempotent
 from rest.lookup import instant_parameter
 from rest.pagination import page
@@ -51,6 +52,8 @@ def _question(organization_id: int, asked: Any) -> CostQuestion:
 class CostRatesView(APIView):
     """What calls of models cost the vendor: the organization's own rates, and known prices that hold for everyone."""
 
+    required_permission = {"POST": Permission.MOVE_MONEY}
+    statuses = {"POST": 201}
     answers = {"GET": page_of(answers.CostRate), "POST": answers.CostRate}
     filters = ("provider", "model")
 

@@ -4,12 +4,14 @@ from decimal import Decimal
 
 from rest_framework import serializers
 
-from agents.domain.readings import OUTCOMES
 from agents.services.outcomes import SOURCES
+from metering.facade import OUTCOMES
 from rest.serializers import AnyField, CurrencyField, DecimalField, InstantField, KeyField, StrictSerializer
 
 
 class AgentInput(StrictSerializer):
+    many_lines = ("description",)
+
     key = KeyField()
     name = serializers.CharField(max_length=200, required=False)
     description = serializers.CharField(max_length=2000, required=False, allow_blank=True, default="")
@@ -23,6 +25,8 @@ class AgentVersionInput(StrictSerializer):
 
 
 class TaskInput(StrictSerializer):
+    as_sent = ("input",)
+
     agent = serializers.CharField(max_length=200)
     customer = serializers.CharField(max_length=255)
     task_id = serializers.CharField(max_length=200, required=False)
@@ -30,12 +34,16 @@ class TaskInput(StrictSerializer):
 
 
 class OutcomeInput(StrictSerializer):
+    many_lines = ("reason",)
+
     outcome = serializers.ChoiceField(choices=OUTCOMES)
     source = serializers.ChoiceField(choices=SOURCES, required=False, default="person")
     reason = serializers.CharField(max_length=1000, required=False, allow_blank=True, default="")
 
 
 class DisputeInput(StrictSerializer):
+    many_lines = ("reason",)
+
     outcome = serializers.ChoiceField(choices=OUTCOMES)
     source = serializers.ChoiceField(choices=SOURCES, required=False, default="customer")
     reason = serializers.CharField(max_length=1000)

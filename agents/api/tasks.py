@@ -11,7 +11,6 @@ from rest_framework.views import APIView
 from agents.api import answers, present
 from agents.api.parameters import customer_key, text_parameter
 from agents.api.serializers import DisputeInput, OutcomeInput, TaskInput
-from agents.domain.readings import OUTCOMES
 from agents.queries.charges import charges_of, transactions_of
 from agents.queries.tasks import TaskQuestion, list_tasks, projected_to
 from agents.queries.traces import TaskNotFound, task_trace
@@ -20,6 +19,8 @@ from agents.services.tasks import queue_task, task_given
 from agents.tasks import work_tasks
 from kernel.clock import system_clock
 from kernel.errors import InvalidError
+from metering.facade import OUTCOMES
+from rest.access import Permission
 from rest.idempotency import idempotent
 from rest.lookup import instant_parameter
 from rest.pagination import limit_of
@@ -29,6 +30,8 @@ from rest.schema import page_of
 class TasksView(APIView):
     """Tasks, those that began last first, as the projection has them: seconds behind the log at most."""
 
+    required_permission = {"POST": Permission.BUILD}
+    statuses = {"POST": 202}
     answers = {"GET": page_of(answers.TaskSummary), "POST": answers.QueuedTask}
     filters = ("customer", "agent", "outcome", "from", "to")
 
@@ -83,6 +86,7 @@ class TaskView(APIView):
 class OutcomeView(APIView):
     """Says how a task ended that has not said so itself."""
 
+    required_permission = Permission.MOVE_MONEY
     answers = {"POST": answers.Outcome}
 
     @extend_schema(request=OutcomeInput)
@@ -103,6 +107,7 @@ class OutcomeView(APIView):
 class DisputeView(APIView):
     """Replaces a task's outcome; what was said before stays in the log, taken back."""
 
+    required_permission = Permission.MOVE_MONEY
     answers = {"POST": answers.Outcome}
 
     @extend_schema(request=DisputeInput)

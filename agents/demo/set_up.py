@@ -21,6 +21,7 @@ from agents.services.set_up import set_up_organization
 from billing.facade import change_seller_profile, create_customer, create_plan, subscribe
 from budgets.facade import create_budget
 from kernel.errors import NotFoundError
+from kernel.files import private_directory
 
 OPERATOR = "operator@demo.example"
 
@@ -92,7 +93,7 @@ def sign_in_for(organization: Organization, *, directory: Path) -> SignIn:
 
 
 def _write_private(path: Path, text: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
+    private_directory(path.parent)
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "w") as file:
         file.write(text + "\n")

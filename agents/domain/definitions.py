@@ -110,7 +110,8 @@ def _tools(value: Mapping[str, Any], known: Collection[str], refuse: _Refuse) ->
 
 def _amount(value: Mapping[str, Any], refuse: _Refuse) -> Decimal | None:
     try:
-        amount = decimal_from(value["max_cost"])
+        # A JSON number with a point is read as a Decimal: amounts are text, as at every endpoint.
+        amount = Decimal(-1) if isinstance(value["max_cost"], Decimal) else decimal_from(value["max_cost"])
     except (TypeError, ValueError):
         amount = Decimal(-1)
     if amount <= 0 or amount > 10**6:

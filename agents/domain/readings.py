@@ -17,8 +17,6 @@ TASK, TURN, DECISION = "agent.task", "agent.turn", "agent.decision"
 TOOL_CALL, INFERENCE_CALL = "agent.tool_call", "inference.call"
 TYPES = (TASK, TURN, DECISION, TOOL_CALL, INFERENCE_CALL)
 
-OUTCOMES = ("succeeded", "failed", "escalated", "cancelled", "timed_out", "blocked")
-
 #: A text that is longer is cut: it is shown and indexed, and names nothing by itself.
 _LONGEST = 255
 _LARGEST = Decimal(10) ** 18

@@ -7,23 +7,22 @@ from collections.abc import Collection
 from accounts.facade import Organization
 from billing.facade import customers_of, get_customer
 from kernel.errors import InvalidError, NotFoundError
-
-MAX_KEY = 255
+from kernel.keys import customer_key_refusal
 
 
 def customer_named(organization: Organization, reference: str) -> tuple[str, list[str]]:
     """The key of the customer with this key or id, and warnings; one nobody knows keeps `reference` as its key."""
-    if not is_customer_key(reference):
-        raise InvalidError(f"A customer's key has 1 to {MAX_KEY} characters", code="customer_invalid")
+    if (refusal := customer_key_refusal(reference)) is not None:
+        raise InvalidError(f"{reference!r:.80} can never be a customer's key: {refusal}", code="customer_invalid")
     try:
         return get_customer(organization_id=organization.pk, customer=reference).key, []
     except NotFoundError:
         return reference, [f"There is no customer {reference!r} yet: the events are kept, and count once there is one"]
 
 
-def is_customer_key(key: str) -> bool:
-    """Whether events could name a customer by this."""
-    return 0 < len(key) <= MAX_KEY and "\x00" not in key
+def is_customer_key(key: str | None) -> bool:
+    """Whether `key` can be a customer's key. Events with another subject are refused by name where they come in."""
+    return key is not None and customer_key_refusal(key) is None
 
 
 def warnings_about(organization: Organization, keys: Collection[str]) -> list[str]:

@@ -13,7 +13,6 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from agents.importers.customers import is_customer_key
 from agents.importers.report import LineBroken
 from metering.facade import CloudEvent
 
@@ -54,9 +53,9 @@ def row_event(mapping: RowMapping, values: Mapping[str, Any]) -> CloudEvent:
 
     Raises `LineBroken`.
     """
-    customer = mapping.customer or _text(values, mapping.customer_column or "", "customer")
-    if not is_customer_key(customer):
-        raise LineBroken("the customer's key has 1 to 255 characters", code="customer_invalid")
+    customer = mapping.customer or _text(
+        values, mapping.customer_column or "", "customer", is_exact=not mapping.numbers_as_text
+    )
     event_id = "" if mapping.id_column is None else _text(values, mapping.id_column, "id")
     if len(event_id) > _MAX_ID:
         raise LineBroken(f"the id is longer than {_MAX_ID} characters", code="id_invalid")
@@ -79,13 +78,14 @@ def row_hash(event: CloudEvent, values: Mapping[str, Any]) -> bytes:
         raise LineBroken(f"the row cannot be written as JSON: {error}", code="row_invalid") from None
 
 
-def _text(values: Mapping[str, Any], column: str, what: str) -> str:
+def _text(values: Mapping[str, Any], column: str, what: str, *, is_exact: bool = False) -> str:
+    """The text in a column, without the space around it unless `is_exact`."""
     value = _lookup(values, column)
     if isinstance(value, int) and not isinstance(value, bool):
         value = str(value)
     if not isinstance(value, str) or not value.strip():
         raise LineBroken(f"no {what} in {column!r}", code=f"{what}_missing")
-    return value.strip()
+    return value if is_exact else value.strip()
 
 
 def _lookup(values: Mapping[str, Any], column: str) -> Any:

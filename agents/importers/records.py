@@ -115,8 +115,8 @@ class _Reading:
             raise LineBroken(record.problem, code="malformed_json")
         if self._format == "otlp":
             events, refused = otlp_json.events_of(record.text, context)
-            for detail in refused:
-                self._sink.reject(LineProblem(record.line, "span_refused", detail))
+            for code, detail in refused:
+                self._sink.reject(LineProblem(record.line, code, detail))
             return events
         try:
             value = decode_record(record.text)
@@ -135,10 +135,7 @@ class _Reading:
             customer = event.get("subject")
             if customer is None:
                 self._without += 1
-            elif not is_customer_key(customer):
-                self._sink.reject(LineProblem(record.line, "customer_invalid", "a customer's key is too long"))
-                return
-            elif customer != self._customer and len(self._customers) < _MAX_CUSTOMERS:
+            elif customer != self._customer and is_customer_key(customer) and len(self._customers) < _MAX_CUSTOMERS:
                 self._customers.add(customer)
             report.tasks += event["type"] == "agent.task"
             report.turns += event["type"] == "agent.turn"

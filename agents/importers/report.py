@@ -38,6 +38,7 @@ class LineProblem:
 @dataclass(slots=True)
 class ImportReport:
     """What became of a file. `accepted` and `duplicates` count events, `rejected` counts lines.
+    `quarantined` counts events that are kept and count once they are released.
 
     `ignored` counts records that are well and stand for nothing that is counted, such as a link of a chain.
     `tasks`, `turns`, `decisions` and `succeeded` count what the file holds, whether it was new or not.
@@ -52,6 +53,7 @@ class ImportReport:
     accepted: int = 0
     duplicates: int = 0
     rejected: int = 0
+    quarantined: int = 0
     ignored: int = 0
     problems: list[LineProblem] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import msgspec
 
 from accounts.facade import Organization
-from agents.importers.customers import customer_named, warnings_about
+from agents.importers.customers import customer_named, is_customer_key, warnings_about
 from agents.importers.mapping import RowMapping, row_event, row_hash
 from agents.importers.occurrences import Occurrences
 from agents.importers.report import ImportReport, LineBroken, LineProblem, OnProblem, OnProgress
@@ -113,8 +113,8 @@ class _Reading:
             except LineBroken as error:
                 self._sink.reject(LineProblem(row.line, error.code, error.detail))
                 continue
-            if self._mapping.customer is None and len(self._customers) < _MAX_CUSTOMERS:
-                self._customers.add(event.subject or "")
+            if event.subject and is_customer_key(event.subject) and len(self._customers) < _MAX_CUSTOMERS:
+                self._customers.add(event.subject)
             self._chunk.append((row.line, event, hashed))
             if len(self._chunk) >= _CHUNK:
                 self._pass_on(table)

@@ -73,6 +73,8 @@ def run_import(
         command.stderr.write(f"Warning: {warning}")
     for line in summary(report):
         command.stdout.write(line)
+    if report.quarantined:
+        command.stderr.write(f"Warning: {report.quarantined:,} event(s) are in quarantine and count once released")
     if report.rejected:
         raise CommandError(f"{report.rejected:,} line(s) were not taken")
 

@@ -41,6 +41,9 @@ class Sink:
 
     def reject(self, problem: LineProblem) -> None:
         self.report.rejected += 1
+        self._note_problem(problem)
+
+    def _note_problem(self, problem: LineProblem) -> None:
         if len(self.report.problems) < KEPT_PROBLEMS:
             self.report.problems.append(problem)
         if self._on_problem:
@@ -89,7 +92,15 @@ class EventWriter(Sink):
             for start in range(0, len(events), BATCH):
                 part = events[start : start + BATCH]
                 results.append(
-                    (start, ingest(organization_id=self._organization_id, events=part, received_at=self._clock()))
+                    (
+                        start,
+                        ingest(
+                            organization_id=self._organization_id,
+                            events=part,
+                            received_at=self._clock(),
+                            backfill=True,
+                        ),
+                    )
                 )
         for start, result in results:
             self._note(result, lines[start:])
@@ -97,6 +108,9 @@ class EventWriter(Sink):
     def _note(self, result: IngestResult, lines: Sequence[int]) -> None:
         self.report.accepted += result.accepted
         self.report.duplicates += result.duplicates
+        for one in result.quarantined or []:
+            self.report.quarantined += 1
+            self._note_problem(LineProblem(lines[one.index], one.code, f"in quarantine: {one.detail}"))
         noted = 0
         for refusal in result.rejected:
             if lines[refusal.index] != noted:
@@ -142,8 +156,9 @@ def write_events(
         with transaction.atomic():
             read(writer)
             writer.finish()
-            if report.rejected:
+            if report.rejected or report.quarantined:
                 raise _Refused
     except _Refused:
-        report.accepted = report.duplicates = 0
+        report.rejected += report.quarantined
+        report.accepted = report.duplicates = report.quarantined = 0
     return report

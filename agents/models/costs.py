@@ -5,8 +5,8 @@ from __future__ import annotations
 from django.db import models
 from django.db.models import Q
 
-from agents.models.fields import ExactField
 from kernel.ids import new_id
+from rest.columns import ExactDecimalField
 
 
 def cost_rate_id() -> str:
@@ -27,11 +27,11 @@ class CostRate(models.Model):
     model = models.CharField(max_length=255, blank=True)
     hardware = models.CharField(max_length=128, blank=True)
     currency = models.CharField(max_length=3, default="USD")
-    input_per_million = ExactField(null=True, blank=True)
-    cached_input_per_million = ExactField(null=True, blank=True)
-    cache_write_per_million = ExactField(null=True, blank=True)
-    output_per_million = ExactField(null=True, blank=True)
-    compute_second = ExactField(null=True, blank=True)
+    input_per_million = ExactDecimalField(null=True, blank=True)
+    cached_input_per_million = ExactDecimalField(null=True, blank=True)
+    cache_write_per_million = ExactDecimalField(null=True, blank=True)
+    output_per_million = ExactDecimalField(null=True, blank=True)
+    compute_second = ExactDecimalField(null=True, blank=True)
     effective_from = models.DateTimeField()
     source = models.CharField(max_length=100, default="manual", help_text="who says so")
     created_at = models.DateTimeField(auto_now_add=True)

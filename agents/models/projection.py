@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 
-from agents.models.fields import ExactField
+from rest.columns import ExactDecimalField
 
 # No foreign key, as in the log: a check for each row would cost more than it protects.
 _ORGANIZATION = {"on_delete": models.DO_NOTHING, "db_constraint": False, "db_index": False}
@@ -96,12 +96,12 @@ class CallUsage(models.Model):
     cost_currency = models.TextField(null=True)
     is_first = models.BooleanField(default=False, db_default=False)
     calls = models.BigIntegerField(default=0)
-    input_tokens = ExactField(default=0)
-    cached_input_tokens = ExactField(default=0)
-    cache_write_tokens = ExactField(default=0)
-    output_tokens = ExactField(default=0)
-    compute_seconds = ExactField(default=0)
-    cost = ExactField(default=0)
+    input_tokens = ExactDecimalField(default=0)
+    cached_input_tokens = ExactDecimalField(default=0)
+    cache_write_tokens = ExactDecimalField(default=0)
+    output_tokens = ExactDecimalField(default=0)
+    compute_seconds = ExactDecimalField(default=0)
+    cost = ExactDecimalField(default=0)
 
     class Meta:
         verbose_name_plural = "usage of calls"
@@ -156,12 +156,12 @@ class SummedCalls(models.Model):
     cost_currency = models.TextField(null=True)
     tasks = models.BigIntegerField(default=0)
     calls = models.BigIntegerField(default=0)
-    input_tokens = ExactField(default=0)
-    cached_input_tokens = ExactField(default=0)
-    cache_write_tokens = ExactField(default=0)
-    output_tokens = ExactField(default=0)
-    compute_seconds = ExactField(default=0)
-    cost = ExactField(default=0)
+    input_tokens = ExactDecimalField(default=0)
+    cached_input_tokens = ExactDecimalField(default=0)
+    cache_write_tokens = ExactDecimalField(default=0)
+    output_tokens = ExactDecimalField(default=0)
+    compute_seconds = ExactDecimalField(default=0)
+    cost = ExactDecimalField(default=0)
 
     class Meta:
         abstract = True

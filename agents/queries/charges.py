@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from agents.domain.charges import Charge, ChargeLine, PriceTerms
 from agents.models import TaskSummary
 from agents.queries.tasks import TaskView
-from billing.facade import PlanVersion, Price, Subscription, subscriptions_of
+from billing.facade import PlanVersion, Price, Subscription, billed_from, subscriptions_of
 from kernel.money import EXACT
 from metering.facade import MeterVersion, TaskMeter, current_versions, usage_of_tasks
 
@@ -110,9 +110,7 @@ def _versions_at(subscription: Subscription, at: datetime) -> list[PlanVersion]:
 
     today = day(at)
     ends = [subscription.ends_at] if subscription.ends_at else []
-    if today < day(subscription.starts_at) + timedelta(days=subscription.trial_days) or any(
-        today > day(e) for e in ends
-    ):
+    if today < day(billed_from(subscription)) or any(today > day(e) for e in ends):
         return []
     if any(
         day(p.starts_at) < today and (p.ends_at is None or today < day(p.ends_at)) for p in subscription.pauses.all()

@@ -15,13 +15,14 @@ from django.db import connection, transaction
 from taximeter import identity
 
 from accounts.facade import record_audit
-from agents.domain.readings import OUTCOMES, TASK
+from agents.domain.readings import TASK
 from agents.models import Task, TaskState
 from agents.queries.traces import TaskNotFound, TaskTrace, task_trace
 from billing.facade import settlement_window
 from kernel.clock import to_rfc3339
 from kernel.errors import ConflictError, InvalidError
-from metering.facade import EventView, amend_event, ingest, void_event
+from kernel.text import require_text
+from metering.facade import OUTCOMES, EventView, amend_event, ingest, void_event
 
 SOURCE = "taximeter/outcomes"
 
@@ -63,6 +64,7 @@ def set_outcome(
     and that is not cancelled by this.
     """
     _check(outcome, source)
+    require_text(reason, field="reason", lines=True)
     with transaction.atomic():
         _lock(organization_id, task_id)
         _stop_working(organization_id, task_id, outcome, now)
@@ -82,8 +84,11 @@ def set_outcome(
             "outcome": outcome, "outcome_source": source,
         }  # fmt: skip
         event = _event(len(trace.ends) + 1, task_id, subject=totals.customer, time=now, data=data)
-        ingest(organization_id=organization_id, events=[event], received_at=now, strict=True)
-        _audit(organization_id, actor, "task.outcome", task_id, outcome=outcome, source=source, reason=reason)
+        ingest(organization_id=organization_id, events=[event], received_at=now, strict=True, backfill=True)
+        _audit(
+            organization_id, actor, "task.outcome", task_id,
+            about=totals.customer, outcome=outcome, source=source, reason=reason,
+        )  # fmt: skip
     return OutcomeChange(outcome, None, True, False)
 
 
@@ -95,6 +100,7 @@ def dispute_outcome(
     Raises `TaskNotFound`, `TaskNotEnded`, `OutcomeInvalid`.
     """
     _check(outcome, source)
+    require_text(reason, field="reason", lines=True)
     with transaction.atomic():
         _lock(organization_id, task_id)
         trace = _trace(organization_id, task_id)
@@ -115,12 +121,20 @@ def dispute_outcome(
             reason=reason,
             replacement=_event(len(trace.ends) + 1, task_id, subject=end.customer, time=end.time, data=data),
             at=now,
+            audited=False,
         )
         for other in _ends(trace, end):
-            void_event(organization_id=organization_id, source=other.source, event_id=other.id, reason=reason, at=now)
+            void_event(
+                organization_id=organization_id,
+                source=other.source,
+                event_id=other.id,
+                reason=reason,
+                at=now,
+                audited=False,
+            )
         Task.objects.filter(organization_id=organization_id, task_id=task_id).update(outcome=outcome)
         _audit(
-            organization_id, actor, "task.dispute", task_id,
+            organization_id, actor, "task.dispute", task_id, about=end.customer,
             outcome=outcome, previous=previous, source=source, reason=reason, settled=change.is_settled,
         )  # fmt: skip
     return change
@@ -182,8 +196,11 @@ def _cancel_unstarted(
         "task_id": task_id, "outcome": outcome, "outcome_source": source, "discarded": True,
     }  # fmt: skip
     event = _event(1, task_id, subject=task.customer, time=now, data=data)
-    ingest(organization_id=organization_id, events=[event], received_at=now, strict=True)
-    _audit(organization_id, actor, "task.outcome", task_id, outcome=outcome, source=source, reason=reason)
+    ingest(organization_id=organization_id, events=[event], received_at=now, strict=True, backfill=True)
+    _audit(
+        organization_id, actor, "task.outcome", task_id,
+        about=task.customer, outcome=outcome, source=source, reason=reason,
+    )  # fmt: skip
     return OutcomeChange(outcome, None, True, False)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from django.db import transaction
 
-from accounts.facade import Organization
+from accounts.facade import Organization, record_audit
 from agents.importers.customers import is_customer_key
 from agents.models import AgentVersion, Task
 from agents.services.agents import get_agent
@@ -41,7 +41,7 @@ def queue_task(
         customer = get_customer(organization_id=organization.pk, customer=customer).key
     except NotFoundError:
         if not is_customer_key(customer):
-            raise InvalidError("A customer's key has 1 to 255 characters", code="customer_invalid") from None
+            raise InvalidError(f"{customer!r:.80} can never be a customer's key", code="customer_invalid") from None
     given = {"agent_version": version, "customer": customer, "input": {} if input is None else input}
     with transaction.atomic():
         task, is_new = Task.objects.get_or_create(
@@ -49,6 +49,11 @@ def queue_task(
             task_id=task_id or new_id("tsk"),
             defaults={**given, "due_at": now, "created_at": now},
         )
+        if is_new:
+            record_audit(
+                organization_id=organization.pk, action="task.queue", target=task.task_id, agent=agent,
+                customer=customer,
+            )  # fmt: skip
     if not is_new and (task.agent_version_id, task.customer, task.input) != (version.pk, customer, given["input"]):
         raise TaskExists(f"The task {task.task_id!r} was given before, with other work")
     return task

@@ -208,4 +208,4 @@ def _end_without_agent(task: Task, problem: str, *, now: datetime) -> None:
 
 def _write(task: Task, events: Sequence[Event], now: datetime) -> None:
     if events:
-        ingest(organization_id=task.organization_id, events=list(events), received_at=now, strict=True)
+        ingest(organization_id=task.organization_id, events=list(events), received_at=now, strict=True, backfill=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from billing.documents.making import invoice_pdf
-from billing.queries.invoices import get_invoice
+from billing.invoicing.queries import get_invoice
 from notifications.facade import Attachment
 
 

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from decimal import Decimal
 from typing import Any
 
+from billing.documents.en16931 import BilledLine, TaxCategory, categories_of, e_line, tax_groups
 from billing.documents.issued import IssuedDocument, IssuedLine
 from billing.documents.logos import as_svg
 from billing.documents.payment_codes import transfer_code
-from billing.domain.e_invoicing import BilledLine, TaxCategory, categories_of, e_line, tax_groups
 
 Row = dict[str, str]
 
+#: Hebrew, Arabic and the scripts beside them, and their presentation forms.
+_RIGHT_TO_LEFT = re.compile(
+    "[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufeff\U00010800-\U00010fff\U0001e800-\U0001efff]"
+).search
 _FIRST_STRONG, _POP = "\u2068", "\u2069"
 _TAX_WORDS = {
     TaxCategory.STANDARD: "tax_on",
@@ -34,9 +39,10 @@ def content_of(document: IssuedDocument) -> dict[str, Any]:
         "title": language.say("credit_note" if document.corrects else "invoice"),
         "number": document.number,
         "mark": _mark(document),
-        "seller": {"name": document.seller.name},
-        "sender": _isolated(
-            document, " · ".join([document.seller.name, *document.seller.address(language, abroad=False)])
+        "seller": {"name": document.seller.name, "shown": _isolated(document, document.seller.name)},
+        "sender": " · ".join(
+            _isolated(document, part)
+            for part in [document.seller.name, *document.seller.address(language, abroad=False)]
         ),
         "buyer": {"name": _isolated(document, document.buyer.name), "lines": _buyer_lines(document)},
         "facts": [[label, _isolated(document, value)] for label, value in _facts(document)],
@@ -46,15 +52,15 @@ def content_of(document: IssuedDocument) -> dict[str, Any]:
         "totals": _totals(document),
         "closing": _closing(document),
         "payment": _payment(document),
-        "small_print": profile.footer,
+        "small_print": _isolated(document, profile.footer),
         "footer": [[_isolated(document, line) for line in part] for part in _footer(document)],
         "page": language.say("page"),
     }
 
 
 def _isolated(document: IssuedDocument, text: str) -> str:
-    """A name or number in a line of its own direction, so that "+49 30" stays one in Arabic."""
-    return f"{_FIRST_STRONG}{text}{_POP}" if document.language.is_rtl and text else text
+    """A name or number in a direction of its own, so that "+49 30" stays one in Arabic, a Hebrew name in English."""
+    return f"{_FIRST_STRONG}{text}{_POP}" if text and (document.language.is_rtl or _RIGHT_TO_LEFT(text)) else text
 
 
 def _mark(document: IssuedDocument) -> Row:
@@ -212,6 +218,6 @@ def _footer(document: IssuedDocument) -> list[list[str]]:
     ]
     return [
         [document.seller.name, *document.seller.address(document.language)],
-        [f"{label} {value}" for label, value in taxes if value],
+        [f"{label} {_isolated(document, value)}" for label, value in taxes if value],
         [part for part in (profile.email, profile.phone, profile.website) if part],
     ]

@@ -8,21 +8,22 @@ from datetime import date
 from decimal import Decimal
 from typing import Any
 
-from billing.documents.issued import IssuedDocument, IssuedLine
-from billing.documents.parties import Party
-from billing.domain.e_invoicing import (
+from billing.documents.en16931 import (
     BilledLine,
     ELine,
     TaxCategory,
     TaxGroup,
+    beyond_rounding,
     categories_of,
     e_line,
     e_totals,
+    expected_tax,
     tax_groups,
-    within_rounding,
 )
-from billing.domain.pricing.exact import plain
+from billing.documents.issued import IssuedDocument, IssuedLine
+from billing.documents.parties import Party
 from billing.models import SellerProfile
+from billing.rating.pricing.exact import multiply, plain
 from kernel.errors import FieldError, InvalidError
 from kernel.money import minor_digits, round_to_currency
 
@@ -71,6 +72,8 @@ def business_terms(document: IssuedDocument) -> dict[str, Any]:
     """
     if minor_digits(document.currency) > 2:
         raise EInvoiceImpossible(f"EN 16931 has amounts of two decimals at most, and {document.currency} has more")
+    if not document.lines:
+        raise EInvoiceImpossible("An e-invoice has one line at least (BR-16), and this document has none")
     billed = [_billed(line) for line in document.lines]
     categories = categories_of(billed, treatment=document.tax_treatment, has_vat_id=bool(document.profile.vat_id))
     _require_seller(document.profile, categories)
@@ -79,8 +82,9 @@ def business_terms(document: IssuedDocument) -> dict[str, Any]:
         e_line(one, category, currency=document.currency) for one, category in zip(billed, categories, strict=True)
     ]
     groups = tax_groups(zip(lines, (line.tax for line in document.lines), strict=True))
-    if not within_rounding(groups):
-        raise EInvoiceImpossible("Tax was rounded on so many lines that EN 16931 takes it for wrong (BR-CO-17)")
+    wrong = beyond_rounding(groups)
+    if wrong is not None:
+        raise EInvoiceImpossible(_rounded_too_often(wrong, document.currency))
     terms = _header(document) | _parties(document, categories) | _payment(document) | _totals(document, groups)
     terms["BG-25"] = [_line(document, *pair) for pair in zip(document.lines, lines, strict=True)]
     terms["BG-23"] = [_tax(document, group) for group in groups]
@@ -90,6 +94,15 @@ def business_terms(document: IssuedDocument) -> dict[str, Any]:
 
 def _billed(line: IssuedLine) -> BilledLine:
     return BilledLine(line.amount, line.discount, line.tax, line.tax_rate, line.quantity, line.unit_amount)
+
+
+def _rounded_too_often(group: TaxGroup, currency: str) -> str:
+    rate = f"{plain(multiply(group.rate, Decimal(100)))}%"
+    return (
+        f"The tax of lines at {rate} sums to {plain(group.tax)} {currency}, and {rate} of {plain(group.base)} "
+        f"{currency} is {plain(expected_tax(group))}: EN 16931 (BR-CO-17) allows a difference of less than 1. Set "
+        "tax_rounding of the billing policy to document for invoices from now on; this one remains a PDF without XML"
+    )
 
 
 def missing_fields(profile: SellerProfile) -> list[str]:

@@ -31,14 +31,18 @@ class PdfNotAsExpected(Exception):
 
 
 def xml_of(terms: dict[str, Any]) -> bytes:
-    """The XML of an e-invoice's business terms. Raises `EInvoiceImpossible` for a currency that nobody knows."""
+    """The XML of an e-invoice's business terms. Raises `EInvoiceImpossible` for a currency that nobody knows, and for
+    what the standard's schema does not allow."""
     from facturx import generate_xml  # noqa: PLC0415 - takes longer to import than all else here, and few need it
 
     try:
         xml: bytes = generate_xml(terms, level=PROFILE, check_xsd=False, check_schematron=False)
     except ValueError as error:  # a currency that is on no list
         raise EInvoiceImpossible(str(error)) from None
-    _schema().assertValid(etree.fromstring(xml))
+    try:
+        _schema().assertValid(etree.fromstring(xml))
+    except etree.DocumentInvalid as error:
+        raise EInvoiceImpossible(f"EN 16931 does not allow what this document holds: {error}") from None
     return xml
 
 

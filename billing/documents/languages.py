@@ -7,13 +7,13 @@ import functools
 import re
 import tomllib
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from babel import Locale, UnknownLocaleError
-from babel.dates import format_date, format_interval
+from babel.dates import format_date, format_interval, format_skeleton
 from babel.numbers import NumberPattern
 
 from kernel.money import EXACT, minor_digits, round_to_currency
@@ -23,6 +23,7 @@ _WORDS = Path(__file__).parent / "words"
 #: The languages there are words for.
 LANGUAGES = tuple(sorted(path.stem for path in _WORDS.glob("*.toml")))
 _FALLBACK = "en"
+_DASH = "\N{EN DASH}"
 #: A currency without a sign is written as its code, and apart from the number (Unicode TR 35, currency spacing).
 _CODE_BEFORE_DIGITS = re.compile(r"(?<=[A-Z])(?=[0-9])")
 
@@ -98,6 +99,16 @@ class Language:
     def days(self, start: datetime, end: datetime, zone: str) -> str:
         """A half-open period as its first and last day in a time zone."""
         return self.between(*days_of(start, end, zone))
+
+    def span(self, start: datetime, end: datetime, zone: str) -> str:
+        """A half-open period as its days, or with the time where it begins or ends within one."""
+        local = start.astimezone(ZoneInfo(zone)), end.astimezone(ZoneInfo(zone))
+        if all(one.time() == time.min for one in local):
+            return self.days(start, end, zone)
+        return f" {_DASH} ".join(f"{format_date(one, 'medium', locale=self.locale)} {self._time(one)}" for one in local)
+
+    def _time(self, at: datetime) -> str:
+        return str(format_skeleton("Hm", at, tzinfo=at.tzinfo, locale=self.locale))
 
     def between(self, first: date, last: date) -> str:
         """From a day to a day, both counted."""

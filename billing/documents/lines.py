@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
+from billing.catalog.models import PriceKind
 from billing.documents.issued import IssuedLine
 from billing.documents.languages import Language, days_of
+from billing.invoicing.models import LineRole
 from billing.models import Invoice, InvoiceLine
-from billing.models.catalogue import PriceKind
-from billing.models.invoices import LineRole
 from kernel.money import EXACT
 from metering.facade import Meter
 
@@ -79,7 +79,7 @@ class _LineWords:
         notes = []
         if (line.period_start, line.period_end) != (self.invoice.period_start, self.invoice.period_end):
             zone = self.invoice.customer.timezone
-            notes.append(self.language.days(line.period_start, line.period_end, zone))
+            notes.append(self.language.span(line.period_start, line.period_end, zone))
         if line.role in _ROLES:
             notes.append(say(str(line.role)))
         elif line.kind == PriceKind.COMMITMENT:

@@ -12,8 +12,8 @@ import struct
 
 from lxml import etree
 
+from billing.customers.models import LogoType
 from billing.models import SellerLogo
-from billing.models.sellers import LogoType
 from kernel.errors import InvalidError, TooLargeError
 
 MOST_BYTES = 256 * 1024

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import typst
 
+from billing.customers.sellers import identity_of
 from billing.documents.content import content_of
 from billing.documents.e_invoice import CustomerIncomplete, EInvoiceImpossible, SellerProfileIncomplete, business_terms
 from billing.documents.factur_x import announce_attachment, xml_of
 from billing.documents.issued import IssuedDocument
 from billing.documents.reading import issued_credit_note, issued_invoice
 from billing.documents.typesetting import typeset
+from billing.invoicing.issuing import InvoiceStateConflict
+from billing.invoicing.models import InvoiceStatus
 from billing.models import CreditNote, Invoice
-from billing.models.invoices import InvoiceStatus
-from billing.services.invoices import InvoiceStateConflict
-from billing.services.sellers import identity_of
 
 _NO_E_INVOICE = (SellerProfileIncomplete, CustomerIncomplete, EInvoiceImpossible)
 
@@ -38,6 +38,17 @@ def invoice_xml(invoice: Invoice) -> bytes:
     if not _is_in_force(invoice):
         raise InvoiceStateConflict(f"An invoice that is {invoice.status} is no e-invoice")
     return xml_of(business_terms(issued_invoice(invoice, identity_of(invoice))))
+
+
+def e_invoice_problem(invoice: Invoice) -> str | None:
+    """Return why a numbered invoice's PDF carries no e-invoice, None where it does, or is not to."""
+    if not _is_in_force(invoice):
+        return None
+    try:
+        invoice_xml(invoice)
+    except _NO_E_INVOICE as error:
+        return error.detail
+    return None
 
 
 def _is_in_force(invoice: Invoice) -> bool:

@@ -7,6 +7,8 @@ from decimal import Decimal
 
 from segno.helpers import make_epc_qr
 
+from kernel.text import one_line
+
 _LEAST, _MOST = Decimal("0.01"), Decimal("999999999.99")
 
 
@@ -15,7 +17,14 @@ def transfer_code(*, name: str, iban: str, bic: str, amount: Decimal, currency: 
     if not name or not iban or currency != "EUR" or not _LEAST <= amount <= _MOST:
         return ""
     try:
-        code = make_epc_qr(name=name[:70], iban=iban, amount=amount, text=text[:140], bic=bic or None)
+        # The standard has a line for each field: a line break in a name would be the account that is paid to.
+        code = make_epc_qr(
+            name=one_line(name).strip()[:70],
+            iban=one_line(iban),
+            amount=amount,
+            text=one_line(text).strip()[:140],
+            bic=one_line(bic) or None,
+        )
     except ValueError:
         return ""
     svg = io.BytesIO()

@@ -60,7 +60,7 @@ def checked_fields(fields: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _checked(name: str, value: str) -> str:
-    if any(not character.isprintable() for character in value.replace("\r", "").replace("\n", "")):
+    if any(not character.isprintable() for character in value.replace("\r\n", "\n").replace("\n", "")):
         raise ValueError("There is a character that cannot be printed")
     if name in _LENGTHS:
         if len(value) > _LENGTHS[name]:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
+from billing.customers.queries import payment_link
 from billing.documents.issued import IssuedDocument, IssuedLine
 from billing.documents.languages import Language, days_of, language_of
 from billing.documents.lines import lines_of
 from billing.documents.parties import buyer_of, seller_of
 from billing.models import CreditNote, Invoice, InvoiceIdentity
-from billing.queries.sellers import payment_link
 
 
 def issued_invoice(invoice: Invoice, identity: InvoiceIdentity) -> IssuedDocument:

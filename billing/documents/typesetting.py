@@ -9,6 +9,7 @@ import bisect
 import functools
 import json
 import threading
+import unicodedata
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
@@ -95,6 +96,15 @@ def _writable(value: Any) -> Any:
     if isinstance(value, str):
         return value if value.isascii() and value.isprintable() else "".join(map(_glyph, value))
     return value
+
+
+def unprintable(*texts: str) -> list[str]:
+    """Return the characters of `texts` that documents show as `MISSING` or leave out, each once, in their order.
+
+    Marks that only format (a byte order mark, a soft hyphen) are left out without notice.
+    """
+    found = dict.fromkeys(one for text in texts if not text.isascii() for one in text)
+    return [one for one in found if _glyph(one) in ("", MISSING) and unicodedata.category(one) not in ("Cf", "Cc")]
 
 
 @functools.lru_cache(maxsize=4096)

@@ -8,10 +8,10 @@ from decimal import Decimal
 from django.db.models import Q, Sum, Value
 from django.db.models.functions import Coalesce
 
+from billing.credits.models import MovementKind
 from billing.invariants.violation import Violation
+from billing.invoicing.models import InvoiceStatus
 from billing.models import Invoice
-from billing.models.credits import MovementKind
-from billing.models.invoices import InvoiceStatus
 
 _DRAWS = Q(
     credit_movements__kind__in=[MovementKind.DRAWN, MovementKind.RETURNED], credit_movements__grant__currency__gt=""

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from billing.invariants.violation import Violation
+from billing.invoicing.queries import line_question
 from billing.models import InvoiceLine
-from billing.queries.invoices import line_question
 from metering.facade import line_quantity
 
 
 def violations(organization_id: int) -> Iterator[Violation]:
     lines = (
         InvoiceLine.objects.filter(invoice__organization_id=organization_id, meter_version__isnull=False)
-        .select_related("invoice__customer", "price")
+        .select_related("invoice__customer", "invoice__subscription", "price")
         .order_by("id")
     )
     for line in lines.iterator(chunk_size=1000):

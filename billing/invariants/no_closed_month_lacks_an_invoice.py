@@ -1,15 +1,17 @@
-"""Every bill that was due when its month was last closed has its invoice."""
+"""Every bill that was due when its month was last closed, and has lines, has its invoice."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime
 
+from billing.fields import RunStatus
 from billing.invariants.violation import Violation
+from billing.invoicing.bills import bills_in_month, without_invoice
+from billing.invoicing.priced import Unpriceable
+from billing.invoicing.pricing import price_bills
 from billing.models import BillingRun
-from billing.models.invoices import RunStatus
-from billing.queries.bills import bills_in_month, without_invoice
-from billing.queries.customers import subscriptions_of
+from billing.subscriptions.queries import subscriptions_of
 from kernel.period import Month
 
 
@@ -17,7 +19,10 @@ def violations(organization_id: int) -> Iterator[Violation]:
     subscriptions = list(subscriptions_of(organization_id).filter(customer__test_clock=None))
     for month, closed_at in sorted(_closed(organization_id).items()):
         bills = [bill for one in subscriptions for bill in bills_in_month(one, month) if bill.due_at <= closed_at]
-        for bill in without_invoice(bills):
+        missing = without_invoice(bills)
+        for bill, priced in zip(missing, price_bills(missing), strict=True):
+            if not isinstance(priced, Unpriceable) and not priced.lines:
+                continue  # closed before it was recorded that there was nothing to bill
             yield Violation(
                 bill.subscription.pk,
                 f"{bill.subscription.customer.key} has no {bill.kind} invoice from {bill.in_force.start:%Y-%m-%d}, "

@@ -1,6 +1,7 @@
 """No price of a subscription is charged twice for overlapping periods, void invoices left aside.
 
-What threshold invoices charge of an open period, its own invoice takes off again.
+What threshold invoices charge of an open period, its own invoice takes off again. A fee paid in advance may be charged
+again for days on which its plan was left and taken up again, as far as it was given back for them.
 """
 
 from __future__ import annotations
@@ -10,10 +11,12 @@ from collections.abc import Iterator
 from django.db import connection
 
 from billing.invariants.violation import Violation
+from billing.invoicing.advance import Pair, days_charged
 
 _OVERLAPS = """
-SELECT a.number, b.number, l.description
+SELECT a.number, b.number, l.description, p.bill = 'in_advance', a.subscription_id, p.id
 FROM billing_invoiceline l
+JOIN billing_price p ON p.id = l.price_id
 JOIN billing_invoice a ON a.id = l.invoice_id AND a.status <> 'void' AND a.kind <> 'threshold'
 JOIN billing_invoice b ON b.subscription_id = a.subscription_id AND b.id > a.id AND b.status <> 'void'
     AND b.kind <> 'threshold'
@@ -27,5 +30,12 @@ ORDER BY 1, 2
 def violations(organization_id: int) -> Iterator[Violation]:
     with connection.cursor() as cursor:
         cursor.execute(_OVERLAPS, [organization_id])
-        for first, second, description in cursor.fetchall():
+        found = cursor.fetchall()
+    given_back: set[Pair] = {
+        (one.subscription.pk, one.price.pk)
+        for one in days_charged((subscription, price) for *_, in_advance, subscription, price in found if in_advance)
+        if one.charged_twice <= one.given_back + one.tolerance
+    }
+    for first, second, description, _, subscription, price in found:
+        if (subscription, price) not in given_back:
             yield Violation(f"{first} and {second}", f"both charge {description!r} for the same days")

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from billing.invariants.violation import Violation
+from billing.invoicing.issuing import invoice_number
 from billing.models import Invoice, InvoiceCounter
-from billing.services.invoices import invoice_number
 
 
 def violations(organization_id: int) -> Iterator[Violation]:

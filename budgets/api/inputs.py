@@ -69,6 +69,8 @@ class CheckInput(StrictSerializer):
     what it costs the vendor, `dimensions` what is known of the usage to come.
     """
 
+    as_sent = ("customer", "agent", "dimensions")
+
     #: A customer's own key may leave out whose it is.
     customer = serializers.CharField(required=False)
     feature = serializers.CharField(required=False, allow_null=True)
@@ -83,6 +85,8 @@ class CheckInput(StrictSerializer):
 
 
 class EventNameInput(StrictSerializer):
+    as_sent = ("source", "id")
+
     source = serializers.CharField(max_length=255)
     id = serializers.CharField(max_length=255)
 

@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 from kernel.errors import FieldError, InvalidError
-from kernel.money import EXACT, decimal_from
+from kernel.money import EXACT, plain_decimal_from
 
 ACTIONS = ("mail", "webhook", "stop")
 MOST_THRESHOLDS = 10
@@ -62,7 +62,7 @@ def _read(value: object, pointer: str, problems: list[FieldError]) -> Threshold:
         problems.append(FieldError(pointer, "threshold_invalid", "A threshold has percent, actions and recipients"))
     percent = Decimal(0)
     with suppress(TypeError, ValueError):
-        percent = decimal_from(fields.get("percent"))
+        percent = plain_decimal_from(fields.get("percent"))
     if not 0 < percent <= _MOST_PERCENT or int(percent.as_tuple().exponent) < -6:
         detail = f"percent is a decimal as text, above 0 and at most {_MOST_PERCENT}"
         problems.append(FieldError(f"{pointer}/percent", "percent_invalid", detail))

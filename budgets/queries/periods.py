@@ -19,10 +19,12 @@ def customer_of(total: RunningTotal) -> Customer | None:
 
 def now_of(total: RunningTotal, now: datetime) -> datetime:
     """The machine's `now`, or what the test clock of the total's customer says."""
-    customer = customer_of(total)
-    if customer is None or customer.test_clock is None:
-        return now
-    return customer.test_clock.now
+    return time_for(customer_of(total), now)
+
+
+def time_for(customer: Customer | None, now: datetime) -> datetime:
+    """Return the time of a customer's test clock, and the machine's `now` for all others."""
+    return now if customer is None or customer.test_clock is None else customer.test_clock.now
 
 
 def periods_of(totals: Iterable[RunningTotal], *, now: datetime) -> dict[int, Period | None]:

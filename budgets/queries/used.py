@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
-from billing.facade import open_spend, status_at, subscriptions_of, version_at
+from billing.facade import Subscription, open_spend, status_at, subscriptions_of, version_at
 from budgets.models import Measure, RunningTotal, Scope
 from budgets.queries.costs import read_costs
-from budgets.queries.periods import customer_of, periods_of
+from budgets.queries.periods import customer_of, periods_of, time_for
 from kernel.errors import TaximeterError
 from kernel.period import Period
 from metering.facade import UsageQuestion, usage
@@ -158,18 +158,23 @@ def _spend(
                 continue
             own = [one for one in own if one.subscription.customer_id == budget.customer_id]
         elif budget.scope == Scope.PLAN:
-            own = [one for one in own if version_at(one.subscription, now).plan_id == budget.plan_id]
+            own = [one for one in own if _plan_now(one.subscription, now) == budget.plan_id]
         found[pk] = Reading(periods[pk], sum((one.amount for one in own), ZERO))
     return found
 
 
+def _plan_now(subscription: Subscription, now: datetime) -> str:
+    return version_at(subscription, time_for(subscription.customer, now)).plan_id
+
+
 def _customers_on(organization_id: int, plan_id: str | None, now: datetime) -> tuple[str, ...]:
-    """The keys of the customers that are on a plan now, as an add-on too."""
+    """The keys of the customers that are on a plan now, as an add-on too; of those on a test clock, at its time."""
     keys = set()
     for one in subscriptions_of(organization_id):
-        if one.starts_at > now or status_at(one, now) == "ended":
+        at = time_for(one.customer, now)
+        if one.starts_at > at or status_at(one, at) == "ended":
             continue
-        versions = [version_at(one, now), *(add_on.plan_version for add_on in one.add_ons.all())]
+        versions = [version_at(one, at), *(add_on.plan_version for add_on in one.add_ons.all())]
         if plan_id in {version.plan_id for version in versions}:
             keys.add(one.customer.key)
     return tuple(sorted(keys))

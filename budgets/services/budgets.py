@@ -78,7 +78,13 @@ def create_budget(
             RunningTotal.objects.create(
                 organization=organization, budget=budget, period_kind=period, stop_at=stop_of(read, amount)
             )
-            record_audit(organization_id=organization.pk, action="budget.create", target=key, **_written(budget))
+            record_audit(
+                organization_id=organization.pk,
+                action="budget.create",
+                target=key,
+                about=budget.customer_id,
+                **_written(budget),
+            )
     except IntegrityError as error:
         if "budget_key_unique" not in str(error):
             raise
@@ -119,6 +125,7 @@ def update_budget(
             organization_id=held.organization_id,
             action="budget.update",
             target=held.key,
+            about=held.customer_id,
             before=before,
             after=_written(held),
         )

@@ -10,6 +10,7 @@ from typing import Any
 from accounts.facade import Role
 from budgets.domain.thresholds import Threshold, reached, read_thresholds
 from budgets.models import Budget, Crossing
+from budgets.queries.periods import time_for
 from budgets.queries.used import Reading
 from kernel.money import EXACT
 from notifications.facade import Announcement, QueuedMail, announce, queue_mails
@@ -19,7 +20,8 @@ _MONEY_ROLES = (Role.OWNER, Role.ADMIN, Role.FINANCE)
 
 
 def record_crossings(read: Sequence[tuple[Budget, Reading]], *, now: datetime) -> None:
-    """Record the thresholds that have been reached and were not before, and tell of them."""
+    """Record the thresholds that have been reached and were not before, and announce them. `now` is the machine's; the
+    budget of a customer on a test clock crosses at that clock's time."""
     rows, thresholds = [], {}
     for budget, reading in read:
         if reading.period is None:
@@ -33,7 +35,7 @@ def record_crossings(read: Sequence[tuple[Budget, Reading]], *, now: datetime) -
                 amount=budget.amount,
                 used=reading.used,
                 actions=list(one.actions),
-                crossed_at=now,
+                crossed_at=time_for(budget.customer, now),
             )
             rows.append(row)
             thresholds[_key(row)] = one
@@ -46,7 +48,7 @@ def record_crossings(read: Sequence[tuple[Budget, Reading]], *, now: datetime) -
     # The constraint has the last word: whoever comes second fails, and finds it recorded when it tries again.
     Crossing.objects.bulk_create(fresh)
     announce([_announcement(row) for row in fresh if "webhook" in row.actions])
-    queue_mails([_mail(row, thresholds[_key(row)]) for row in fresh if "mail" in row.actions])
+    queue_mails([_mail(row, thresholds[_key(row)], now) for row in fresh if "mail" in row.actions])
 
 
 def present_crossing(one: Crossing) -> dict[str, Any]:
@@ -95,7 +97,7 @@ def _announcement(row: Crossing) -> Announcement:
     )
 
 
-def _mail(row: Crossing, threshold: Threshold) -> QueuedMail:
+def _mail(row: Crossing, threshold: Threshold, now: datetime) -> QueuedMail:
     budget = row.budget
     unit = budget.currency or (budget.meter.unit or budget.meter.name if budget.meter is not None else "")
     return QueuedMail(
@@ -105,7 +107,7 @@ def _mail(row: Crossing, threshold: Threshold) -> QueuedMail:
         context={**present_crossing(row), "organization": budget.organization.name, "unit": unit,
                  "is_stopped": "stop" in row.actions},
         key=f"{budget.pk}:{row.period_start:%Y%m%dT%H%M%SZ}:{row.percent:f}:{row.amount:f}",
-        at=row.crossed_at,
+        at=now,
     )  # fmt: skip
 
 

@@ -64,6 +64,8 @@ class ReturnInput(StrictSerializer):
 class BankTransferInput(StrictSerializer):
     """`reference` is the bank's, and comes once. Without `invoice` it is read from `text`."""
 
+    many_lines = ("text",)
+
     reference = serializers.CharField(max_length=200)
     amount = DecimalField()
     currency = CurrencyField()

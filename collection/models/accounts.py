@@ -7,6 +7,11 @@ import secrets
 from django.core.validators import MaxValueValidator
 from django.db import models
 
+from rest.encryption import register_encrypted
+
+#: The purpose of the key that secrets are encrypted with.
+SECRETS = "providers' secrets"
+
 
 def webhook_token() -> str:
     return secrets.token_urlsafe(24)
@@ -80,6 +85,9 @@ class StripeAccount(models.Model):
 
     def __str__(self) -> str:
         return f"Stripe {self.key_hint}"
+
+
+register_encrypted("collection.StripeAccount", "api_key", "webhook_secret", purpose=SECRETS)
 
 
 class PayingCustomer(models.Model):

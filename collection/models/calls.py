@@ -5,8 +5,8 @@ from __future__ import annotations
 from django.db import models
 from django.db.models import Q
 
-from billing.facade import ExactDecimalField
 from kernel.ids import new_id
+from rest.columns import ExactDecimalField
 
 
 def provider_call_id() -> str:

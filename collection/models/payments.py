@@ -6,8 +6,8 @@ from decimal import Decimal
 
 from django.db import models
 
-from billing.facade import ExactDecimalField
 from kernel.ids import new_id
+from rest.columns import ExactDecimalField
 
 
 def provider_payment_id() -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.db import models
 
-from billing.facade import ExactDecimalField
+from rest.columns import ExactDecimalField
 
 
 class StripeMeter(models.Model):

@@ -6,15 +6,13 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from django.db.models import Q, QuerySet, Sum
+from django.db.models import Q, Sum
 
 from billing.facade import payments_of
 from collection.domain.comparing import Difference, Fact
 from collection.models import ProviderCall, ProviderDispute, ProviderPayment, ProviderRefund
 from collection.models.calls import OPEN_STATES, CallKind, CallState
-
-#: The provider's words for a refund that gave nothing back.
-NOT_GIVEN = ("failed", "canceled")
+from collection.queries.refundable import NOT_GIVEN, owed_refunds
 
 #: A call that has had no answer for so long is worth a look.
 OVERDUE_AFTER = timedelta(hours=24)
@@ -66,27 +64,17 @@ def troubled_calls(organization_id: int, now: datetime) -> list[Difference]:
     # What is under way there, such as a bank debit, has the provider's id: it is compared with what came of it.
     late = rows.filter(state__in=OPEN_STATES, created_at__lt=now - OVERDUE_AFTER, provider_id="")
     refused = [_of_call("usage_not_counted", one) for one in rows.filter(kind=CallKind.USAGE, state=CallState.FAILED)]
-    return unknown + [_of_call("call_unanswered", one) for one in late] + refused + _refunds_refused(rows)
+    return unknown + [_of_call("call_unanswered", one) for one in late] + refused + _refunds_refused(organization_id)
 
 
-def _refunds_refused(rows: QuerySet[ProviderCall]) -> list[Difference]:
-    """Of the calls that were to give the same money back the last one counts; none is owed of a payment of which
-    nothing is left at the provider, since all of it went back another way or was lost in a dispute."""
-    failed = rows.filter(kind=CallKind.REFUND, state=CallState.FAILED)
-    asked = rows.filter(kind=CallKind.REFUND, provider_payment__in=failed.values("provider_payment")).order_by("pk")
-    last = {(one.provider_payment_id, one.payment_id): one for one in asked.select_related("provider_payment")}
-    return [
-        _of_call("refund_not_made", one)
-        for one in last.values()
-        if one.state == CallState.FAILED and one.provider_payment is not None and left_of(one.provider_payment) > 0
-    ]
-
-
-def left_of(source: ProviderPayment) -> Decimal:
-    """What of a payment is still at the provider: not given back, and not lost in a dispute."""
-    gone = source.refunds.exclude(status__in=NOT_GIVEN).aggregate(sum=Sum("amount"))["sum"] or 0
-    lost = source.disputes.filter(status="lost").aggregate(sum=Sum("amount"))["sum"] or 0
-    return Decimal(source.amount - gone - lost)
+def _refunds_refused(organization_id: int) -> list[Difference]:
+    """Refunds that failed and can go back now. What an open dispute holds is asked for once it is won."""
+    found = []
+    for call, amount in owed_refunds(organization_id):
+        if amount > 0:
+            call.amount = amount
+            found.append(_of_call("refund_not_made", call))
+    return found
 
 
 def _of_call(kind: str, call: ProviderCall) -> Difference:

@@ -12,8 +12,9 @@ from collection.models import ProviderCall, UsagePush
 from collection.models.calls import CallKind, CallState
 from collection.providers.contract import REFUSED, Answer, ProviderUnavailable, TryAgain
 from collection.providers.directory import stripe_of
+from collection.queries.refundable import held_of, owed_refunds
 from collection.services.answers import NEVER_ARRIVED, store_answer
-from collection.services.refunds import order_refund, refundable
+from collection.services.refunds import order_refund
 from kernel.errors import ConflictError
 
 
@@ -51,26 +52,32 @@ def _look_up(call: ProviderCall, now: datetime) -> None:
 
 
 def _refund_anew(call: ProviderCall, now: datetime) -> ProviderCall:
-    source, amount = call.provider_payment, call.amount
+    source = call.provider_payment
     assert source is not None, "a refund gives a payment back"
-    assert amount is not None, "and an amount of it"
     with transaction.atomic():
         lock_invoice(source.invoice)
-        later = ProviderCall.objects.filter(
-            kind=CallKind.REFUND, provider_payment=source, payment_id=call.payment_id, pk__gt=call.pk
-        )
-        if later.exists():
+        owed = owed_refunds(call.organization_id, invoice_id=source.invoice_id)
+        amounts = {(one.provider_payment_id, one.payment_id): amount for one, amount in owed}
+        amount = amounts.get((source.pk, call.payment_id))
+        if amount is None:
             raise NothingToRepeat("This refund was ordered anew already")
-        # Some of it may have gone back another way meanwhile.
-        if (amount := min(amount, refundable(source))) <= 0:
-            raise NothingToRepeat("Nothing of this payment is left to give back")
-        return order_refund(source=source, amount=amount, payment=call.payment, reason="refund", now=now)
+        if amount <= 0:
+            held = held_of(source)
+            raise NothingToRepeat(
+                f"An open dispute holds {held} {source.currency} of this payment. Repeat the refund once it is won"
+                if held
+                else "Nothing of this payment is left to give back"
+            )
+        reason = "refund" if call.payment_id else "surplus"
+        return order_refund(source=source, amount=amount, payment=call.payment, reason=reason, now=now)
 
 
 def _forget_push(call: ProviderCall, now: datetime) -> None:
     """Whoever asks for it has seen at Stripe that the event does not count: its hour is pushed anew."""
     with transaction.atomic():
         locked = ProviderCall.objects.select_for_update(of=("self",)).get(pk=call.pk)
+        if locked.state not in {CallState.FAILED, CallState.UNKNOWN}:
+            raise NothingToRepeat("The event of this usage has arrived meanwhile")
         UsagePush.objects.filter(call=locked).delete()
         locked.state, locked.finished_at = CallState.CANCELLED, now
         locked.save(update_fields=["state", "finished_at"])

@@ -13,6 +13,7 @@ from collection.providers.contract import DONE, UNDER_WAY, Answer
 from collection.services.dunning import charge_anew, note_failed_charge
 from collection.services.money import take_payment, take_refund
 from collection.services.notices import announce_failed_refund
+from collection.services.refunds import order_refunds
 
 #: The provider was asked after a day and had not heard of the call.
 NEVER_ARRIVED = "never_arrived"
@@ -77,6 +78,12 @@ def _order_again(call: ProviderCall, invoice: Invoice | None, now: datetime) -> 
     """The same under a new key: the old one may be forgotten, or bring back an error of a day ago."""
     if call.kind == CallKind.CHARGE and invoice is not None:
         charge_anew(invoice=invoice, now=now)
+        return
+    if call.kind == CallKind.REFUND and call.provider_payment is not None and call.amount is not None:
+        # Some of it may have gone back another way meanwhile, or be held by a dispute or lost in it.
+        reason = "refund" if call.payment_id else "surplus"
+        source = [call.provider_payment]
+        order_refunds(sources=source, amount=call.amount, payment=call.payment, reason=reason, now=now)
         return
     call_id = provider_call_id()
     request = dict(call.request)

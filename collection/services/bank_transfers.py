@@ -12,7 +12,8 @@ from billing.facade import Invoice, invoices_of, lock_invoice, pay_invoice, paym
 from collection.domain.remittance import numbers_in
 from collection.models import BankTransfer
 from collection.services.times import time_of
-from kernel.errors import ConflictError
+from kernel.errors import ConflictError, InvalidError
+from kernel.money import excess_digits
 
 _OPEN = ("finalized", "uncollectible")
 
@@ -42,8 +43,10 @@ def record_bank_transfer(
     """Note money that came in, once for each `reference` of the bank's. It pays `invoice`, or the open one whose number
     stands in `text`; what no invoice could take is `unmatched`.
 
-    Raises `TransferConflict`.
+    Raises `TransferConflict`, and `InvalidError` (code `amount_invalid`) for more digits than the currency has.
     """
+    if excess := excess_digits(amount, currency):
+        raise InvalidError(excess, code="amount_invalid")
     fields = {"text": text, "amount": amount, "currency": currency, "received_at": received_at}
     with transaction.atomic():
         made, is_new = BankTransfer.objects.get_or_create(

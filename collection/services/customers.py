@@ -90,6 +90,7 @@ def _order_customer(customer: Customer, now: datetime) -> ProviderCall:
 def payment_setup_page(*, customer: Customer, now: datetime, return_url: str = "") -> str:
     """The address of Stripe's page on which a customer gives a payment method. Outside of a transaction."""
     objects = StripeObjects(stripe_account_of(customer.organization_id))
+    record_audit(organization_id=customer.organization_id, action="customer.ask_for_card", target=customer.key)
     at_stripe, back = customer_at_stripe(customer=customer, now=now), return_url or settings.PUBLIC_URL
     return objects.setup_page(customer=at_stripe, success_url=back, cancel_url=back, currency=customer.currency)
 
@@ -104,6 +105,7 @@ def payment_page(*, invoice: Invoice, now: datetime, return_url: str = "") -> st
     account = stripe_account_of(invoice.organization_id)
     if not may_charge(invoice.customer, account):
         raise TestClockAtLiveStripe("Who lives by a test clock pays with a test key only")
+    record_audit(organization_id=invoice.organization_id, action="invoice.payment_page", target=invoice.pk)
     return StripeObjects(account).payment_page(
         customer=customer_at_stripe(customer=invoice.customer, now=now),
         lines=_page_lines(invoice),

@@ -23,7 +23,7 @@ from collection.services.money import reference, take_dispute, take_payment, tak
 from collection.services.secrets import decrypt_secret
 from kernel.errors import InvalidError, NotFoundError, UnavailableError
 
-#: How old a signature may be. Source: Stripe's own default.
+#: How far a signature may lie from now, before or after. Source: Stripe's own default.
 TOLERANCE_SECONDS = 300
 
 #: What is handled; everything else is answered and forgotten. docs/payments.md has the same list.
@@ -52,7 +52,7 @@ _LEASE, _FIRST_WAIT, _LONGEST_WAIT = timedelta(minutes=5), timedelta(seconds=10)
 
 
 class SignatureInvalid(InvalidError):
-    """Stripe did not sign this, or too long ago."""
+    """Stripe did not sign this, or at another time."""
 
     code = "signature_invalid"
 
@@ -66,7 +66,10 @@ def receive_event(*, organization_id: int, body: bytes, signature: str, now: dat
     secret = decrypt_secret(account.webhook_secret) if account.webhook_secret else ""
     event = verified_event(body, signature, secret, TOLERANCE_SECONDS)
     if event is None:
-        raise SignatureInvalid("This was not signed by Stripe with the organization's secret, or too long ago")
+        raise SignatureInvalid(
+            "This was not signed by Stripe with the organization's secret within five minutes of now. "
+            "Check the secret and the server's clock"
+        )
     return store_event(organization_id=organization_id, event=event, now=now)
 
 

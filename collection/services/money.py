@@ -28,13 +28,10 @@ from collection.models import ProviderCall, ProviderDispute, ProviderPayment, Pr
 from collection.models.accounts import LostDispute
 from collection.models.calls import CallState
 from collection.queries.accounts import policy_of
-from collection.queries.comparison import NOT_GIVEN
+from collection.queries.refundable import CLOSED_DISPUTES, NOT_GIVEN
 from collection.services.notices import announce_dispute, announce_failed_refund
 from collection.services.refunds import order_refund
 from collection.services.times import time_of
-
-#: A dispute's last words: no event that comes late takes them back.
-_CLOSED = frozenset({"won", "lost", "warning_closed", "prevented"})
 
 #: How far a refund is; it never goes back.
 _REFUND_ORDER = ("requires_action", "pending", "succeeded", "failed", "canceled")
@@ -165,7 +162,7 @@ def take_dispute(*, organization_id: int, dispute: Mapping[str, Any], now: datet
                 "created_at": _instant(dispute["created"]),
             },
         )
-        if known.status not in _CLOSED:
+        if known.status not in CLOSED_DISPUTES:
             known.status = dispute["status"]
         if known.status == "lost" and known.payment is None:
             _lose(known, source, time_of(invoice.customer, now))

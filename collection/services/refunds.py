@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
 
-from django.db.models import Sum
-
 from billing.facade import Payment
 from collection.models import ProviderCall, ProviderDispute, ProviderPayment, ProviderRefund
-from collection.models.calls import OPEN_STATES, CallKind, CallState, provider_call_id
+from collection.models.calls import CallKind, CallState, provider_call_id
 from collection.providers.directory import stripe_of
-from collection.queries.comparison import left_of
+from collection.queries.refundable import held_of, refundable
+from collection.services.notices import announce_failed_refund
+
+#: A refund that is not sent, since an open dispute holds its money.
+PAYMENT_DISPUTED = "payment_disputed"
 
 
 def refund_by_provider(*, payment: Payment, now: datetime) -> list[ProviderCall]:
@@ -27,11 +30,24 @@ def refund_by_provider(*, payment: Payment, now: datetime) -> list[ProviderCall]
     sources = ProviderPayment.objects.filter(organization_id=payment.organization_id, invoice_id=payment.invoice_id)
     if payment.refund_of_id:
         sources = sources.filter(payment_id=payment.refund_of_id)
-    calls, wanted = [], -payment.amount
-    for source in sources.order_by("-id"):
-        if (part := min(wanted, refundable(source))) > 0:
-            calls.append(order_refund(source=source, amount=part, payment=payment, reason="refund", now=now))
-            wanted -= part
+    found = list(sources.order_by("-id"))
+    return order_refunds(sources=found, amount=-payment.amount, payment=payment, reason="refund", now=now)
+
+
+def order_refunds(
+    *, sources: Sequence[ProviderPayment], amount: Decimal, payment: Payment | None, reason: str, now: datetime
+) -> list[ProviderCall]:
+    """Have up to `amount` of payments refunded: what is refundable is sent; what open disputes hold beyond that is
+    stored as a failed call, to be repeated once the dispute is won. The rest is no longer at the provider.
+
+    Raises `AmountNotChargeable`.
+    """
+    calls, wanted = [], amount
+    for make, most in ((order_refund, refundable), (_hold_refund, held_of)):
+        for source in sources:
+            if (part := min(wanted, most(source))) > 0:
+                calls.append(make(source=source, amount=part, payment=payment, reason=reason, now=now))
+                wanted -= part
     return calls
 
 
@@ -59,9 +75,13 @@ def order_refund(
     )
 
 
-def refundable(source: ProviderPayment) -> Decimal:
-    """What of a payment did not go back, and is not about to."""
-    under_way = ProviderCall.objects.filter(
-        provider_payment=source, kind=CallKind.REFUND, state__in=[*OPEN_STATES, CallState.UNKNOWN]
-    )
-    return left_of(source) - (under_way.aggregate(sum=Sum("amount"))["sum"] or 0)
+def _hold_refund(
+    *, source: ProviderPayment, amount: Decimal, payment: Payment | None, reason: str, now: datetime
+) -> ProviderCall:
+    """Store a refund that cannot be made now, and announce that it failed. Raises `AmountNotChargeable`."""
+    call = order_refund(source=source, amount=amount, payment=payment, reason=reason, now=now)
+    call.state, call.finished_at, call.error_code = CallState.FAILED, now, PAYMENT_DISPUTED
+    call.error_detail = "An open dispute holds this part of the payment. Repeat the refund once the dispute is won"
+    call.save(update_fields=["state", "finished_at", "error_code", "error_detail"])
+    announce_failed_refund(call, now)
+    return call

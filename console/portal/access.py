@@ -65,7 +65,7 @@ def portal_page(*, methods: tuple[str, ...] = ("GET", "HEAD")) -> Any:
             request.portal = portal_of(request)
             if request.portal is None:
                 return _to_sign_in(request)
-            act_as(f"portal {request.portal.customer.key}")
+            act_as(f"portal {request.portal.customer.key}", organization_id=request.portal.organization.pk)
             with timezone.override(ZoneInfo(request.portal.customer.timezone)):
                 return _answer(view, request, *args, **kwargs)
 

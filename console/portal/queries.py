@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 from django.urls import reverse
 
 from agents.facade import TaskTrace, task_trace
-from billing.facade import Customer, Invoice, PricedInvoice, get_invoice, upcoming_invoices
+from billing.facade import Customer, Invoice, OpenPeriod, PricedInvoice, get_invoice, open_periods
 from console.charts import Chart
 from console.portal.access import Portal
 from console.queries import figure_charts
@@ -43,32 +43,36 @@ class Included:
 
 @dataclass(frozen=True, slots=True)
 class Upcoming:
-    """A billing period that is open: what it comes to so far, and by its end if usage goes on as it did.
+    """A billing period that is open: its invoice and its spend so far, and its spend by its end if usage goes on as it
+    did.
 
     `foreseen` is None where that cannot be priced.
     """
 
     priced: PricedInvoice
     lines: list[LineView]
-    foreseen: PricedInvoice | None
+    spend: Decimal
+    foreseen: Decimal | None
     included: tuple[Included, ...]
     share: int
 
 
 def upcoming_of(portal: Portal) -> tuple[list[Upcoming], bool]:
     """Each open period of the customer, and whether one of them cannot be priced at present."""
-    so_far = upcoming_invoices(customer=portal.customer, now=portal.now)
-    by_the_end = upcoming_invoices(customer=portal.customer, now=portal.now, foreseen=True)
+    so_far = open_periods(customer=portal.customer, now=portal.now)
+    foreseen = open_periods(customer=portal.customer, now=portal.now, foreseen=True)
+    by_the_end = {one.upcoming.subscription: one.spend for one in foreseen if isinstance(one, OpenPeriod)}
     found = [
         Upcoming(
-            one,
-            lines_of_upcoming(one),
-            later if isinstance(later, PricedInvoice) else None,
-            tuple(_included(one)),
-            _share(one, portal.now),
+            one.upcoming,
+            lines_of_upcoming(one.upcoming),
+            one.spend,
+            by_the_end.get(one.upcoming.subscription),
+            tuple(_included(one.upcoming)),
+            _share(one.upcoming, portal.now),
         )
-        for one, later in zip(so_far, by_the_end, strict=True)
-        if isinstance(one, PricedInvoice)
+        for one in so_far
+        if isinstance(one, OpenPeriod)
     ]
     return found, len(found) < len(so_far)
 

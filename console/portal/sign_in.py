@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
-from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
@@ -19,21 +19,17 @@ from accounts.facade import (
     open_portal,
     portal_access_with_token,
     revoke_portal_access,
-    take_try,
 )
 from billing.facade import Customer
+from console import tries
 from console.portal.access import begin_session, end_session, portal_of, portal_page
 from kernel.clock import system_clock, to_rfc3339
 from kernel.errors import NotFoundError
 from notifications.facade import queue_mail
+from rest.links import public_link
 
 #: To how many customers one address may belong; more are not sent a link.
 _MOST_CUSTOMERS = 10
-
-
-def link_of(request: HttpRequest) -> Any:
-    """Makes the address of a link out of its token."""
-    return lambda token: request.build_absolute_uri(reverse("portal:open", args=[token]))
 
 
 @never_cache
@@ -44,29 +40,29 @@ def sign_in(request: HttpRequest) -> HttpResponseBase:
         return redirect("portal:overview") if portal_of(request) else render(request, "portal/sign_in.html")
     email = request.POST.get("email", "").strip().lower()[:254]
     try:
-        take_try(what="portal_link", who=email, now=system_clock())
+        tries.take_mail(request, what="portal_link", account=email)
     except TooManyTries:
         pass  # the same answer: whoever asks often learns nothing by it
     else:
         if email and "\x00" not in email:
-            _send_links(request, email)
+            _send_links(email)
     return render(request, "portal/sign_in.html", {"is_sent": True})
 
 
-def _send_links(request: HttpRequest, email: str) -> None:
+def _send_links(email: str) -> None:
     now = system_clock()
     act_as("portal")
     found = Customer.objects.filter(email__iexact=email).select_related("organization").order_by("-id")
     for customer in found[:_MOST_CUSTOMERS]:
-        send_link(request, customer.organization, customer, now=now)
+        send_link(customer.organization, customer, now=now)
 
 
-def send_link(request: HttpRequest, organization: Organization, customer: Customer, *, now: Any) -> None:
+def send_link(organization: Organization, customer: Customer, *, now: Any) -> None:
     made, link = create_portal_link(
         organization=organization,
         customer=customer.pk,
         now=now,
-        link_of=link_of(request),
+        link_of=partial(public_link, "portal:open"),
         lifetime=PORTAL_LINK_LIFETIME,
     )
     queue_mail(

@@ -38,6 +38,7 @@ from kernel.clock import system_clock
 from kernel.errors import InvalidError, NotFoundError, TaximeterError
 from kernel.ids import new_id
 from kernel.money import decimal_from
+from kernel.text import file_name
 from notifications.facade import is_address
 
 _ALERTS = "portal-"
@@ -102,7 +103,7 @@ def pdf(request: Any, invoice: str) -> HttpResponseBase:
     return HttpResponse(
         invoice_pdf(found),
         content_type="application/pdf",
-        headers={"Content-Disposition": f'attachment; filename="{name}"'},
+        headers={"Content-Disposition": f'attachment; filename="{file_name(name)}"'},
     )
 
 

@@ -12,9 +12,9 @@ from typing import Any
 from billing.contracts import Point, counted_meters, price_curve
 from billing.facade import Price
 from console import formats
-from console.charts import safe_cell
 from console.wording import unit_name
 from kernel.money import EXACT
+from kernel.spreadsheets import csv_text
 
 #: More lines than this cannot be told apart.
 MOST_SERIES = 6
@@ -91,7 +91,7 @@ class Curves:
         file = io.StringIO()
         writer = csv.writer(file)
         names = [f"{name} ({self.currency})" for name in self.names]
-        writer.writerow([safe_cell(f"Usage ({self.unit})"), "Just over", *map(safe_cell, names)])
+        writer.writerow([csv_text(f"Usage ({self.unit})"), "Just over", *map(csv_text, names)])
         for points in zip(*self.lines, strict=True):
             first = points[0]
             writer.writerow(

@@ -40,7 +40,7 @@ def search_events(
     """Events, newest first. Where an index knows what is asked for, as `list_events`; else the log is looked through
     piece by piece, back in time, for `SECONDS` at most."""
     question = _within_task(question, now)
-    if question.customer is not None or not (question.type or question.data):
+    if question.customer is not None or not (question.type or question.data or question.sent_by):
         return FoundEvents(*list_events(question, limit=limit, cursor=cursor))
     return _look_back(question, limit=limit, cursor=cursor, now=now, clock=clock)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime, time, timedelta
 from decimal import Decimal
 from functools import partial
 from typing import Any
@@ -51,6 +51,8 @@ class LineView:
     days: int
     period_start: datetime
     period_end: datetime
+    #: Where it is for usage that begins or ends within a day.
+    has_times: bool
 
 
 def lines_of_invoice(invoice: Invoice) -> list[LineView]:
@@ -145,6 +147,7 @@ def _view(
         days=days,
         period_start=period[0],
         period_end=period[1],
+        has_times=kind == "usage" and any(at.astimezone(ZoneInfo(zone)).time() != time.min for at in period),
         **own,
     )
 

@@ -10,11 +10,11 @@ from decimal import Decimal
 from django.urls import reverse
 
 from agents.facade import WorkRow
-from console.charts import safe_cell
 from console.formats import percent
 from console.queries.calls import KINDS, ZERO
 from console.queries.figure_charts import NOT_NAMED
 from console.queries.figures import Figures
+from kernel.spreadsheets import csv_text
 
 _QUANTITIES = ("input_tokens", "cached_input_tokens", "cache_write_tokens", "output_tokens", "compute_seconds")
 
@@ -66,11 +66,11 @@ def calls_csv(figures: Figures) -> str:
     writer = csv.writer(file)
     writer.writerow([*KINDS, "tasks", "calls", *_QUANTITIES, "currency", "cost", "unpriced_calls"])
     for row in sorted(figures.calls.kinds, key=lambda one: tuple(one.group.values())):
-        names = [safe_cell(row.group[name]) for name in KINDS]
+        names = [csv_text(row.group[name]) for name in KINDS]
         used = [row.tasks, row.calls, *(format(row.quantities[name], "f") for name in _QUANTITIES)]
         for i, (currency, amount) in enumerate(sorted(row.costs.amounts.items()) or [("", None)]):
             # Numbers stand in the first row of each, so that columns add up.
             numbers = used if i == 0 else [0] * len(used)
             cost = "" if amount is None else format(amount, "f")
-            writer.writerow([*names, *numbers, currency, cost, 0 if i else row.costs.unpriced_calls])
+            writer.writerow([*names, *numbers, csv_text(currency), cost, 0 if i else row.costs.unpriced_calls])
     return file.getvalue()

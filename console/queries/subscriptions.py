@@ -2,9 +2,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
-from billing.facade import PlanVersion, Subscription, seats_at, status_at, version_at
+from billing.facade import PlanVersion, Subscription, billed_from, seats_at, status_at, version_at
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ def _happened(one: Subscription) -> Iterator[tuple[datetime, str]]:
     seats = f", {_seats(one.seats)}" if one.seats else ""
     yield one.starts_at, f"Began on {_version(one.plan_version)}{seats}"
     if one.trial_days:
-        yield one.starts_at + timedelta(days=one.trial_days), f"End of a trial of {one.trial_days} days"
+        yield billed_from(one), "End of the trial"
     for change in one.plan_changes.all():
         yield change.starts_at, f"Moved to {_version(change.plan_version)}"
     for seat in one.seat_changes.all():

@@ -10,6 +10,7 @@ from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
 from django import template
+from django.core.serializers.json import DjangoJSONEncoder
 from django.urls import NoReverseMatch, reverse
 from django.utils import timezone
 from django.utils.html import format_html
@@ -22,6 +23,13 @@ from console.selection import Selection
 from console.wording import unit_name
 
 register = template.Library()
+
+
+@register.filter
+def chart_data(value: Any) -> str:
+    """JSON as escaped text, for an element that a script reads: htmx removes script elements from what it swaps in."""
+    return json.dumps(value, cls=DjangoJSONEncoder)
+
 
 register.filter("money", formats.money)
 register.filter("exact_money", formats.exact_money)

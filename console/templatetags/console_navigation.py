@@ -19,13 +19,13 @@ _PERIOD = ("period", "from", "to")
 
 
 @register.simple_tag(takes_context=True)
-def entry(context: Any, name: str, words: str, symbol: str, also: str = "", roles: str = "") -> SafeString | str:
-    """A line of the navigation to the page `console:<name>`; nothing for somebody whose role is not among `roles`.
+def entry(context: Any, name: str, words: str, symbol: str, also: str = "", may: str = "") -> SafeString | str:
+    """A line of the navigation to the page `console:<name>`; nothing for members without the permission `may`.
 
     `also` names the pages, separated by spaces, on which this entry is the one where one is.
     """
     request = context["request"]
-    if roles and request.access.role not in roles.split():
+    if may and may not in request.access.may:
         return ""
     match = request.resolver_match
     is_here = match is not None and match.namespace == "console" and match.url_name in {name, *also.split()}

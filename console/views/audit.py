@@ -11,19 +11,20 @@ from django.http import HttpResponseBase, StreamingHttpResponse
 from django.shortcuts import render
 
 from accounts.facade import AuditEntry, audit_choices, audit_entries_of
-from console.access import MAY, page
-from console.charts import safe_cell
+from console.access import page
 from console.queries.audit import entry_rows
 from console.queries.pages import page_of
 from console.views.events import midnight_of
 from kernel.clock import to_rfc3339
 from kernel.errors import InvalidError
+from kernel.spreadsheets import csv_json, csv_text
+from rest.access import Permission
 
-_FILTERS = ("actor", "action", "target", "from", "to")
+_FILTERS = ("actor", "action", "target", "api_key", "address", "from", "to")
 _MOST_ROWS = 100_000
 
 
-@page(roles=MAY["see_audit"])
+@page(may=Permission.SEE_AUDIT)
 def audit(request: Any) -> HttpResponseBase:
     """Entries, newest first; as rows where a page asks for more of them."""
     asked = _asked(request)
@@ -42,7 +43,7 @@ def audit(request: Any) -> HttpResponseBase:
     return render(request, "console/_audit_rows.html" if partial else "console/audit.html", context)
 
 
-@page(roles=MAY["see_audit"])
+@page(may=Permission.SEE_AUDIT)
 def audit_csv(request: Any) -> HttpResponseBase:
     """The same entries as a file, at most 100,000 of them."""
     rows = _rows(request, _asked(request)).order_by("-id")[:_MOST_ROWS]
@@ -64,6 +65,8 @@ def _rows(request: Any, asked: dict[str, str]) -> Any:
         actor=asked["actor"] or None,
         action=asked["action"] or None,
         target=asked["target"] or None,
+        api_key=asked["api_key"] or None,
+        address=asked["address"] or None,
         start=midnight_of(asked, "from", request.zone),
         end=midnight_of(asked, "to", request.zone, days_later=1),
     )
@@ -79,7 +82,7 @@ class _Line:
 
 def _lines(entries: Iterator[AuditEntry]) -> Iterator[str]:
     writer = csv.writer(_Line())
-    yield writer.writerow(["id", "at", "actor", "action", "target", "detail"])
+    yield writer.writerow(["id", "at", "actor", "action", "target", "api_key", "address", "detail"])
     for one in entries:
-        texts = [safe_cell(text) for text in (one.actor, one.action, one.target)]
-        yield writer.writerow([one.pk, to_rfc3339(one.at), *texts, json.dumps(one.detail, sort_keys=True)])
+        texts = [csv_text(text) for text in (one.actor, one.action, one.target, one.api_key or "", one.address or "")]
+        yield writer.writerow([one.pk, to_rfc3339(one.at), *texts, csv_json(json.dumps(one.detail, sort_keys=True))])

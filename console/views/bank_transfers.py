@@ -13,12 +13,13 @@ from django.urls import reverse
 
 from billing.facade import Invoice, get_invoice, invoices_of
 from collection.facade import bank_transfers_of, get_bank_transfer, match_bank_transfer, record_bank_transfer
-from console.access import MONEY_ROLES, page
+from console.access import page
 from console.forms import Action, DayField, Done, ExactField, PlainForm, form_page, posted
 from console.queries.pages import page_of
 from kernel.clock import system_clock
 from kernel.errors import InvalidError, NotFoundError
 from kernel.money import is_currency
+from rest.access import Permission
 
 _BOTH = ("GET", "HEAD", "POST")
 
@@ -56,7 +57,7 @@ def bank_transfers(request: Any) -> HttpResponseBase:
     return render(request, "console/bank_transfers.html", context)
 
 
-@page(roles=MONEY_ROLES, methods=_BOTH)
+@page(may=Permission.MOVE_MONEY, methods=_BOTH)
 def note_transfer(request: Any) -> HttpResponseBase:
     def work(fields: dict[str, Any]) -> Done:
         day = fields.pop("received_on")
@@ -75,7 +76,7 @@ def note_transfer(request: Any) -> HttpResponseBase:
     return form_page(request, TransferForm(posted(request)), Action("Note a transfer", "Note it", work, (_list(),)))
 
 
-@page(roles=MONEY_ROLES, methods=_BOTH)
+@page(may=Permission.MOVE_MONEY, methods=_BOTH)
 def match_transfer(request: Any, transfer: str) -> HttpResponseBase:
     found = get_bank_transfer(organization_id=request.access.organization.pk, transfer=transfer)
 

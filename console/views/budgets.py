@@ -23,13 +23,14 @@ from budgets.facade import (
     remove_budget,
     update_budget,
 )
-from console.access import BUDGET_ROLES, page
+from console.access import page
 from console.budget_forms import FIRST_THRESHOLDS, SCOPES, BudgetChangeForm, BudgetForm, budget_fields, written
 from console.forms import Action, Done, form_page, posted
 from console.queries.pages import page_of
 from kernel.clock import system_clock
 from kernel.errors import NotFoundError
 from kernel.money import EXACT
+from rest.access import Permission
 
 _BOTH, _POST = ("GET", "HEAD", "POST"), ("POST",)
 _HUNDRED = Decimal(100)
@@ -95,7 +96,7 @@ def budget(request: Any, budget: str) -> HttpResponseBase:
     return render(request, "console/budget.html", context)
 
 
-@page(roles=BUDGET_ROLES, methods=_BOTH)
+@page(may=Permission.SET_BUDGETS, methods=_BOTH)
 def create(request: Any) -> HttpResponseBase:
     organization = request.access.organization
 
@@ -110,7 +111,7 @@ def create(request: Any) -> HttpResponseBase:
     return form_page(request, form, Action("New budget", "Make it", work, crumbs=(_list(),)))
 
 
-@page(roles=BUDGET_ROLES, methods=_BOTH)
+@page(may=Permission.SET_BUDGETS, methods=_BOTH)
 def edit(request: Any, budget: str) -> HttpResponseBase:
     found = _found(request, budget)
 
@@ -124,7 +125,7 @@ def edit(request: Any, budget: str) -> HttpResponseBase:
     return form_page(request, BudgetChangeForm(posted(request), initial=initial), action)
 
 
-@page(roles=BUDGET_ROLES, methods=_POST)
+@page(may=Permission.SET_BUDGETS, methods=_POST)
 def remove(request: Any, budget: str) -> HttpResponseBase:
     found = _found(request, budget)
     remove_budget(budget=found, now=system_clock())

@@ -8,13 +8,15 @@ from django.shortcuts import render
 from billing.facade import (
     Customer,
     Invoice,
-    PricedInvoice,
+    OpenPeriod,
     clock_of,
     get_customer,
     holdings,
     movements_of,
+    open_periods,
+    overlaps,
     subscriptions_of,
-    upcoming_invoices,
+    unprintable_of_customer,
 )
 from budgets.facade import budget_state, budgets_of
 from console.access import page
@@ -46,18 +48,21 @@ def customer(request: Any, customer: str) -> HttpResponseBase:
     """Subscriptions with their history, usage, the open month line by line, credit, budgets and invoices."""
     found = get_customer(organization_id=request.access.organization.pk, customer=customer)
     figures = figures_of(request, customer=found.key, plan="")
-    upcoming = [
-        {"priced": one, "lines": lines_of_upcoming(one)} if isinstance(one, PricedInvoice) else {"failed": one}
-        for one in upcoming_invoices(customer=found, now=figures.now)
-    ]
     at = clock_of(found)()
+    upcoming: list[dict[str, Any]] = [
+        {"priced": one.upcoming, "lines": lines_of_upcoming(one.upcoming), "spend": one.spend}
+        if isinstance(one, OpenPeriod)
+        else {"failed": one}
+        for one in open_periods(customer=found, now=at)
+    ]
+    descriptions = [line.description for one in upcoming for line in one.get("lines", ())]
+    subscriptions = list(subscriptions_of(found.organization_id).filter(customer=found))
     context = {
         **filter_choices(figures, "meter", "agent", "calls"),
         "customer": found,
-        "subscriptions": [
-            {"now": as_of(one, at), "history": history_of(one, at)}
-            for one in subscriptions_of(found.organization_id).filter(customer=found)
-        ],
+        "unprintable": unprintable_of_customer(found, *descriptions),
+        "subscriptions": [{"now": as_of(one, at), "history": history_of(one, at)} for one in subscriptions],
+        "overlaps": [one for one in overlaps(subscriptions) if one.period.end > at],
         "upcoming": upcoming,
         "holdings": holdings(customer=found, now=at),
         "movements": list(movements_of(found).order_by("-id")[:_MOVEMENTS]),

@@ -16,15 +16,19 @@ from billing.facade import (
     change_logo,
     change_seller_profile,
     credit_note_pdf,
+    e_invoice_problem,
     get_invoice,
     invoice_pdf,
     language_of,
     seller_profile_of,
+    unprintable_of_seller,
 )
-from console.access import MONEY_ROLES, page
+from console.access import page
 from console.forms import Action, Done, PlainForm, form_page, posted
 from console.middleware import POLICY
 from kernel.clock import system_clock
+from kernel.text import file_name
+from rest.access import Permission
 
 _BOTH = ("GET", "HEAD", "POST")
 _FRAMING = POLICY + "; frame-src 'self'"
@@ -36,7 +40,8 @@ _FRAMED = "frame-ancestors 'self'"
 def invoice_preview(request: Any, invoice: str) -> HttpResponseBase:
     """The PDF in a frame, with the ways to have it as a file."""
     found = get_invoice(organization_id=request.access.organization.pk, invoice=invoice)
-    response = render(request, "console/invoice_preview.html", {"invoice": found})
+    context = {"invoice": found, "problem": e_invoice_problem(found)}
+    response = render(request, "console/invoice_preview.html", context)
     response["Content-Security-Policy"] = _FRAMING
     return response
 
@@ -59,7 +64,7 @@ def _file(request: Any, content: bytes, name: str) -> HttpResponse:
         content,
         content_type="application/pdf",
         headers={
-            "Content-Disposition": f'{kept}; filename="{name}"',
+            "Content-Disposition": f'{kept}; filename="{file_name(name)}"',
             "Content-Security-Policy": _FRAMED,
             "X-Frame-Options": "SAMEORIGIN",
         },
@@ -126,10 +131,11 @@ def seller(request: Any) -> HttpResponseBase:
     rows = [(_LABELS.get(name, name.replace("_", " ").capitalize()), getattr(profile, name)) for name in SELLER_FIELDS]
     language = language_of(profile.locale).locale.get_display_name("en")
     context = {"profile": profile, "rows": [row for row in rows if row[1]], "missing": missing, "language": language}
+    context["unprintable"] = unprintable_of_seller(profile)
     return render(request, "console/seller.html", context)
 
 
-@page(roles=MONEY_ROLES, methods=_BOTH)
+@page(may=Permission.MOVE_MONEY, methods=_BOTH)
 def change_seller(request: Any) -> HttpResponseBase:
     profile = seller_profile_of(request.access.organization.pk)
 
@@ -145,7 +151,7 @@ def change_seller(request: Any) -> HttpResponseBase:
     return form_page(request, SellerForm(posted(request), initial=initial), action)
 
 
-@page(roles=MONEY_ROLES, methods=_BOTH)
+@page(may=Permission.MOVE_MONEY, methods=_BOTH)
 def change_seller_logo(request: Any) -> HttpResponseBase:
     def work(fields: dict[str, Any]) -> Done:
         content = fields["logo"].read() if fields["logo"] else None

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 from django.http import HttpResponseBase
 from django.shortcuts import render
 
+from accounts.facade import ApiKey, api_keys_of
 from agents.facade import DECISION, INFERENCE_CALL, TASK, TOOL_CALL, TURN
 from console.access import page
 from console.queries.events import search_events
@@ -22,7 +23,7 @@ from metering.facade import EventQuestion, find_event
 #: What agents record; any other type may be asked for too.
 KNOWN_TYPES = (TASK, TURN, DECISION, TOOL_CALL, INFERENCE_CALL)
 
-_FILTERS = ("customer", "type", "agent", "task", "from", "to")
+_FILTERS = ("customer", "type", "agent", "task", "sender", "from", "to")
 
 
 @page()
@@ -34,6 +35,7 @@ def events(request: Any) -> HttpResponseBase:
         type=asked["type"] or None,
         start=midnight_of(asked, "from", request.zone),
         end=midnight_of(asked, "to", request.zone, days_later=1),
+        sent_by=asked["sender"] or None,
         data={name: value for name, value in (("agent", asked["agent"]), ("task_id", asked["task"])) if value},
     )
     found = search_events(question, limit=PAGE, cursor=request.GET.get("cursor"), now=system_clock())
@@ -60,9 +62,15 @@ def event(request: Any, identity: UUID) -> HttpResponseBase:
         "event": found,
         "json": json.dumps(found.data, indent=2, ensure_ascii=False, default=str),
         "correction": getattr(found, "correction", None),
+        "sender": sender_of(request.access.organization.pk, found.sent_by),
         "task_id": found.data.get("task_id") if isinstance(found.data, dict) else None,
     }
     return render(request, "console/event.html", context)
+
+
+def sender_of(organization_id: int, sent_by: str | None) -> ApiKey | None:
+    """The API key that sent an event; None for one that a member or the system sent."""
+    return api_keys_of(organization_id).filter(pk=sent_by).first() if sent_by else None
 
 
 def midnight_of(asked: Mapping[str, str], name: str, zone: ZoneInfo, *, days_later: int = 0) -> datetime | None:

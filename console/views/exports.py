@@ -17,9 +17,9 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 
 from billing.facade import InvoiceStatus
-from console.access import EXPORT_ROLES, page
+from console.access import page
 from console.formats import month_named
-from console.forms import Action, CustomerInput, Done, PlainForm, audited, form_page, posted
+from console.forms import Action, CustomerInput, Done, PlainForm, form_page, posted
 from console.queries.pages import page_of
 from exports.facade import (
     FORMATS,
@@ -38,6 +38,7 @@ from exports.tasks import work_export
 from kernel.clock import system_clock
 from kernel.errors import UnavailableError
 from kernel.period import Month
+from rest.access import Permission
 
 _BOTH = ("GET", "HEAD", "POST")
 
@@ -128,7 +129,7 @@ def exports(request: Any) -> HttpResponseBase:
     context = {
         "schedules": list(schedules_of(request.access.organization.pk)),
         "target": named_target(),
-        "may_export": request.access.role in EXPORT_ROLES,
+        "may_export": Permission.EXPORT in request.access.may,
     }
     return render(request, "console/exports.html", {**context, **_exports(request)})
 
@@ -149,7 +150,7 @@ def _exports(request: Any) -> dict[str, Any]:
     }
 
 
-@page(roles=EXPORT_ROLES, methods=_BOTH)
+@page(may=Permission.EXPORT, methods=_BOTH)
 def create(request: Any) -> HttpResponseBase:
     """The form of an export; an address with `month` and the like fills it in."""
     organization = request.access.organization
@@ -158,7 +159,6 @@ def create(request: Any) -> HttpResponseBase:
         asked = {**fields, "customer": fields["customer"] or None, "status": fields["status"] or None}
         with transaction.atomic():
             made = start_export(organization=organization, now=system_clock(), created_by=request.user.email, **asked)
-            audited(request, "export.start", made.pk, kinds=made.kinds, format=made.format, month=made.month)
             # Should the broker be away, the export stays queued and beat's next look finds it.
             transaction.on_commit(partial(work_export.delay, export_id=made.pk), robust=True)
         return Done(reverse("console:export", args=[made.pk]), f"The export of {month_named(made.month)} has started.")
@@ -193,7 +193,7 @@ def _export(request: Any, export: str) -> dict[str, Any]:
             (table["table"], table["rows"], sorted(table["totals"].items()))
             for table in found.manifest.get("tables", [])
         ],
-        "may_export": request.access.role in EXPORT_ROLES,
+        "may_export": Permission.EXPORT in request.access.may,
     }
 
 
@@ -211,11 +211,10 @@ def download(request: Any, export: str) -> HttpResponseBase:
     return answer
 
 
-@page(roles=EXPORT_ROLES, methods=_BOTH)
+@page(may=Permission.EXPORT, methods=_BOTH)
 def create_export_schedule(request: Any) -> HttpResponseBase:
     def work(fields: dict[str, Any]) -> Done:
-        made = create_schedule(organization=request.access.organization, now=system_clock(), **fields)
-        audited(request, "export_schedule.create", made.pk, kinds=made.kinds, format=made.format, day=made.day)
+        create_schedule(organization=request.access.organization, now=system_clock(), **fields)
         return Done(reverse("console:exports"), "Months are exported by this schedule from now on.")
 
     action = Action("New schedule", "Make it", work, crumbs=(_list(),))
@@ -223,13 +222,12 @@ def create_export_schedule(request: Any) -> HttpResponseBase:
     return form_page(request, NewScheduleForm(posted(request), initial=initial), action)
 
 
-@page(roles=EXPORT_ROLES, methods=_BOTH)
+@page(may=Permission.EXPORT, methods=_BOTH)
 def edit_export_schedule(request: Any, schedule: str) -> HttpResponseBase:
     found = get_schedule(organization_id=request.access.organization.pk, schedule=schedule)
 
     def work(fields: dict[str, Any]) -> Done:
         change_schedule(schedule=found, **fields)
-        audited(request, "export_schedule.change", found.pk, kinds=found.kinds, active=found.active, day=found.day)
         return Done(reverse("console:exports"), "The schedule is changed; what it has exported stays.")
 
     initial = {name: getattr(found, name) for name in ("kinds", "format", "day", "active")}

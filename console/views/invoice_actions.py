@@ -12,6 +12,7 @@ from django.http import HttpResponseBase
 from django.shortcuts import redirect
 from django.urls import reverse
 
+from accounts.facade import record_audit
 from billing.contracts import preview_credit_note
 from billing.facade import (
     Invoice,
@@ -27,9 +28,10 @@ from billing.facade import (
     write_off_invoice,
 )
 from console import formats
-from console.access import MONEY_ROLES, page
+from console.access import page
 from console.forms import Action, DayField, Done, ExactField, PlainForm, form_page, posted, start_of
 from kernel.errors import NotFoundError
+from rest.access import Permission
 
 _FORM = ("GET", "HEAD", "POST")
 
@@ -57,7 +59,7 @@ class Confirmation(PlainForm):
     """Nothing to fill in."""
 
 
-@page(roles=MONEY_ROLES, methods=_FORM)
+@page(may=Permission.MOVE_MONEY, methods=_FORM)
 def finalize(request: Any, invoice: str) -> HttpResponseBase:
     found = _found(request, invoice)
 
@@ -84,10 +86,11 @@ def finalize(request: Any, invoice: str) -> HttpResponseBase:
     )
 
 
-@page(roles=MONEY_ROLES, methods=("POST",))
+@page(may=Permission.MOVE_MONEY, methods=("POST",))
 def refresh(request: Any, invoice: str) -> HttpResponseBase:
     found = _found(request, invoice)
     refresh_draft(invoice=found, now=_now(found))
+    record_audit(organization_id=found.organization_id, action="invoice.refresh", target=found.pk)
     messages.success(request, "The draft is priced anew.")
     return redirect("console:invoice", found.pk)
 
@@ -101,7 +104,7 @@ class PaymentForm(PlainForm):
     )
 
 
-@page(roles=MONEY_ROLES, methods=_FORM)
+@page(may=Permission.MOVE_MONEY, methods=_FORM)
 def pay(request: Any, invoice: str) -> HttpResponseBase:
     found = _found(request, invoice)
     due = formats.money(found.amount_due, found.currency)
@@ -145,7 +148,7 @@ class RefundForm(PlainForm):
     reference = forms.CharField(max_length=200, required=False)
 
 
-@page(roles=MONEY_ROLES, methods=_FORM)
+@page(may=Permission.MOVE_MONEY, methods=_FORM)
 def refund(request: Any, invoice: str, payment: str) -> HttpResponseBase:
     found = _found(request, invoice)
     paid = get_payment(organization_id=found.organization_id, payment=payment)
@@ -178,7 +181,7 @@ def refund(request: Any, invoice: str, payment: str) -> HttpResponseBase:
     return form_page(request, form, action)
 
 
-@page(roles=MONEY_ROLES, methods=_FORM)
+@page(may=Permission.MOVE_MONEY, methods=_FORM)
 def void(request: Any, invoice: str) -> HttpResponseBase:
     found = _found(request, invoice)
 
@@ -198,7 +201,7 @@ def void(request: Any, invoice: str) -> HttpResponseBase:
     return form_page(request, Confirmation(posted(request)), action)
 
 
-@page(roles=MONEY_ROLES, methods=_FORM)
+@page(may=Permission.MOVE_MONEY, methods=_FORM)
 def write_off(request: Any, invoice: str) -> HttpResponseBase:
     found = _found(request, invoice)
 
@@ -228,6 +231,16 @@ class CreditNoteForm(PlainForm):
         initial="whole",
         label="What is taken back",
     )
+    kind = forms.ChoiceField(
+        choices=[
+            ("correction", "Correction: what was billed was wrong"),
+            ("goodwill", "Goodwill: what was billed was right"),
+        ],
+        initial="correction",
+        required=False,
+        label="Kind",
+        help_text="What a correction gives back is not given back again when its usage is voided or its seats change.",
+    )
     refund = forms.ChoiceField(
         choices=[
             ("credit_balance", "becomes the customer's credit"),
@@ -256,11 +269,12 @@ class CreditNoteForm(PlainForm):
         amounts: dict[str, Decimal] = {key: amount for key, amount in given.items() if amount is not None}
         if cleaned.get("what") == "lines" and not amounts and not self.errors:
             self.add_error(None, "Say how much of which line is taken back")
+        cleaned["kind"] = cleaned.get("kind") or "correction"
         cleaned["amounts"] = amounts if cleaned.get("what") == "lines" else None
         return cleaned
 
 
-@page(roles=MONEY_ROLES, methods=_FORM)
+@page(may=Permission.MOVE_MONEY, methods=_FORM)
 def credit_note(request: Any, invoice: str) -> HttpResponseBase:
     found = _found(request, invoice)
     form = CreditNoteForm(posted(request), invoice=found)
@@ -271,13 +285,20 @@ def credit_note(request: Any, invoice: str) -> HttpResponseBase:
             now=_now(found),
             lines=given["amounts"],
             reason=given["reason"],
+            kind=given["kind"],
             refund=given["refund"],
             actor=request.user.email,
         )
         return _done(found, f"Credit note {note.number} over {formats.money(note.total, note.currency)} is issued.")
 
     def preview(given: dict[str, Any]) -> dict[str, Any]:
-        note = preview_credit_note(invoice=found, now=_now(found), lines=given["amounts"], refund=given["refund"])
+        note = preview_credit_note(
+            invoice=found,
+            now=_now(found),
+            lines=given["amounts"],
+            kind=given["kind"],
+            refund=given["refund"],
+        )
         return {"note": note}
 
     action = Action(

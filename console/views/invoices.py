@@ -18,14 +18,16 @@ from billing.facade import (
     payments_of,
     transactions_of,
     unbilled_changes,
+    unprintable_of_customer,
     version_at,
 )
-from console.access import MONEY_ROLES, page
+from console.access import page
 from console.queries.invoices import STATUSES, invoice_totals, invoiced_months, is_overdue, list_invoices, read_filter
 from console.queries.lines import lines_of_invoice
 from console.queries.pages import PAGE
 from kernel.clock import system_clock
 from kernel.errors import TaximeterError
+from rest.access import Permission
 
 
 @page()
@@ -51,9 +53,11 @@ def invoice(request: Any, invoice: str) -> HttpResponseBase:
     may_settle = is_open and request.access.may_move_money
     payments = list(payments_of(found.organization_id, invoice_id=found.pk))
     credit_notes = list(credit_notes_of(found.organization_id, invoice_id=found.pk))
+    lines = lines_of_invoice(found)
     context = {
         "invoice": found,
-        "lines": lines_of_invoice(found),
+        "lines": lines,
+        "unprintable": unprintable_of_customer(found.customer, *(one.description for one in lines)),
         "is_overdue": is_overdue(found, system_clock()),
         "payments": payments,
         "refundable": {one.pk for one in payments if one.amount > 0} if request.access.may_move_money else set(),
@@ -80,10 +84,12 @@ def _late_usage(found: Invoice) -> list[Change]:
     """What is not billed of the invoice's usage today."""
     if found.status not in SETTLED or not any(line.meter_version_id for line in found.lines.all()):
         return []
-    return [one for one in unbilled_changes(found.organization_id, [found]) if one.quantity or one.amount]
+    return [
+        one for one in unbilled_changes(found.organization_id, [found]) if one.quantity or one.amount or one.problem
+    ]
 
 
-@page(roles=MONEY_ROLES)
+@page(may=Permission.MOVE_MONEY)
 def review(request: Any, invoice: str) -> HttpResponseBase:
     """What pricing a draft anew would change: a part of its page for htmx, else a page of its own."""
     found = get_invoice(organization_id=request.access.organization.pk, invoice=invoice)

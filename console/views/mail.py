@@ -11,7 +11,7 @@ from django.http import Http404, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
 from django.urls import reverse
 
-from console.access import MONEY_ROLES, page
+from console.access import page
 from console.forms import Action, Done, PlainForm, form_page, posted
 from console.middleware import POLICY
 from console.queries.pages import page_of
@@ -28,12 +28,16 @@ from notifications.facade import (
     sample_mail,
     written_mail,
 )
+from rest.access import Permission
 
 _BOTH, _POST = ("GET", "HEAD", "POST"), ("POST",)
 
 #: A page with a mail in a frame, and the mail: no script, nothing from elsewhere, only its own inline styles.
 _FRAMING = POLICY + "; frame-src 'self'"
-_FRAMED = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'self'"
+_FRAMED = (
+    "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; "
+    "frame-ancestors 'self'; sandbox"
+)
 
 
 class MailSettingsForm(PlainForm):
@@ -71,7 +75,7 @@ def mail(request: Any) -> HttpResponseBase:
         "query": {name: value for name, value in (("kind", kind), ("status", status)) if value},
         "kinds": MAIL_KINDS,
         "statuses": MailStatus.values,
-        "files": settings.EMAIL_FILE_PATH if "eml_files" in settings.EMAIL_BACKEND else "",
+        "is_written_to_files": "eml_files" in settings.EMAIL_BACKEND,
     }
     return render(request, "console/mail.html", context)
 
@@ -97,7 +101,7 @@ def message_html(request: Any, mail: str) -> HttpResponseBase:
     return _framed(written.html)
 
 
-@page(roles=MONEY_ROLES, methods=_POST)
+@page(may=Permission.MOVE_MONEY, methods=_POST)
 def retry(request: Any, mail: str) -> HttpResponseBase:
     found = get_mail(organization_id=request.access.organization.pk, mail=mail)
     try:
@@ -121,7 +125,7 @@ def preview_html(request: Any, mail_kind: str) -> HttpResponseBase:
     return _framed(sample_mail(request.access.organization, mail_kind).html)
 
 
-@page(roles=MONEY_ROLES, methods=_BOTH)
+@page(may=Permission.MOVE_MONEY, methods=_BOTH)
 def mail_settings(request: Any) -> HttpResponseBase:
     chosen = mail_settings_of(request.access.organization.pk)
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from django.contrib import messages
 from django.contrib.auth import login
 from django.http import HttpRequest, HttpResponseBase
 from django.shortcuts import redirect, render
-from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
@@ -18,6 +18,7 @@ from accounts.facade import (
     accept_invitation,
     change_role,
     disable_two_factor,
+    end_session,
     get_invitation,
     get_member,
     has_two_factor,
@@ -30,13 +31,15 @@ from accounts.facade import (
     revoke_invitation,
     two_factor_users,
 )
-from console.access import EVERYONE, MAY, access_of, choose_organization, page
+from console.access import access_of, choose_organization, page
 from console.confirming import confirm, is_confirmed
 from console.roles import ROLE_WORDS, may_give
+from console.views.security import listed_sessions
 from kernel.clock import system_clock
 from kernel.errors import ConflictError, ForbiddenError, InvalidError, NotFoundError
+from rest.access import Permission
+from rest.links import public_link
 
-_MANAGERS = MAY["manage_members"]
 _POST = ("POST",)
 
 
@@ -66,8 +69,8 @@ def _page(request: Any, *, link: str = "", invited: str = "") -> HttpResponseBas
         ],
         "role_words": ROLE_WORDS,
         "givable": [role for role in Role.values if role in may_give(own)],
-        "may_manage": own in _MANAGERS,
-        "may_manage_sign_in": own in MAY["manage_sign_in"],
+        "may_manage": Permission.MANAGE_MEMBERS in request.access.may,
+        "may_manage_sign_in": Permission.MANAGE_SIGN_IN in request.access.may,
         "is_confirmed": is_confirmed(request),
         "link": link,
         "invited": invited,
@@ -75,13 +78,9 @@ def _page(request: Any, *, link: str = "", invited: str = "") -> HttpResponseBas
     return render(request, "console/members.html", context)
 
 
-@page(roles=_MANAGERS, methods=_POST, confirmed=True)
+@page(may=Permission.MANAGE_MEMBERS, methods=_POST, confirmed=True)
 def invite(request: Any) -> HttpResponseBase:
-    """The invitation goes by mail; its link is also shown, this once."""
-
-    def link_of(token: str) -> str:
-        return str(request.build_absolute_uri(reverse("console:invitation", args=[token])))
-
+    """Sends the invitation by mail; shows its link this once."""
     try:
         made, link = invite_member(
             organization=request.access.organization,
@@ -89,7 +88,7 @@ def invite(request: Any) -> HttpResponseBase:
             role=request.POST.get("role", ""),
             by=request.access.role,
             now=system_clock(),
-            link_of=link_of,
+            link_of=partial(public_link, "console:invitation"),
         )
     except (InvalidError, ConflictError) as error:
         messages.error(request, error.detail)
@@ -97,7 +96,7 @@ def invite(request: Any) -> HttpResponseBase:
     return _page(request, link=link, invited=made.email)
 
 
-@page(roles=_MANAGERS, methods=_POST, confirmed=True)
+@page(may=Permission.MANAGE_MEMBERS, methods=_POST, confirmed=True)
 def revoke(request: Any, invitation: str) -> HttpResponseBase:
     found = get_invitation(organization_id=request.access.organization.pk, invitation=invitation)
     revoke_invitation(invitation=found, by=request.access.role, now=system_clock())
@@ -105,7 +104,7 @@ def revoke(request: Any, invitation: str) -> HttpResponseBase:
     return redirect("console:members")
 
 
-@page(roles=_MANAGERS, methods=_POST, confirmed=True)
+@page(may=Permission.MANAGE_MEMBERS, methods=_POST, confirmed=True)
 def role(request: Any, member: str) -> HttpResponseBase:
     found = get_member(organization_id=request.access.organization.pk, member=member)
     try:
@@ -117,7 +116,7 @@ def role(request: Any, member: str) -> HttpResponseBase:
     return redirect("console:members")
 
 
-@page(roles=EVERYONE, methods=_POST, confirmed=True)
+@page(may=Permission.OWN_ACCOUNT, methods=_POST, confirmed=True)
 def remove(request: Any, member: str) -> HttpResponseBase:
     """A manager removes somebody, and everybody may leave."""
     found = get_member(organization_id=request.access.organization.pk, member=member)
@@ -130,7 +129,7 @@ def remove(request: Any, member: str) -> HttpResponseBase:
     return redirect("console:overview" if found.user_id == request.user.pk else "console:members")
 
 
-@page(roles=MAY["manage_sign_in"], methods=_POST, confirmed=True)
+@page(may=Permission.MANAGE_SIGN_IN, methods=_POST, confirmed=True)
 def reset_two_factor(request: Any, member: str) -> HttpResponseBase:
     """For somebody who has lost both their device and their recovery codes."""
     found = get_member(organization_id=request.access.organization.pk, member=member)
@@ -144,7 +143,28 @@ def reset_two_factor(request: Any, member: str) -> HttpResponseBase:
     return redirect("console:members")
 
 
-@page(roles=MAY["manage_sign_in"], methods=_POST, confirmed=True)
+@page(may=Permission.MANAGE_SIGN_IN)
+def sessions(request: Any, member: str) -> HttpResponseBase:
+    """The browsers in which a member is signed in."""
+    found = get_member(organization_id=request.access.organization.pk, member=member)
+    context = {
+        "member": found,
+        "sessions": listed_sessions(request, found.user),
+        "is_confirmed": is_confirmed(request),
+    }
+    return render(request, "console/member_sessions.html", context)
+
+
+@page(may=Permission.MANAGE_SIGN_IN, methods=_POST, confirmed=True)
+def end_member_session(request: Any, member: str, session: str) -> HttpResponseBase:
+    """Ends one session of a member, as of a lost device."""
+    found = get_member(organization_id=request.access.organization.pk, member=member)
+    end_session(user=found.user, session=session)
+    messages.success(request, "The session is ended.")
+    return redirect("console:member_sessions", found.pk)
+
+
+@page(may=Permission.MANAGE_SIGN_IN, methods=_POST, confirmed=True)
 def sign_in_policy(request: Any) -> HttpResponseBase:
     """Whether members need a second factor. Who says so needs one first, or they would lock themselves out."""
     required = request.POST.get("requires_two_factor") == "1"

@@ -8,11 +8,12 @@ from django.contrib import messages
 from django.http import HttpResponseBase
 from django.shortcuts import redirect, render
 
-from console.access import MODEL_ROLES, page
+from console.access import page
 from console.confirming import is_confirmed
 from inference.facade import get_model, is_operator, models, recall_model, tasks_of_model
 from kernel.clock import system_clock
 from kernel.errors import InvalidError
+from rest.access import Permission
 
 _TASKS_A_PAGE = 50
 _MOST_PAGES = 2000
@@ -36,13 +37,13 @@ def model(request: Any, model: str) -> HttpResponseBase:
         "model": found,
         "tasks": rows[:_TASKS_A_PAGE],
         "following": number + 1 if len(rows) > _TASKS_A_PAGE else None,
-        "may_recall": request.access.role in MODEL_ROLES and is_operator(request.access.organization),
+        "may_recall": Permission.RECALL_MODELS in request.access.may and is_operator(request.access.organization),
         "is_confirmed": is_confirmed(request),
     }
     return render(request, "console/model.html", context)
 
 
-@page(roles=MODEL_ROLES, methods=_POST, confirmed=True)
+@page(may=Permission.RECALL_MODELS, methods=_POST, confirmed=True)
 def recall(request: Any, model: str) -> HttpResponseBase:
     """For the organization that runs this installation: the engine and its models are shared by all."""
     if not is_operator(request.access.organization):

@@ -21,10 +21,11 @@ from collection.facade import (
     policy_of,
     reinstate_customer,
 )
-from console.access import MONEY_ROLES, page
+from console.access import page
 from console.forms import Action, Done, PlainForm, form_page, posted
 from kernel.clock import system_clock
 from kernel.errors import ConflictError, NotFoundError, UnavailableError
+from rest.access import Permission
 
 _BOTH, _POST = ("GET", "HEAD", "POST"), ("POST",)
 
@@ -60,7 +61,7 @@ def paying(request: Any, customer: str) -> HttpResponseBase:
     return render(request, "console/paying.html", context)
 
 
-@page(roles=MONEY_ROLES, methods=_BOTH)
+@page(may=Permission.MOVE_MONEY, methods=_BOTH)
 def change_paying(request: Any, customer: str) -> HttpResponseBase:
     found = _found(request, customer)
     now = paying_customer(found)
@@ -74,7 +75,7 @@ def change_paying(request: Any, customer: str) -> HttpResponseBase:
     return form_page(request, PayingForm(posted(request), initial=initial), Action("Paying", "Save", work, crumbs))
 
 
-@page(roles=MONEY_ROLES, methods=_POST)
+@page(may=Permission.MOVE_MONEY, methods=_POST)
 def ask_for_card(request: Any, customer: str) -> HttpResponseBase:
     """A page of Stripe's on which the customer gives a card; the link is shown once, to be sent on."""
     found = _found(request, customer)
@@ -85,7 +86,7 @@ def ask_for_card(request: Any, customer: str) -> HttpResponseBase:
     return redirect(_address(found))
 
 
-@page(roles=MONEY_ROLES, methods=_POST)
+@page(may=Permission.MOVE_MONEY, methods=_POST)
 def reinstate(request: Any, customer: str) -> HttpResponseBase:
     found = _found(request, customer)
     if reinstate_customer(customer=found, now=clock_of(found)()):

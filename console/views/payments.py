@@ -25,11 +25,12 @@ from collection.facade import (
     reconciliations_of,
     repeat_call,
 )
-from console.access import MONEY_ROLES, page
+from console.access import page
 from console.collecting_words import DIFFERENCES, REPEATABLE
 from console.queries.pages import page_of
 from kernel.clock import system_clock
 from kernel.errors import ConflictError, InvalidError
+from rest.access import Permission
 
 _POST = ("POST",)
 
@@ -91,7 +92,7 @@ def differences(request: Any) -> HttpResponseBase:
     return render(request, "console/differences.html", context)
 
 
-@page(roles=MONEY_ROLES, methods=_POST)
+@page(may=Permission.MOVE_MONEY, methods=_POST)
 def compare(request: Any) -> HttpResponseBase:
     try:
         ask_to_reconcile(organization_id=request.access.organization.pk)
@@ -101,7 +102,7 @@ def compare(request: Any) -> HttpResponseBase:
     return redirect("console:differences")
 
 
-@page(roles=MONEY_ROLES, methods=_POST, confirmed=True)
+@page(may=Permission.MOVE_MONEY, methods=_POST, confirmed=True)
 def repeat(request: Any, call: str) -> HttpResponseBase:
     found = get_call(organization_id=request.access.organization.pk, call=call)
     try:
@@ -112,7 +113,7 @@ def repeat(request: Any, call: str) -> HttpResponseBase:
     return redirect("console:payments")
 
 
-@page(roles=MONEY_ROLES, methods=_POST)
+@page(may=Permission.MOVE_MONEY, methods=_POST)
 def charge(request: Any, invoice: str) -> HttpResponseBase:
     """Charge what is due of an invoice now; asked for twice it is charged once."""
     found = get_invoice(organization_id=request.access.organization.pk, invoice=invoice)

@@ -22,8 +22,8 @@ from billing.facade import (
     newest_version,
     plans_of,
 )
-from console.access import MONEY_ROLES, page
-from console.forms import Done, audited, do_once, token_of
+from console.access import page
+from console.forms import Done, do_once, token_of
 from console.plan_draft import (
     MODELS_OF,
     VERSION_FIELDS,
@@ -39,18 +39,18 @@ from console.views.plans import other_usage, read_view
 from console.wording import MODEL_NAMES
 from kernel.errors import FieldError, InvalidError, TaximeterError
 from metering.facade import current_versions, definition_of
+from rest.access import Permission
 
 _FORM = ("GET", "HEAD", "POST")
 
 
-@page(roles=MONEY_ROLES, methods=_FORM)
+@page(may=Permission.MOVE_MONEY, methods=_FORM)
 def new_plan(request: Any) -> HttpResponseBase:
     """The editor of a new plan; `?from=` begins with the prices of another."""
     organization = request.access.organization
 
     def store(body: dict[str, Any]) -> Done:
         made = create_plan(organization=organization, **_checked(PlanInput, body))
-        audited(request, "plan.create", made.pk, key=made.key)
         return Done(reverse("console:plan", args=[made.key]), f"{made.name} is made.")
 
     draft = empty_draft()
@@ -60,14 +60,13 @@ def new_plan(request: Any) -> HttpResponseBase:
     return _editor(request, draft, store, names=None, plan=None)
 
 
-@page(roles=MONEY_ROLES, methods=_FORM)
+@page(may=Permission.MOVE_MONEY, methods=_FORM)
 def new_version(request: Any, plan: str) -> HttpResponseBase:
     found = get_plan(organization_id=request.access.organization.pk, plan=plan)
     last = newest_version(found)
 
     def store(body: dict[str, Any]) -> Done:
         made = create_plan_version(plan=found, **_checked(PlanVersionInput, body))
-        audited(request, "plan.version", found.pk, key=found.key, version=made.number)
         where = reverse("console:plan", args=[found.key])
         return Done(where, f"Version {made.number} of {found.name} is made. New subscriptions get it.")
 
@@ -108,7 +107,7 @@ def _field_of(error: TaximeterError) -> str:
     return "key" if error.code == "key_taken" else ""
 
 
-@page(roles=MONEY_ROLES, methods=("POST",))
+@page(may=Permission.MOVE_MONEY, methods=("POST",))
 def preview(request: Any) -> HttpResponseBase:
     """What the plan in the editor comes to: the figure alone, for the page that asks while somebody types."""
     draft = read_draft(request.POST)

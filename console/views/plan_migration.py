@@ -14,10 +14,11 @@ from django.urls import reverse
 from billing.contracts import movable, preview_moves, require_plan, start_plan_migration, version_numbered
 from billing.facade import Plan, get_plan
 from billing.tasks import work_migration
-from console.access import MONEY_ROLES, page
+from console.access import page
 from console.forms import Action, Done, PlainForm, form_page, posted
 from console.views.plans import shared
 from kernel.clock import system_clock
+from rest.access import Permission
 
 #: Subscriptions shown of a preview, those with the greatest change; its sums are over all that are looked at.
 _SHOWN = 50
@@ -40,7 +41,7 @@ class MigrationForm(PlainForm):
         field.choices = [(one.number, f"v{one.number}, {one.currency}") for one in shared(plan)]
 
 
-@page(roles=MONEY_ROLES, methods=("GET", "HEAD", "POST"))
+@page(may=Permission.MOVE_MONEY, methods=("GET", "HEAD", "POST"))
 def migrate(request: Any, plan: str) -> HttpResponseBase:
     found = get_plan(organization_id=request.access.organization.pk, plan=plan)
     here = reverse("console:plan", args=[found.key])

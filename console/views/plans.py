@@ -11,7 +11,7 @@ from django.utils.http import urlencode
 
 from billing.contracts import PlanMigration, archive_plan, counts_on_versions, on_plan, restore_plan
 from billing.facade import Plan, PlanVersion, get_plan, newest_version, plans_of
-from console.access import MONEY_ROLES, page
+from console.access import page
 from console.forms import Action, Done, PlainForm, form_page, posted
 from console.queries.curves import MOST_SERIES, Curved, View, draw, meters_of_all, named, usual_width
 from console.queries.pages import page_of
@@ -20,6 +20,7 @@ from console.wording import interval_in_words, price_in_words
 from kernel.clock import system_clock
 from kernel.errors import InvalidError, NotFoundError, TaximeterError
 from kernel.money import decimal_from
+from rest.access import Permission
 
 _SEATS = 10_000_000
 
@@ -208,7 +209,7 @@ def curves_csv(request: Any) -> HttpResponseBase:
     )
 
 
-@page(roles=MONEY_ROLES, methods=("GET", "HEAD", "POST"))
+@page(may=Permission.MOVE_MONEY, methods=("GET", "HEAD", "POST"))
 def archive(request: Any, plan: str) -> HttpResponseBase:
     """Take a plan off sale, or offer it again."""
     found = get_plan(organization_id=request.access.organization.pk, plan=plan)

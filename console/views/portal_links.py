@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from django.contrib import messages
 from django.http import HttpResponseBase
 from django.shortcuts import redirect, render
-from django.urls import reverse
 
 from accounts.facade import create_portal_link, portal_accesses_of, revoke_portal_access
 from billing.facade import get_customer
-from console.access import MAY, page
+from console.access import page
 from console.portal.sign_in import send_link
 from kernel.clock import system_clock
+from rest.access import Permission
+from rest.links import public_link
 
-_ROLES = MAY["let_customers_in"]
 
-
-@page(roles=_ROLES)
+@page(may=Permission.LET_CUSTOMERS_IN)
 def portal_links(request: Any, customer: str) -> HttpResponseBase:
     return _page(request, customer)
 
@@ -30,7 +30,7 @@ def _page(request: Any, customer: str, link: str = "") -> HttpResponseBase:
     return render(request, "console/portal_links.html", context)
 
 
-@page(roles=_ROLES, methods=("POST",))
+@page(may=Permission.LET_CUSTOMERS_IN, methods=("POST",))
 def create_link(request: Any, customer: str) -> HttpResponseBase:
     """A link that is shown this once, or one that is sent to the customer's address."""
     found = get_customer(organization_id=request.access.organization.pk, customer=customer)
@@ -38,19 +38,19 @@ def create_link(request: Any, customer: str) -> HttpResponseBase:
         if not found.email:
             messages.error(request, "This customer has no e-mail address.")
         else:
-            send_link(request, request.access.organization, found, now=system_clock())
+            send_link(request.access.organization, found, now=system_clock())
             messages.success(request, f"A link is on its way to {found.email}.")
         return redirect("console:portal_links", found.pk)
     _, link = create_portal_link(
         organization=request.access.organization,
         customer=found.pk,
         now=system_clock(),
-        link_of=lambda token: request.build_absolute_uri(reverse("portal:open", args=[token])),
+        link_of=partial(public_link, "portal:open"),
     )
     return _page(request, customer, link)
 
 
-@page(roles=_ROLES, methods=("POST",))
+@page(may=Permission.LET_CUSTOMERS_IN, methods=("POST",))
 def revoke_links(request: Any, customer: str) -> HttpResponseBase:
     found = get_customer(organization_id=request.access.organization.pk, customer=customer)
     ended = revoke_portal_access(

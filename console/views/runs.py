@@ -10,19 +10,19 @@ from django.db import transaction
 from django.http import HttpResponseBase
 from django.shortcuts import redirect, render
 
-from accounts.facade import record_audit
 from billing.facade import BillingRun, runs_of, start_billing_run
 from billing.tasks import work_run
-from console.access import MONEY_ROLES, page
+from console.access import page
 from console.formats import month_named
 from console.queries.health import signs
 from console.queries.invoices import read_month
 from console.queries.pages import page_of
 from kernel.clock import system_clock
 from kernel.period import Month
+from rest.access import Permission
 
 
-@page(methods=("GET", "HEAD", "POST"), post=MONEY_ROLES)
+@page(methods=("GET", "HEAD", "POST"), post=Permission.MOVE_MONEY)
 def runs(request: Any) -> HttpResponseBase:
     """The billing runs, and the form that starts one."""
     if request.method == "POST":
@@ -46,16 +46,21 @@ def health(request: Any) -> HttpResponseBase:
 
 @dataclass(frozen=True, slots=True)
 class _Met:
-    """A run with what it met: customers it could not price, and those whose period is not over."""
+    """A run with its problems: customers it could not price, those whose period is not over, and characters that
+    documents cannot show."""
 
     run: BillingRun
     failed: list[dict[str, str]]
     waiting: list[dict[str, str]]
+    unprintable: list[dict[str, str]]
 
 
 def _met(run: BillingRun) -> _Met:
-    waiting = [one for one in run.problems if one.get("code") == "period_not_over"]
-    return _Met(run, [one for one in run.problems if one not in waiting], waiting)
+    by_code: dict[str, list[dict[str, str]]] = {"period_not_over": [], "unprintable": []}
+    failed: list[dict[str, str]] = []
+    for one in run.problems:
+        by_code.get(one.get("code", ""), failed).append(one)
+    return _Met(run, failed, by_code["period_not_over"], by_code["unprintable"])
 
 
 def _runs(request: Any) -> dict[str, Any]:
@@ -72,13 +77,6 @@ def _close_month(request: Any) -> HttpResponseBase:
     month = read_month(request.POST.get("month", ""))
     with transaction.atomic():
         run = start_billing_run(organization=organization, month=month, now=system_clock())
-        record_audit(
-            organization_id=organization.pk,
-            actor=request.user.email,
-            action="billing_run.start",
-            target=run.pk,
-            month=str(month),
-        )
         # Should the broker be away, the run stays queued and the schedule's next look finds it.
         transaction.on_commit(partial(work_run.delay, run_id=run.pk), robust=True)
     messages.success(request, f"Closing {month_named(month)} has started.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from functools import partial
 from typing import Any
 
 import segno
@@ -10,7 +11,6 @@ from django.contrib import messages
 from django.contrib.auth import login, update_session_auth_hash
 from django.http import HttpRequest, HttpResponseBase
 from django.shortcuts import redirect, render
-from django.urls import reverse
 from django.utils.safestring import SafeString, mark_safe
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
@@ -23,20 +23,26 @@ from accounts.facade import (
     change_password,
     confirm_two_factor,
     disable_two_factor,
+    end_session,
     end_sessions,
     has_two_factor,
+    is_session,
     record_person,
     recovery_codes_left,
     renew_recovery_codes,
     request_password_reset,
     reset_password,
-    take_try,
+    sessions_of,
     user_of_reset,
 )
+from console import tries
 from console.access import page
 from console.confirming import confirm, is_confirmed
+from console.devices import device_of
 from kernel.clock import system_clock
 from kernel.errors import ConflictError, InvalidError, NotFoundError
+from rest.access import Permission
+from rest.links import public_link
 
 _POST = ("POST",)
 
@@ -48,11 +54,28 @@ def security(request: Any) -> HttpResponseBase:
         "codes_left": recovery_codes_left(request.user),
         "is_asked_for": request.access.organization.requires_two_factor,
         "is_confirmed": is_confirmed(request),
+        "sessions": listed_sessions(request, request.user),
     }
     return render(request, "console/security.html", context)
 
 
-@page(methods=("GET", "HEAD", "POST"), before_two_factor=True, confirmed=True)
+def listed_sessions(request: Any, user: Any) -> list[dict[str, Any]]:
+    """The sessions of `user` for a table, at most a hundred; `is_this` marks the one that the page is opened in."""
+    return [
+        {"session": one, "device": device_of(one.user_agent), "is_this": is_session(one, request.session.session_key)}
+        for one in sessions_of(user, now=system_clock())[:100]
+    ]
+
+
+@page(may=Permission.OWN_ACCOUNT, methods=_POST, before_two_factor=True)
+def end_one(request: Any, session: str) -> HttpResponseBase:
+    """Ends one of one's own sessions; the present one is ended by signing out."""
+    end_session(user=request.user, session=session)
+    messages.success(request, "The session is ended.")
+    return redirect("console:security")
+
+
+@page(may=Permission.OWN_ACCOUNT, methods=("GET", "HEAD", "POST"), before_two_factor=True, confirmed=True)
 def set_up(request: Any) -> HttpResponseBase:
     """The QR code for the app, and the field for its first code. Recovery codes are the answer, shown this once."""
     if request.method != "POST":
@@ -90,13 +113,13 @@ def _qr(address: str) -> SafeString:
     return mark_safe(drawn.getvalue().decode())  # noqa: S308 - made by segno out of black and white squares
 
 
-@page(methods=_POST, before_two_factor=True, confirmed=True)
+@page(may=Permission.OWN_ACCOUNT, methods=_POST, before_two_factor=True, confirmed=True)
 def new_codes(request: Any) -> HttpResponseBase:
     codes = renew_recovery_codes(request.user)
     return render(request, "console/recovery_codes.html", {"codes": codes, "is_new": False})
 
 
-@page(methods=_POST, before_two_factor=True, confirmed=True)
+@page(may=Permission.OWN_ACCOUNT, methods=_POST, before_two_factor=True, confirmed=True)
 def switch_off(request: Any) -> HttpResponseBase:
     """One's own second factor, unless the organization asks for it."""
     if request.access.organization.requires_two_factor:
@@ -111,22 +134,23 @@ def switch_off(request: Any) -> HttpResponseBase:
     return redirect("console:security")
 
 
-@page(methods=_POST, before_two_factor=True)
+@page(may=Permission.OWN_ACCOUNT, methods=_POST, before_two_factor=True)
 def password(request: Any) -> HttpResponseBase:
     new = request.POST.get("password", "")
     try:
-        take_try(what="change_password", who=request.user.email, now=system_clock())
+        tries.take(request, what="change_password", account=request.user.email)
         change_password(user=request.user, current=request.POST.get("current", ""), password=new)
     except (InvalidError, TooManyTries) as error:
         messages.error(request, error.detail)
         return redirect("console:security")
+    tries.forget(request, what="change_password", account=request.user.email)
     update_session_auth_hash(request, request.user)
     confirm(request)
     messages.success(request, "Your password is changed. You are signed out everywhere else.")
     return redirect("console:security")
 
 
-@page(methods=_POST, before_two_factor=True)
+@page(may=Permission.OWN_ACCOUNT, methods=_POST, before_two_factor=True)
 def sign_out_elsewhere(request: Any) -> HttpResponseBase:
     _end_other_sessions(request)
     record_person(request.user, "person.sign_out_everywhere")
@@ -149,18 +173,11 @@ def forgotten(request: HttpRequest) -> HttpResponseBase:
         return render(request, "console/password_forgotten.html")
     email = request.POST.get("email", "")[:254]
     try:
-        take_try(what="password_reset", who=email, now=system_clock())
-        request_password_reset(email=email, now=system_clock(), link_of=_reset_link(request))
+        tries.take_mail(request, what="password_reset", account=email)
+        request_password_reset(email=email, now=system_clock(), link_of=partial(public_link, "console:new_password"))
     except TooManyTries:
         pass  # the same answer: whoever asks often learns nothing by it
     return render(request, "console/password_forgotten.html", {"is_sent": True})
-
-
-def _reset_link(request: HttpRequest) -> Any:
-    def link(uid: str, token: str) -> str:
-        return request.build_absolute_uri(reverse("console:new_password", args=[uid, token]))
-
-    return link
 
 
 @never_cache

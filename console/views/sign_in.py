@@ -17,10 +17,12 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 from django_otp import login as otp_login
 
-from accounts.facade import TooManyTries, User, act_as, forget_tries, has_two_factor, take_try, verify_code
+from accounts.facade import TooManyTries, User, act_as, has_two_factor, record_sign_in, verify_code
+from console import tries
 from console.access import choose_organization, page
 from console.confirming import confirm, try_password
 from kernel.clock import system_clock
+from rest.access import Permission
 
 _BACKEND = "django.contrib.auth.backends.ModelBackend"
 _WAITING = "console.second_step"
@@ -51,11 +53,11 @@ class SignInForm(AuthenticationForm):
         if not email:
             return self.cleaned_data
         try:
-            take_try(what="password", who=email, now=system_clock())
+            tries.take(self.request, what="password", account=email)
         except TooManyTries as error:
             raise forms.ValidationError(f"{error.detail}.", code=error.code) from None
         cleaned: dict[str, Any] = super().clean()
-        forget_tries(what="password", who=email)
+        tries.forget(self.request, what="password", account=email)
         return cleaned
 
 
@@ -69,7 +71,7 @@ class SignIn(LoginView):
     def form_valid(self, form: AuthenticationForm) -> Any:
         user: Any = form.get_user()
         if not has_two_factor(user):
-            act_as(user.email)
+            act_as(user.email, user_id=user.pk)
             answer = super().form_valid(form)
             confirm(self.request)
             return answer
@@ -92,11 +94,17 @@ def second_step(request: Any) -> HttpResponseBase:
         return redirect("console:sign_in")
     if request.method != "POST":
         return render(request, "console/second_step.html", {"next": request.GET.get("next", "")})
-    act_as(user.email)
+    act_as(user.email, user_id=user.pk)
+    context = {"next": request.POST.get("next", ""), "is_wrong": True}
+    try:
+        tries.take(request, what="second_factor", account=user.email)
+    except TooManyTries as error:
+        return render(request, "console/second_step.html", context | {"wait": error.detail}, status=422)
     device = verify_code(user=user, code=request.POST.get("code", "")[:40])
     if device is None:
-        context = {"next": request.POST.get("next", ""), "is_wrong": True}
+        record_sign_in(user=user, action="sign_in.fail", step="second factor")
         return render(request, "console/second_step.html", context, status=422)
+    tries.forget(request, what="second_factor", account=user.email)
     del request.session[_WAITING]
     login(request, user, backend=_BACKEND)
     otp_login(request, device)
@@ -115,7 +123,7 @@ def _waiting(request: HttpRequest) -> User | None:
     return user
 
 
-@page(methods=("GET", "HEAD", "POST"), before_two_factor=True)
+@page(may=Permission.OWN_ACCOUNT, methods=("GET", "HEAD", "POST"), before_two_factor=True)
 def confirmation(request: Any) -> HttpResponseBase:
     """Gives the password again, before a change that matters."""
     error = ""
@@ -140,7 +148,7 @@ class SignOut(LogoutView):
     next_page = "console:sign_in"
 
 
-@page(methods=("POST",), before_two_factor=True)
+@page(may=Permission.OWN_ACCOUNT, methods=("POST",), before_two_factor=True)
 def choose(request: Any) -> HttpResponseBase:
     """Look at another organization. Its overview comes next: the page one was at may mean nothing there."""
     choose_organization(request, request.POST.get("organization", ""))

@@ -28,14 +28,14 @@ from collection.facade import (
     stripe_account_of,
     webhook_url,
 )
-from console.access import MAY, MONEY_ROLES, page
+from console.access import page
 from console.confirming import is_confirmed
 from console.forms import Action, Done, PlainForm, form_page, posted
 from kernel.clock import system_clock
 from kernel.errors import ConflictError, InvalidError, UnavailableError
+from rest.access import Permission
 
 _BOTH, _POST = ("GET", "HEAD", "POST"), ("POST",)
-_CONNECT = MAY["connect_providers"]
 _SECRET = {"autocomplete": "off", "spellcheck": "false", "size": "60"}
 
 
@@ -130,14 +130,14 @@ def taking_payments(request: Any) -> HttpResponseBase:
     context = {
         "policy": policy_of(organization_id),
         "account": account,
-        "webhook_url": webhook_url(account) if account and request.access.role in _CONNECT else "",
+        "webhook_url": webhook_url(account) if account and Permission.CONNECT_PROVIDERS in request.access.may else "",
         "events": HANDLED_TYPES,
-        "may_connect": request.access.role in _CONNECT,
+        "may_connect": Permission.CONNECT_PROVIDERS in request.access.may,
     }
     return render(request, "console/taking_payments.html", context)
 
 
-@page(roles=MONEY_ROLES, methods=_BOTH)
+@page(may=Permission.MOVE_MONEY, methods=_BOTH)
 def change_collecting(request: Any) -> HttpResponseBase:
     organization_id = request.access.organization.pk
     policy = policy_of(organization_id)
@@ -152,7 +152,7 @@ def change_collecting(request: Any) -> HttpResponseBase:
     return form_page(request, PolicyForm(posted(request), initial=initial), action)
 
 
-@page(roles=_CONNECT, methods=_BOTH, confirmed=True)
+@page(may=Permission.CONNECT_PROVIDERS, methods=_BOTH, confirmed=True)
 def connect(request: Any) -> HttpResponseBase:
     organization_id = request.access.organization.pk
 
@@ -170,7 +170,7 @@ def connect(request: Any) -> HttpResponseBase:
     return form_page(request, form, action, first)
 
 
-@page(roles=_CONNECT, methods=_BOTH, confirmed=True)
+@page(may=Permission.CONNECT_PROVIDERS, methods=_BOTH, confirmed=True)
 def webhook_secret(request: Any) -> HttpResponseBase:
     account = _account(request.access.organization.pk)
     if account is None:  # the key comes first
@@ -187,7 +187,7 @@ def webhook_secret(request: Any) -> HttpResponseBase:
     return form_page(request, SecretForm(posted(request)), action, first)
 
 
-@page(roles=_CONNECT, methods=_POST)
+@page(may=Permission.CONNECT_PROVIDERS, methods=_POST)
 def test_connection(request: Any) -> HttpResponseBase:
     try:
         check_stripe(organization_id=request.access.organization.pk)
@@ -197,7 +197,7 @@ def test_connection(request: Any) -> HttpResponseBase:
     return redirect(_address())
 
 
-@page(roles=_CONNECT, methods=_POST, confirmed=True)
+@page(may=Permission.CONNECT_PROVIDERS, methods=_POST, confirmed=True)
 def disconnect(request: Any) -> HttpResponseBase:
     try:
         disconnect_stripe(organization_id=request.access.organization.pk, actor=request.user.email)

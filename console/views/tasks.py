@@ -8,7 +8,6 @@ from django.shortcuts import redirect, render, resolve_url
 from django.utils.http import urlencode
 
 from agents.facade import (
-    OUTCOMES,
     TaskQuestion,
     charges_of,
     dispute_outcome,
@@ -18,12 +17,14 @@ from agents.facade import (
     task_trace,
     transactions_of,
 )
-from console.access import MONEY_ROLES, page
+from console.access import page
 from console.queries.pages import PAGE
 from console.queries.tasks import task_row
 from console.views.events import midnight_of
 from kernel.clock import system_clock
 from kernel.errors import InvalidError
+from metering.facade import OUTCOMES
+from rest.access import Permission
 
 _FILTERS = ("customer", "agent", "outcome", "from", "to")
 
@@ -60,7 +61,7 @@ def tasks(request: Any) -> HttpResponseBase:
     return render(request, "console/_task_rows.html" if partial else "console/tasks.html", context)
 
 
-@page(methods=("GET", "HEAD", "POST"), post=MONEY_ROLES)
+@page(methods=("GET", "HEAD", "POST"), post=Permission.MOVE_MONEY)
 def task(request: Any) -> HttpResponseBase:
     """One task, named by `?id=`: its tree with time and money, and how it ended, which a person may say here."""
     organization_id, task_id = request.access.organization.pk, request.GET.get("id", "")

@@ -12,7 +12,7 @@ from django.http import HttpResponseBase
 from django.shortcuts import redirect, render
 from django.urls import reverse
 
-from console.access import BUILD_ROLES, page
+from console.access import page
 from console.confirming import is_confirmed
 from console.forms import Action, DayField, Done, PlainForm, form_page, posted, start_of
 from console.queries.pages import page_of
@@ -36,6 +36,7 @@ from notifications.facade import (
     send_test,
     update_endpoint,
 )
+from rest.access import Permission
 
 _BOTH, _POST = ("GET", "HEAD", "POST"), ("POST",)
 
@@ -61,12 +62,12 @@ class SinceForm(PlainForm):
     since = DayField(label="Made since")
 
 
-@page(roles=BUILD_ROLES)
+@page(may=Permission.SEE_WEBHOOKS)
 def webhooks(request: Any) -> HttpResponseBase:
     return render(request, "console/webhooks.html", {"endpoints": list(endpoints_of(request.access.organization.pk))})
 
 
-@page(roles=BUILD_ROLES, methods=_BOTH, confirmed=True)
+@page(may=Permission.MANAGE_WEBHOOKS, methods=_BOTH, confirmed=True)
 def create(request: Any) -> HttpResponseBase:
     def work(fields: dict[str, Any]) -> Done:
         made = create_endpoint(
@@ -79,7 +80,7 @@ def create(request: Any) -> HttpResponseBase:
     return form_page(request, EndpointForm(posted(request)), action, first)
 
 
-@page(roles=BUILD_ROLES)
+@page(may=Permission.SEE_WEBHOOKS)
 def webhook(request: Any, endpoint: str) -> HttpResponseBase:
     """An endpoint with its deliveries, newest first."""
     found, asked = _found(request, endpoint), request.GET
@@ -105,7 +106,7 @@ def webhook(request: Any, endpoint: str) -> HttpResponseBase:
     return render(request, "console/webhook.html", context)
 
 
-@page(roles=BUILD_ROLES, methods=_BOTH)
+@page(may=Permission.MANAGE_WEBHOOKS, methods=_BOTH)
 def edit(request: Any, endpoint: str) -> HttpResponseBase:
     found = _found(request, endpoint)
 
@@ -118,7 +119,7 @@ def edit(request: Any, endpoint: str) -> HttpResponseBase:
     return form_page(request, EndpointForm(posted(request), initial=initial), action)
 
 
-@page(roles=BUILD_ROLES, methods=_POST, confirmed=True)
+@page(may=Permission.MANAGE_WEBHOOKS, methods=_POST, confirmed=True)
 def rotate(request: Any, endpoint: str) -> HttpResponseBase:
     found = rotate_secret(endpoint=_found(request, endpoint), now=system_clock(), actor=request.user.email)
     done = _with_secret(request, found, f"The secret is another one. The old one signs too for {OVERLAP_HOURS} hours.")
@@ -126,7 +127,7 @@ def rotate(request: Any, endpoint: str) -> HttpResponseBase:
     return redirect(done.where)
 
 
-@page(roles=BUILD_ROLES, methods=_POST)
+@page(may=Permission.MANAGE_WEBHOOKS, methods=_POST)
 def enable(request: Any, endpoint: str) -> HttpResponseBase:
     """Enables an endpoint, or disables it: the button says which."""
     found, enabled = _found(request, endpoint), request.POST.get("enabled") == "1"
@@ -136,7 +137,7 @@ def enable(request: Any, endpoint: str) -> HttpResponseBase:
     return redirect(_address(found))
 
 
-@page(roles=BUILD_ROLES, methods=_POST)
+@page(may=Permission.MANAGE_WEBHOOKS, methods=_POST)
 def delete(request: Any, endpoint: str) -> HttpResponseBase:
     found = _found(request, endpoint)
     delete_endpoint(endpoint=found, actor=request.user.email)
@@ -144,7 +145,7 @@ def delete(request: Any, endpoint: str) -> HttpResponseBase:
     return redirect("console:webhooks")
 
 
-@page(roles=BUILD_ROLES, methods=_POST)
+@page(may=Permission.BUILD, methods=_POST)
 def test(request: Any, endpoint: str) -> HttpResponseBase:
     found = _found(request, endpoint)
     try:
@@ -155,7 +156,7 @@ def test(request: Any, endpoint: str) -> HttpResponseBase:
     return redirect(_address(found))
 
 
-@page(roles=BUILD_ROLES, methods=_BOTH)
+@page(may=Permission.BUILD, methods=_BOTH)
 def replay_all(request: Any, endpoint: str) -> HttpResponseBase:
     """Sends again what was given up."""
     found = _found(request, endpoint)
@@ -171,7 +172,7 @@ def replay_all(request: Any, endpoint: str) -> HttpResponseBase:
     return form_page(request, SinceForm(posted(request), initial=initial), action)
 
 
-@page(roles=BUILD_ROLES)
+@page(may=Permission.SEE_WEBHOOKS)
 def delivery(request: Any, delivery: str) -> HttpResponseBase:
     """One delivery: what was sent, and each attempt."""
     found = get_delivery(organization_id=request.access.organization.pk, delivery=delivery)
@@ -186,7 +187,7 @@ def delivery(request: Any, delivery: str) -> HttpResponseBase:
     return render(request, "console/webhook_delivery.html", context)
 
 
-@page(roles=BUILD_ROLES, methods=_POST)
+@page(may=Permission.BUILD, methods=_POST)
 def replay(request: Any, delivery: str) -> HttpResponseBase:
     found = get_delivery(organization_id=request.access.organization.pk, delivery=delivery)
     try:

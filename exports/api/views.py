@@ -20,6 +20,7 @@ from exports.tasks import work_export
 from kernel.clock import system_clock
 from kernel.errors import InvalidError
 from kernel.period import Month
+from rest.access import Permission
 from rest.idempotency import idempotent
 from rest.pagination import page
 from rest.schema import page_of
@@ -35,6 +36,8 @@ def _month(text: str) -> Month:
 class ExportsView(APIView):
     """A month's data as files, made in the background; newest first."""
 
+    required_permission = {"POST": Permission.EXPORT}
+    statuses = {"POST": 201}
     answers = {"GET": page_of(answers.Export), "POST": answers.Export}
 
     def get(self, request: Any) -> Response:
@@ -67,12 +70,27 @@ class ExportView(APIView):
         return Response(present.export(get_export(organization_id=request.auth.organization_id, export=export)))
 
 
+#: The media types of files, by their endings.
+_MEDIA_TYPES = {
+    ".csv": "text/csv",
+    ".json": "application/json",
+    ".parquet": "application/vnd.apache.parquet",
+    ".xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+    ".zip": "application/zip",
+}
+
+
 class DownloadView(APIView):
     """The export's file; of several, an archive of all, or the one named by `file`."""
 
-    answers = {"GET": OpenApiTypes.BINARY}
     filters = ("file",)
 
+    @extend_schema(
+        responses={
+            (200, one): OpenApiTypes.ANY if one == "application/json" else OpenApiTypes.BINARY
+            for one in _MEDIA_TYPES.values()
+        }
+    )
     def get(self, request: Any, export: str) -> FileResponse:
         found = get_export(organization_id=request.auth.organization_id, export=export)
         return fetched(file_to_fetch(found, request.query_params.get("file")))
@@ -80,7 +98,8 @@ class DownloadView(APIView):
 
 def fetched(path: Any) -> FileResponse:
     """A file as it is sent: in pieces, to be saved under its name."""
-    answer = FileResponse(path.open("rb"), as_attachment=True, filename=path.name)
+    media_type = _MEDIA_TYPES.get(path.suffix, "application/octet-stream")
+    answer = FileResponse(path.open("rb"), as_attachment=True, filename=path.name, content_type=media_type)
     answer["X-Content-Type-Options"] = "nosniff"
     answer["Cache-Control"] = "private, no-store"
     return answer
@@ -89,6 +108,8 @@ def fetched(path: Any) -> FileResponse:
 class SchedulesView(APIView):
     """Exports that start by themselves every month."""
 
+    required_permission = {"POST": Permission.EXPORT}
+    statuses = {"POST": 201}
     answers = {"GET": page_of(answers.ExportSchedule), "POST": answers.ExportSchedule}
 
     def get(self, request: Any) -> Response:
@@ -111,6 +132,7 @@ class SchedulesView(APIView):
 
 
 class ScheduleView(APIView):
+    required_permission = {"PATCH": Permission.EXPORT}
     answers = {"GET": answers.ExportSchedule, "PATCH": answers.ExportSchedule}
 
     def get(self, request: Any, schedule: str) -> Response:
@@ -118,9 +140,9 @@ class ScheduleView(APIView):
 
     @extend_schema(request=ScheduleChange)
     def patch(self, request: Any, schedule: str) -> Response:
-        found = get_schedule(organization_id=request.auth.organization_id, schedule=schedule)
         body = ScheduleChange(data=request.data)
         body.is_valid(raise_exception=True)
+        found = get_schedule(organization_id=request.auth.organization_id, schedule=schedule)
         names = ("kinds", "format", "day", "mail_to", "active")
         present_values = {name: getattr(found, name) for name in names}
         return Response(present.schedule(change_schedule(schedule=found, **(present_values | body.validated_data))))

@@ -13,6 +13,7 @@ from exports.cells import plain
 from exports.columns import Rows
 from exports.formats.book import FileBook, Sink
 from exports.tables import Table
+from kernel.text import readable
 
 
 class JsonBook(FileBook):
@@ -35,7 +36,7 @@ class _JsonTable:
     def write(self, rows: Rows) -> None:
         for row in rows:
             values = {
-                name: msgspec.Raw(value.encode()) if is_json and value else plain(value)
+                name: msgspec.Raw(readable(value).encode()) if is_json and value else plain(value)
                 for (name, is_json), value in zip(self._names, row, strict=True)
             }
             self._file.write((b",\n" if self.begun else b"[\n") + self._encode(values))

@@ -16,6 +16,7 @@ from exports.errors import ValueDoesNotFit
 from exports.formats.book import FileBook, Sink
 from exports.tables import Table
 from kernel.money import EXACT
+from kernel.text import readable
 
 #: Rows of a row group: what is held in memory before it is written.
 _GROUP = 20_000
@@ -48,6 +49,7 @@ class ParquetBook(FileBook):
 class _ParquetTable:
     def __init__(self, writer: Any, schema: pa.Schema, table: Table) -> None:
         self._writer, self._schema, self._rows = writer, schema, Rows()
+        self._texts = [place for place, column in enumerate(table.columns) if column.kind in {"text", "json"}]
         self._fine = [place for place, column in enumerate(table.columns) if column.kind in {"number", "price"}]
 
     def write(self, rows: Rows) -> None:
@@ -59,6 +61,8 @@ class _ParquetTable:
         if not self._rows:
             return
         values = [list(column) for column in zip(*self._rows, strict=True)]
+        for place in self._texts:
+            values[place] = [readable(value) if isinstance(value, str) else value for value in values[place]]
         for place in self._fine:
             values[place] = [_to_places(value) for value in values[place]]
         try:

@@ -5,6 +5,7 @@ openpyxl writes all but the rows: its way of writing a cell takes ten times as l
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -16,7 +17,6 @@ from xml.sax.saxutils import escape
 
 from openpyxl import Workbook
 from openpyxl.cell import WriteOnlyCell
-from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE
 from openpyxl.styles import Font
 from openpyxl.utils import get_column_letter
 from openpyxl.utils.datetime import to_excel
@@ -25,6 +25,7 @@ from exports.cells import is_formula_like, plain_decimal
 from exports.columns import Column, Row, Rows
 from exports.errors import TooManyRows
 from kernel.money import minor_digits
+from kernel.text import readable
 
 #: Rows a sheet of this format can have, the header's included.
 MAX_ROWS = 1_048_576
@@ -144,15 +145,19 @@ class _Cells:
         if not text:
             return ""
         if not text.isprintable() or len(text) > _MAX_TEXT:
-            text = ILLEGAL_CHARACTERS_RE.sub("\N{REPLACEMENT CHARACTER}", text)[:_MAX_TEXT]
+            text = readable(text)[:_MAX_TEXT]
         # Text whatever it looks like, and still text after somebody has edited the cell.
         style = self._as_text if is_formula_like(text) else ""
         space = ' xml:space="preserve"' if text != text.strip() else ""
         return f'{style} t="inlineStr"><is><t{space}>{_escaped(text)}</t></is>'
 
 
+#: What programs read as a character by its number (ECMA-376, ST_Xstring).
+_NUMBERED = re.compile("_(?=x[0-9A-Fa-f]{4}_)")
+
+
 def _escaped(text: str) -> str:
-    return escape(text, {"\r": "&#13;"})
+    return escape(_NUMBERED.sub("_x005F_", text) if "_x" in text else text, {"\r": "&#13;"})
 
 
 @lru_cache(maxsize=4096)

@@ -13,6 +13,7 @@ from exports.models import Export
 from exports.services.places import directory_of
 from exports.services.targets import Target
 from exports.services.telling import mail
+from kernel.redaction import without_paths
 
 logger = logging.getLogger("exports")
 
@@ -44,7 +45,9 @@ def deliver_export(*, export_id: str, target: Target | None, now: datetime) -> b
         # Whatever storage answers (a full disk, no connection, wrong credentials), it may answer otherwise later.
         logger.warning("export %s was not delivered: %s", export_id, error)
         wait = min(timedelta(minutes=2 ** min(export.delivery_attempts - 1, 10)), _MOST_WAITED)
-        Export.objects.filter(pk=export_id).update(deliver_at=now + wait, delivery_problem=str(error)[:2000])
+        Export.objects.filter(pk=export_id).update(
+            deliver_at=now + wait, delivery_problem=without_paths(str(error))[:2000]
+        )
         return False
     with transaction.atomic():
         export.deliver_at, export.delivered_at, export.delivery_problem = None, now, ""

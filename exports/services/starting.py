@@ -7,7 +7,7 @@ from datetime import datetime
 
 from django.db import transaction
 
-from accounts.facade import Organization
+from accounts.facade import Organization, record_audit
 from billing.facade import InvoiceStatus, get_customer
 from exports.errors import FilterNotApplicable, FormatInvalid, KindInvalid
 from exports.formats import FORMATS
@@ -56,6 +56,16 @@ def start_export(
             created_at=now,
         )
         ExportProgress.objects.create(export=export)
+        record_audit(
+            organization_id=organization.pk,
+            action="export.start",
+            target=export.pk,
+            kinds=export.kinds,
+            format=format,
+            month=str(month),
+            **({"customer": key} if key else {}),
+            **({"schedule": schedule.pk} if schedule else {}),
+        )
     return export
 
 

@@ -13,6 +13,8 @@ from urllib.parse import urlsplit
 from django.conf import settings
 from pyarrow.fs import FileSelector, FileSystem, LocalFileSystem
 
+from kernel.files import private_directory
+
 _CHUNK = 1 << 20
 
 
@@ -29,7 +31,9 @@ class Target:
         self._scheme = "" if self._is_local else f"{url.partition('://')[0]}://"
 
     def named(self, folder: str) -> str:
-        """The place of `folder`, as people write it."""
+        """The place of `folder`, for members: of a directory of the server only what lies below it."""
+        if self._is_local:
+            return folder
         return f"{self._scheme}{self._base}/{folder}"
 
     def put(self, source: Path, folder: str, name: str) -> None:
@@ -68,24 +72,23 @@ class Target:
 
     @contextmanager
     def _aside(self, directory: Path, name: str) -> Iterator[Any]:
-        directory.mkdir(parents=True, exist_ok=True)
+        private_directory(directory)
         descriptor, aside = tempfile.mkstemp(prefix=f".{name}.", suffix=".tmp", dir=directory)
         try:
             with os.fdopen(descriptor, "wb") as stream:
                 yield stream
                 stream.flush()
                 os.fsync(stream.fileno())
-            Path(aside).chmod(0o644)
             Path(aside).replace(directory / name)
         finally:
             Path(aside).unlink(missing_ok=True)
 
 
 def named_target() -> str:
-    """Where scheduled exports go, as people write it and without what its address may hold of keys; "" for nowhere."""
+    """The target of scheduled exports, for members: no keys of its address, and no path of the server; "" for none."""
     parts = urlsplit(settings.EXPORT_TARGET)
     if not parts.scheme:
-        return str(settings.EXPORT_TARGET)
+        return "a directory of this server" if settings.EXPORT_TARGET else ""
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
 
 

@@ -13,6 +13,7 @@ from drf_spectacular.utils import OpenApiResponse, extend_schema
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from accounts.facade import record_audit
 from agents.facade import rate_table
 from inference.api import engine
 from inference.api.errors import EngineUnavailable
@@ -24,6 +25,7 @@ from inference.services.catalogue import add_model, recall_model
 from inference.services.operators import require_operator
 from kernel.clock import system_clock
 from kernel.errors import InvalidError
+from rest.access import Permission
 from rest.idempotency import idempotent
 from rest.pagination import decode_cursor, encode_cursor, limit_of, page
 from rest.schema import page_of
@@ -32,7 +34,8 @@ from rest.schema import page_of
 class ModelsView(APIView):
     """The models that the engine may load."""
 
-    required_scope = {"GET": "read", "POST": "admin"}
+    required_permission = {"POST": Permission.RECALL_MODELS}
+    statuses = {"POST": 201}
     answers = {"GET": page_of(ModelAnswer), "POST": ModelAnswer}
 
     def get(self, request: Any) -> Response:
@@ -71,7 +74,6 @@ def _in_model_directory(name: str) -> Path:
 
 
 class ModelView(APIView):
-    required_scope = "read"
     answers = {"GET": ModelAnswer}
 
     def get(self, request: Any, reference: str) -> Response:
@@ -79,7 +81,7 @@ class ModelView(APIView):
 
 
 class RecallView(APIView):
-    required_scope = "admin"
+    required_permission = Permission.RECALL_MODELS
     answers = {"POST": ModelAnswer}
 
     @extend_schema(request=RecallInput)
@@ -100,7 +102,6 @@ class RecallView(APIView):
 class ModelTasksView(APIView):
     """The organization's tasks that a model worked on."""
 
-    required_scope = "read"
     answers = {"GET": page_of(TaskOfModel)}
 
     def get(self, request: Any, reference: str) -> Response:
@@ -120,19 +121,27 @@ class ModelTasksView(APIView):
 class LoadView(APIView):
     """Loads a model before it is asked for, or unloads it."""
 
-    required_scope = "admin"
+    required_permission = Permission.RECALL_MODELS
     action = "load"
 
     @extend_schema(request=None)
     def post(self, request: Any, reference: str) -> Response:
         require_operator(request.auth.organization)
-        return Response(engine.ask("POST", f"/v1/models/{self.action}", {"model": get_model(reference).digest}))
+        model = get_model(reference)
+        answer = engine.ask("POST", f"/v1/models/{self.action}", {"model": model.digest})
+        record_audit(
+            organization_id=request.auth.organization_id,
+            action=f"model.{self.action}",
+            target=model.digest,
+            key=model.key,
+        )
+        return Response(answer)
 
 
 class MetricsView(APIView):
     """The engine's numbers for Prometheus, to be scraped with an API key as the bearer token."""
 
-    required_scope = "admin"
+    required_permission = Permission.RECALL_MODELS
 
     @extend_schema(responses={(200, "text/plain"): OpenApiResponse(str)})
     def get(self, request: Any) -> HttpResponse:

@@ -42,7 +42,7 @@ def handle(error: Exception, context: dict[str, Any]) -> JsonResponse | None:
     if status == 401:
         response["WWW-Authenticate"] = 'Bearer realm="taximeter"'
     if status in {429, 503}:
-        response["Retry-After"] = str(_RETRY_AFTER_SECONDS)
+        response["Retry-After"] = str(int(getattr(error, "wait", None) or _RETRY_AFTER_SECONDS))
     return response
 
 

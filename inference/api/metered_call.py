@@ -17,6 +17,7 @@ from inference.services.recording import call_event
 from kernel.clock import system_clock, to_rfc3339
 from kernel.errors import ForbiddenError, InvalidError, UnavailableError
 from kernel.ids import new_id
+from kernel.keys import customer_in_header, customer_key_refusal
 from metering.facade import ingest
 
 logger = logging.getLogger("inference")
@@ -36,12 +37,17 @@ class CallStopped(ForbiddenError):
     code = "budget_stopped"
 
 
-def call_of(headers: Mapping[str, str], *, organization_id: int, only_customer: str | None = None) -> dict[str, Any]:
-    """Whom and what a call is for: `X-Customer`, `X-Agent`, `X-Task-Id` and `X-Turn-Id`, each optional.
+def call_of(
+    headers: Mapping[str, str], *, organization_id: int, sent_by: str, only_customer: str | None = None
+) -> dict[str, Any]:
+    """Whom and what a call is for: `X-Customer`, `X-Subscription`, `X-Agent`, `X-Task-Id`, `X-Turn-Id`, each optional.
 
-    With `only_customer` it is for that one; another is a `ForbiddenError`.
+    `sent_by` is the id of the API key that calls. With `only_customer` it is for that one; another is a
+    `ForbiddenError`.
     """
-    customer = _header(headers, "X-Customer")
+    customer = _line("X-Customer", customer_in_header(headers.get("X-Customer", "")))
+    if customer is not None and (refusal := customer_key_refusal(customer)) is not None:
+        raise InvalidError(f"X-Customer can never be a customer's key: {refusal}", code="customer_invalid")
     if only_customer is not None and customer not in {None, only_customer}:
         raise ForbiddenError(
             f"This API key is for calls of the customer {only_customer!r}", code="customer_not_allowed"
@@ -51,7 +57,9 @@ def call_of(headers: Mapping[str, str], *, organization_id: int, only_customer: 
         raise InvalidError("X-Agent must be an agent's key, or key@version", code="header_invalid")
     return {
         "organization_id": organization_id,
+        "sent_by": sent_by,
         "customer": customer or only_customer,
+        "subscription": _header(headers, "X-Subscription"),
         "agent": agent,
         "task_id": _header(headers, "X-Task-Id"),
         "turn_id": _header(headers, "X-Turn-Id"),
@@ -102,7 +110,9 @@ class MeteredCall:
             return
         now = system_clock()
         event = call_event(request_id=self.id, call=self.call, account=account, now=now, rates=self._rates)
-        result = ingest(organization_id=self.call["organization_id"], events=[event], received_at=now)
+        result = ingest(
+            organization_id=self.call["organization_id"], events=[event], received_at=now, sent_by=self.call["sent_by"]
+        )
         if result.rejected:
             logger.error("call %s was refused: %s", self.id, result.rejected[0].detail)
             raise NotRecorded(f"The call could not be recorded: {result.rejected[0].detail}")
@@ -112,7 +122,10 @@ class MeteredCall:
 
 
 def _header(headers: Mapping[str, str], name: str) -> str | None:
-    value = headers.get(name, "").strip()
+    return _line(name, headers.get(name, "").strip())
+
+
+def _line(name: str, value: str) -> str | None:
     if len(value) > _LONGEST_HEADER or not value.isprintable():
         raise InvalidError(f"{name} must be printable and at most {_LONGEST_HEADER} characters", code="header_invalid")
     return value or None

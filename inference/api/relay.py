@@ -19,7 +19,7 @@ from kernel.errors import TaximeterError
 
 logger = logging.getLogger("inference")
 
-#: What the entrance gives: leaves the place at the database to others while the engine is waited for.
+#: What admission control gives: leaves the place at the database to others while the engine is waited for.
 Aside = Callable[[], AbstractContextManager[None]]
 
 _DONE = b"data: [DONE]\n"

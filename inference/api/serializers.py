@@ -20,6 +20,8 @@ class ModelInput(StrictSerializer):
 
 
 class RecallInput(StrictSerializer):
+    many_lines = ("reason",)
+
     reason = serializers.CharField(max_length=1000)
 
 

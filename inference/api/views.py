@@ -8,7 +8,9 @@ from typing import Any
 
 from django.http import HttpResponse, JsonResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
+from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
 from rest_framework.views import APIView
 
 from inference.api import engine
@@ -17,24 +19,42 @@ from inference.api.metered_call import MeteredCall, call_of
 from inference.api.relay import Events, Whole, relay
 from inference.domain.requests import RequestError
 from kernel.errors import TooLargeError
+from rest.access import Permission
 
 MAX_BODY_BYTES = 2 * 1024 * 1024
 #: The call that is metered here, so that a client which meters too knows to leave it out.
 CALL_HEADER = "X-Taximeter-Call"
 
 
+_ANSWERS = {(200, "application/json"): dict, (200, "text/event-stream"): OpenApiTypes.STR}
+
+
+class OpenAiErrorDetail(serializers.Serializer[Any]):
+    message = serializers.CharField()
+    type = serializers.CharField()
+    param = serializers.CharField(allow_null=True)
+    code = serializers.CharField(allow_null=True)
+
+
+class OpenAiError(serializers.Serializer[Any]):
+    """How OpenAI's API refuses."""
+
+    error = OpenAiErrorDetail()
+
+
 class OpenAiView(APIView):
     """A view that speaks OpenAI's API, errors included."""
 
-    required_scope = "ingest"
+    required_permission = Permission.SEND_EVENTS
     takes_customer_keys = True
+    refusals = (("application/json",), OpenAiError)
 
     def get_exception_handler(self) -> Any:
         return handle
 
 
 class ModelsView(OpenAiView):
-    @extend_schema(operation_id="get_served_models", responses={200: dict})
+    @extend_schema(operation_id="get_served_models")
     def get(self, request: Any) -> JsonResponse:
         """The models that can be asked for."""
         return JsonResponse(engine.ask("GET", "/v1/models"))
@@ -54,6 +74,7 @@ class CallView(OpenAiView):
             call_of(
                 request.headers,
                 organization_id=request.auth.organization_id,
+                sent_by=request.auth.pk,
                 only_customer=request.auth.customer,
             )
         )
@@ -77,7 +98,7 @@ class CallView(OpenAiView):
 class ChatCompletionsView(CallView):
     path = "/v1/chat/completions"
 
-    @extend_schema(request=dict, responses={200: dict})
+    @extend_schema(request=dict, responses=_ANSWERS)
     def post(self, request: Any) -> HttpResponseBase:
         """A chat completion, streamed where the body says `"stream": true`. Each is one `inference.call` event."""
         return self._call(request)
@@ -86,7 +107,7 @@ class ChatCompletionsView(CallView):
 class CompletionsView(CallView):
     path = "/v1/completions"
 
-    @extend_schema(request=dict, responses={200: dict})
+    @extend_schema(request=dict, responses=_ANSWERS)
     def post(self, request: Any) -> HttpResponseBase:
         """A text that goes on from `prompt`, streamed where the body says so. Each is one `inference.call` event."""
         return self._call(request)
@@ -95,7 +116,7 @@ class CompletionsView(CallView):
 class EmbeddingsView(CallView):
     path = "/v1/embeddings"
 
-    @extend_schema(request=dict, responses={200: dict})
+    @extend_schema(request=dict)
     def post(self, request: Any) -> HttpResponseBase:
         """A vector for each `input`, by models made for it. Each request is one `inference.call` event."""
         return self._call(request)

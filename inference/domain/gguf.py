@@ -7,15 +7,12 @@ metadata, are stepped over instead of decoded: 45 ms instead of seconds.
 from __future__ import annotations
 
 import mmap
-import struct
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from kernel.errors import InvalidError
-
-_SCALARS = {0: "<B", 1: "<b", 2: "<H", 3: "<h", 4: "<I", 5: "<i", 6: "<f", 7: "<?", 10: "<Q", 11: "<q", 12: "<d"}
-_STRING, _ARRAY = 8, 9
+from inference.domain.gguf_reader import MAX_INTEGER, GgufReader, ModelFileError
+from kernel.text import refused_character
 
 #: Names of `general.file_type` (llama.cpp's enum llama_ftype), the ones in common use.
 _FILE_TYPES = {
@@ -24,10 +21,14 @@ _FILE_TYPES = {
 }  # fmt: skip
 
 
-class ModelFileError(InvalidError):
-    """The file is no GGUF model that can be read."""
+#: The longest texts that are kept, in characters. A licence may be a whole text, of which the beginning is kept.
+LONGEST_NAME, LONGEST_ARCHITECTURE, LONGEST_LICENSE = 200, 64, 200
+MAX_CONTEXT = 2**31 - 1
+_MAX_ALIGNMENT = 65_536
+_MAX_DIMENSIONS = 4  # GGML_MAX_DIMS
 
-    code = "model_file_invalid"
+#: The texts that are read; all others are stepped over.
+_TEXTS = frozenset({"general.architecture", "general.name", "general.license", "tokenizer.chat_template"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,43 +57,124 @@ def read_metadata(path: Path) -> ModelMetadata:
     """The metadata of the GGUF file at `path`; raises `ModelFileError` with the reason."""
     try:
         with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as view:
-            return _describe(path, _Reader(view))
-    except (struct.error, IndexError, UnicodeDecodeError) as error:
-        raise ModelFileError(f"{path.name} is cut short or damaged: {error}") from None
-    except (OSError, ValueError) as error:
-        raise ModelFileError(f"{path} cannot be read: {error}") from None
+            return describe(path.stem, GgufReader(view))
+    except ModelFileError as error:
+        raise ModelFileError(f"{path.name}: {error.detail}") from None
+    except (OSError, ValueError) as error:  # mmap refuses an empty file with a ValueError
+        reason = getattr(error, "strerror", None) or "it is empty"
+        raise ModelFileError(f"{path.name} cannot be read: {reason}") from None
 
 
-def _describe(path: Path, reader: _Reader) -> ModelMetadata:
+def describe(stem: str, reader: GgufReader) -> ModelMetadata:
+    """The metadata of a file that is called `stem`; raises `ModelFileError`.
+
+    All that it returns can be stored: texts are short and without control characters, numbers from 0 to
+    `MAX_INTEGER`. The work is bounded by the file's length: each step reads bytes that no other step reads.
+    """
     if reader.take(4) != b"GGUF":
-        raise ModelFileError(f"{path.name} is no GGUF file")
+        raise ModelFileError("this is no GGUF file")
     version = reader.number("<I")
     if version not in {2, 3}:
-        raise ModelFileError(f"{path.name} is GGUF version {version}; 2 and 3 can be read")
-    tensors, fields = reader.number("<Q"), reader.number("<Q")
-    values = {reader.text(): reader.value(reader.number("<I")) for _ in range(fields)}
-    architecture = str(values.get("general.architecture", "unknown"))
-    file_type = values.get("general.file_type")
-
-    def number(name: str, default: int = 0) -> int:
-        value = values.get(f"{architecture}.{name}")
-        return value if isinstance(value, int) else default
-
+        raise ModelFileError(f"this is GGUF version {version}. Only 2 and 3 can be read")
+    tensors, fields = reader.count(least_bytes=24), reader.count(least_bytes=13)
+    values = _fields(reader, fields)
+    architecture = _text(values, "general.architecture", LONGEST_ARCHITECTURE) or "unknown"
+    number = _Numbers(values, architecture)
+    file_type = number.of("general.file_type", None)
+    layers = number("block_count")
     return ModelMetadata(
         architecture=architecture,
-        name=str(values.get("general.name") or path.stem),
-        quantization=_FILE_TYPES.get(file_type, f"type {file_type}") if isinstance(file_type, int) else "unknown",
-        context_length=number("context_length"),
-        parameters=sum(reader.tensor_size() for _ in range(tensors)),
-        license=str(values.get("general.license", "")),
+        name=_text(values, "general.name", LONGEST_NAME) or _checked(stem, "its name", LONGEST_NAME),
+        quantization="unknown" if file_type is None else _FILE_TYPES.get(file_type, f"type {file_type}"),
+        context_length=_within(number("context_length"), MAX_CONTEXT, "context_length"),
+        parameters=_tensors(reader, tensors, number.of("general.alignment", 32)),
+        license=_license(values),
         has_chat_template=bool(values.get("tokenizer.chat_template")),
         pooling=number("pooling_type"),
-        cache_width=number("block_count") * _cache_width(number),
-        state_size=number("block_count")
-        * number("ssm.inner_size")
-        * (number("ssm.conv_kernel", 1) - 1 + number("ssm.state_size")),
-        vocabulary=size if isinstance(size := values.get("tokenizer.ggml.tokens"), int) else 0,
+        cache_width=_within(layers * _cache_width(number), MAX_INTEGER, "its cache"),
+        state_size=_within(
+            layers * number("ssm.inner_size") * max(number("ssm.conv_kernel", 1) - 1 + number("ssm.state_size"), 0),
+            MAX_INTEGER,
+            "its state",
+        ),
+        vocabulary=number.of("tokenizer.ggml.tokens", 0) or 0,
     )
+
+
+def _fields(reader: GgufReader, count: int) -> dict[str, object]:
+    values: dict[str, object] = {}
+    for _ in range(count):
+        name = reader.name()
+        if name in values:
+            raise ModelFileError(f"{name!r} is there twice")
+        values[name] = reader.value(reader.number("<I"), keeps_text=name in _TEXTS)
+    return values
+
+
+class _Numbers:
+    """Whole numbers of the metadata, which are not negative and fit into 63 bits."""
+
+    def __init__(self, values: Mapping[str, object], architecture: str) -> None:
+        self._values, self._architecture = values, architecture
+
+    def __call__(self, name: str, default: int = 0) -> int:
+        return self.of(f"{self._architecture}.{name}", default) or 0
+
+    def of(self, name: str, default: int | None) -> int | None:
+        value = self._values.get(name)
+        return _within(int(value), MAX_INTEGER, name) if isinstance(value, int) else default
+
+
+def _text(values: Mapping[str, object], name: str, longest: int) -> str:
+    """A text of the metadata; empty where it is none."""
+    value = values.get(name)
+    return _checked(value, name, longest) if isinstance(value, str) else ""
+
+
+def _license(values: Mapping[str, object]) -> str:
+    """The licence, or the beginning of its text in one line."""
+    value = values.get("general.license")
+    return _checked(" ".join(str(value or "").split())[:LONGEST_LICENSE], "general.license", LONGEST_LICENSE)
+
+
+def _checked(value: str, name: str, longest: int) -> str:
+    if len(value) > longest:
+        raise ModelFileError(f"{name} has {len(value):,} characters. At most {longest} are allowed")
+    if (found := refused_character(value)) is not None:
+        raise ModelFileError(f"{name} holds the control character {found}")
+    return value
+
+
+def _within(value: int, most: int, name: str) -> int:
+    if not 0 <= value <= most:
+        raise ModelFileError(f"{name} is {value}. It must be from 0 to {most}")
+    return value
+
+
+def _tensors(reader: GgufReader, count: int, alignment: int | None) -> int:
+    """The number of weights of all tensors, whose data must begin within the file."""
+    if not alignment or alignment > _MAX_ALIGNMENT or alignment & (alignment - 1):
+        raise ModelFileError(f"general.alignment is {alignment}. It must be a power of 2 up to {_MAX_ALIGNMENT}")
+    names, weights, last = set[str](), 0, 0
+    for _ in range(count):
+        name = reader.name()
+        if name in names:
+            raise ModelFileError(f"the tensor {name!r} is there twice")
+        names.add(name)
+        dimensions = reader.number("<I")
+        if dimensions > _MAX_DIMENSIONS:
+            raise ModelFileError(
+                f"the tensor {name!r} has {dimensions} dimensions. At most {_MAX_DIMENSIONS} are allowed"
+            )
+        size = 1
+        for _ in range(dimensions):
+            size = _within(size * reader.number("<Q"), MAX_INTEGER, f"the size of the tensor {name!r}")
+        weights = _within(weights + size, MAX_INTEGER, "the number of weights")
+        reader.number("<I")  # its type
+        last = max(last, reader.number("<Q"))
+    if count and reader.position + last >= reader.length:
+        raise ModelFileError("the file is cut short: it ends before the data of its last tensor")
+    return weights
 
 
 def _cache_width(number: Callable[..., int]) -> int:
@@ -103,60 +185,3 @@ def _cache_width(number: Callable[..., int]) -> int:
     length = number("embedding_length") // heads
     lengths = number("attention.key_length", length) + number("attention.value_length", length)
     return number("attention.head_count_kv", heads) * lengths
-
-
-class _Reader:
-    def __init__(self, view: mmap.mmap) -> None:
-        self._view = view
-        self._at = 0
-
-    def take(self, length: int) -> bytes:
-        start, end = self._at, self._at + length
-        if end > len(self._view):
-            raise IndexError(f"{length} bytes wanted at {start} of {len(self._view)}")
-        self._at = end
-        return self._view[start:end]
-
-    def number(self, form: str) -> int:
-        (value,) = struct.unpack_from(form, self._view, self._at)
-        self._at += struct.calcsize(form)
-        return int(value)
-
-    def text(self) -> str:
-        return self.take(self.number("<Q")).decode()
-
-    def value(self, kind: int) -> object:
-        """A text or whole number; a list's length, as it is stepped over; None for other numbers."""
-        if kind == _STRING:
-            return self.text()
-        if kind == _ARRAY:
-            return self._skip_list()
-        form = _SCALARS.get(kind)
-        if form is None:
-            raise ModelFileError(f"a metadata value of type {kind} is not known")
-        if form in {"<f", "<d"}:
-            self.take(struct.calcsize(form))
-            return None
-        return self.number(form)
-
-    def _skip_list(self) -> int:
-        kind, count = self.number("<I"), self.number("<Q")
-        if kind in _SCALARS:
-            self.take(struct.calcsize(_SCALARS[kind]) * count)
-            return count
-        if kind != _STRING:
-            raise ModelFileError(f"a metadata list of type {kind} is not known")
-        view, at, unpack = self._view, self._at, struct.Struct("<Q").unpack_from
-        for _ in range(count):
-            at += 8 + unpack(view, at)[0]
-        self._at = at
-        return count
-
-    def tensor_size(self) -> int:
-        """The number of weights of the next tensor in the list of tensors."""
-        self.text()
-        size = 1
-        for _ in range(self.number("<I")):
-            size *= self.number("<Q")
-        self.take(4 + 8)  # its type and offset
-        return size

@@ -19,6 +19,7 @@ from inference.domain.manifest import require_signature
 from inference.domain.requests import RequestError
 from inference.engine.model_file import ModelFile
 from kernel.errors import InvalidError
+from kernel.redaction import without_paths
 
 logger = logging.getLogger("inference.engine")
 
@@ -111,14 +112,16 @@ class Catalogue:
                 found = hashlib.file_digest(file, "sha256").hexdigest()
                 if found != entry.digest:
                     raise InvalidError(
-                        f"The SHA-256 of {entry.file.path} is {found}, not {entry.digest}",
+                        f"The SHA-256 of {entry.file.path.name} is {found}, not {entry.digest}",
                         code="model_digest_mismatch",
                     )
                 with self._lock:
                     self._told = {told for told in self._told if told[0] != entry.digest}
                 yield Path(f"/proc/self/fd/{file.fileno()}")
         except OSError as error:
-            raise self._refuse(entry, "model_file_missing", f"The model's file cannot be read: {error}") from None
+            raise self._refuse(
+                entry, "model_file_missing", f"The model's file cannot be read: {without_paths(str(error))}"
+            ) from None
         except InvalidError as error:
             raise self._refuse(entry, error.code, error.detail) from None
 

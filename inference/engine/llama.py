@@ -29,6 +29,7 @@ from inference.engine.call import EngineFailure, OnText, RunningCall, error_from
 from inference.engine.config import EngineConfig
 from inference.engine.model_file import ModelFile
 from inference.engine.openmp import provide_openmp
+from kernel.redaction import without_paths
 
 provide_openmp()
 import xllamacpp  # noqa: E402 - needs the line above where the system has no OpenMP
@@ -66,7 +67,9 @@ class LlamaModel:
             try:
                 self._server = xllamacpp.Server(parameters)
             except (RuntimeError, ValueError) as error:
-                raise EngineFailure(f"The model {file.path} could not be loaded: {error}") from None
+                raise EngineFailure(
+                    f"The model {file.path.name} could not be loaded: {without_paths(str(error))}"
+                ) from None
         self._warm_up()
 
     def _warm_up(self) -> None:

@@ -17,6 +17,7 @@ from inference.engine.model_file import ModelFile, find_model_file, model_path
 from inference.models import Model
 from inference.queries.models import tasks_of_model
 from kernel.errors import ConflictError, InvalidError
+from kernel.text import require_text
 
 #: The channel on which engines hear that the catalogue has changed.
 CHANNEL = "taximeter_models"
@@ -65,7 +66,7 @@ def add_model(*, file: ModelFile, actor: str, now: datetime, key: str | None = N
                 action="model.add" if is_new else "model.update",
                 target=file.digest,
                 key=model.key,
-                path=model.path,
+                file=file.path.name,
             )
             announce()
     except IntegrityError:
@@ -84,7 +85,7 @@ def ensure_model(*, configured: str, now: datetime) -> Model:
         return found
     file = find_model_file(configured)
     if Model.objects.filter(key=file.id).exclude(digest=file.digest).exists():
-        file = replace(file, id=f"{file.id}-{file.digest[:8]}")
+        file = replace(file, id=f"{file.id[:180]}-{file.digest[:8]}")
     return add_model(file=file, actor="configuration", now=now)
 
 
@@ -94,7 +95,8 @@ def recall_model(*, model: Model, reason: str, actor: str, now: datetime) -> Mod
     Each organization's audit trail says how many tasks of its own the model worked on; `tasks_of_model` lists them.
     """
     reason = reason.strip()
-    if not reason or len(reason) > 1000 or "\x00" in reason:
+    require_text(reason, field="reason", lines=True)
+    if not reason or len(reason) > 1000:
         raise InvalidError("A recall needs a reason of at most 1,000 characters", code="reason_required")
     with transaction.atomic():
         model = Model.objects.select_for_update().get(pk=model.pk)

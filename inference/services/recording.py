@@ -37,16 +37,18 @@ def call_event(
     built: list[Event] = []
     meter = Meter(source=SOURCE, transport=built.extend, clock=lambda: ended_at, sdk=None)
     meter.inference_call(
-        customer=call["customer"],
+        customer=None,
         agent=call["agent"],
         call_id=request_id,
         started_at=parse_rfc3339(call["started_at"]),
         task_id=call["task_id"],
         turn_id=call["turn_id"],
+        subscription=call.get("subscription"),
         provider="taximeter",
         **measured,
         **call_cost(
             organization_id=call["organization_id"], at=ended_at, provider="taximeter", rates=rates, **measured
         ),
     )
-    return built[0]
+    [event] = built
+    return {**event, "subject": call["customer"]} if call["customer"] else event

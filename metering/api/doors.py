@@ -9,6 +9,7 @@ from django.http.response import HttpResponseBase
 from rest_framework.views import APIView
 
 from metering.api import relief
+from rest.access import Permission
 
 
 class Door(APIView):
@@ -17,16 +18,17 @@ class Door(APIView):
     `request.auth` is the API key. Whatever is raised becomes an answer as in every other view.
     """
 
-    required_scope: Any = "ingest"
+    required_permission: Any = Permission.SEND_EVENTS
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         if request.method != "POST":
             return super().dispatch(request, *args, **kwargs)
         try:
             with relief.passage():
-                [authenticator], [permission] = self.get_authenticators(), self.get_permissions()
+                [authenticator] = self.get_authenticators()
                 _, request.auth = authenticator.authenticate(request)  # type: ignore[attr-defined]
-                permission.has_permission(request, self)
+                for permission in self.get_permissions():
+                    permission.has_permission(request, self)
                 return self.post(request)
         except Exception as error:
             refusal = self.get_exception_handler()(error, {"view": self, "request": request})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from kernel.errors import FieldError, InvalidError
+from kernel.errors import InvalidError
 from kernel.period import Period
 from metering.contracts import UsageQuestion
 from metering.directory import customer_key
@@ -12,9 +12,9 @@ from metering.models import Meter
 from metering.queries.events import EventQuestion
 from rest.lookup import instant_parameter
 from rest.serializers import zone_named
+from rest.strictness import refuse_unknown
 
 _USAGE_PARAMETERS = {"from", "to", "window", "timezone", "customer", "group_by"}
-_EVENT_PARAMETERS = {"customer", "type", "agent", "task_id", "from", "to", "limit", "cursor"}
 
 
 class ParameterInvalid(InvalidError):
@@ -49,12 +49,11 @@ def usage_question(meter: Meter, parameters: Mapping[str, str]) -> UsageQuestion
 
 
 def event_question(organization_id: int, parameters: Mapping[str, str]) -> EventQuestion:
-    """`customer`, `type`, `agent`, `task_id`, `from` and `to` of a list of events.
+    """`customer`, `type`, `agent`, `task_id`, `sent_by`, `from` and `to` of a list of events.
 
     A customer that does not exist (yet) is taken by the key its events name, so that they can be looked at.
     """
     check_text(parameters)
-    refuse_unknown(parameters, _EVENT_PARAMETERS)
     customer = parameters.get("customer")
     if customer and customer.startswith("cus_"):
         customer = customer_key(organization_id, customer)
@@ -65,19 +64,10 @@ def event_question(organization_id: int, parameters: Mapping[str, str]) -> Event
         start=instant_parameter(parameters, "from"),
         end=instant_parameter(parameters, "to"),
         data={name: parameters[name] for name in ("agent", "task_id") if name in parameters},
+        sent_by=parameters.get("sent_by"),
     )
 
 
 def check_text(parameters: Mapping[str, str]) -> None:
     if any("\x00" in value for value in parameters.values()):
         raise ParameterInvalid("A parameter cannot hold the character U+0000")
-
-
-def refuse_unknown(parameters: Mapping[str, str], known: set[str]) -> None:
-    """A misspelt filter must not silently widen an answer."""
-    if unknown := sorted(set(parameters) - known):
-        raise ParameterInvalid(
-            f"There is no parameter {unknown[0]!r} here; there are: {', '.join(sorted(known))}",
-            code="parameter_unknown",
-            errors=[FieldError(f"/{name}", "parameter_unknown", "There is no such parameter") for name in unknown],
-        )

@@ -24,13 +24,13 @@ class MeterInput(DefinitionInput):
     unit = serializers.CharField(max_length=50, required=False, allow_blank=True, default="")
 
 
-class VoidInput(StrictSerializer):
+class AmendInput(StrictSerializer):
+    many_lines = ("reason",)
+    as_sent = ("source", "id", "event")
+
     source = serializers.CharField(max_length=1024)
     id = serializers.CharField(max_length=1024)
     reason = serializers.CharField(max_length=1000)
-
-
-class AmendInput(VoidInput):
     event = serializers.DictField()
 
 
@@ -40,6 +40,8 @@ class IngestAnswer(serializers.Serializer):  # type: ignore[type-arg]
     accepted = serializers.IntegerField()
     duplicates = serializers.IntegerField()
     rejected = serializers.ListField(child=serializers.DictField())
+    quarantined = serializers.ListField(child=serializers.DictField(), required=False)
+    notices = serializers.ListField(child=serializers.DictField(), required=False)
 
 
 class MeterAnswer(serializers.Serializer):  # type: ignore[type-arg]
@@ -74,6 +76,8 @@ class EventAnswer(serializers.Serializer):  # type: ignore[type-arg]
     received_at = InstantField()
     data = AnyField()
     voided = serializers.BooleanField()
+    sent_by = serializers.CharField(allow_null=True)
+    subscription = serializers.CharField(allow_null=True)
 
 
 class UsageRowAnswer(serializers.Serializer):  # type: ignore[type-arg]
@@ -123,6 +127,8 @@ def present_event(event: EventView) -> dict[str, Any]:
         "received_at": event.received_at,
         "data": event.data,
         "voided": event.voided,
+        "sent_by": event.sent_by,
+        "subscription": event.subscription,
     }
 
 

@@ -4,11 +4,12 @@ from typing import Any
 
 import msgspec
 from django.http import HttpResponse
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from kernel.clock import system_clock
+from kernel.errors import InvalidError
 from metering.api import serializers as shapes
 from metering.api.bodies import MEDIA_TYPES, prefers_strict, read_body
 from metering.api.doors import Door
@@ -17,9 +18,10 @@ from metering.contracts import BatchRejected
 from metering.queries.events import list_events
 from metering.queries.meters import get_meter, meters_of, projection_progress
 from metering.queries.usage import usage
-from metering.services.corrections import amend_event, void_event
+from metering.services.corrections import amend_event
 from metering.services.ingest import ingest_body
 from metering.services.meters import create_meter, create_meter_version
+from rest.access import Permission
 from rest.idempotency import idempotent
 from rest.pagination import limit_of, page
 from rest.problems import problem_of
@@ -30,12 +32,20 @@ from rest.schema import page_of
 class EventsView(Door):
     """The door for CloudEvents, and the list of what came through it."""
 
-    required_scope = {"POST": "ingest", "GET": "read"}
+    required_permission = {"POST": Permission.SEND_EVENTS}
     takes_customer_keys = True
     answers = {"GET": page_of(shapes.EventAnswer)}
-    filters = ("customer", "type", "agent", "task_id", "from", "to")
+    filters = ("customer", "type", "agent", "task_id", "sent_by", "from", "to")
 
-    @extend_schema(request=dict.fromkeys(MEDIA_TYPES, dict), responses=shapes.IngestAnswer)
+    @extend_schema(
+        request=dict.fromkeys(MEDIA_TYPES, dict),
+        responses=shapes.IngestAnswer,
+        parameters=[
+            OpenApiParameter(
+                "backfill", bool, description="These events are history: their times may lie more than a year back."
+            )
+        ],
+    )
     def post(self, request: Any) -> HttpResponse:
         strict = prefers_strict(request.headers)
         try:
@@ -45,6 +55,7 @@ class EventsView(Door):
                 received_at=system_clock(),
                 strict=strict,
                 only_customer=request.auth.customer,
+                backfill=_is_backfill(request),
             )
         except BatchRejected as error:
             body = problem_of(error) | {"accepted": 0, "rejected": msgspec.to_builtins(error.result.rejected)}
@@ -62,25 +73,18 @@ class EventsView(Door):
         return Response({"data": [shapes.present_event(event) for event in events], "next_cursor": following})
 
 
-class VoidView(APIView):
-    """Takes an event back."""
-
-    @extend_schema(request=shapes.VoidInput)
-    def post(self, request: Any) -> Response:
-        body = shapes.VoidInput(data=request.data)
-        body.is_valid(raise_exception=True)
-        correction = void_event(
-            organization_id=request.auth.organization_id,
-            source=body.validated_data["source"],
-            event_id=body.validated_data["id"],
-            reason=body.validated_data["reason"],
-            at=system_clock(),
-        )
-        return Response({"id": correction.id, "reason": correction.reason, "created_at": correction.created_at})
+def _is_backfill(request: Any) -> bool:
+    """The parameter `backfill`, `true` or `false`; `InvalidError` for anything else."""
+    said = request.GET.get("backfill", "false")
+    if said not in {"true", "false"}:
+        raise InvalidError("backfill is true or false", code="backfill_invalid")
+    return bool(said == "true")
 
 
 class AmendView(APIView):
     """Takes an event back and writes another in its place, both or neither."""
+
+    required_permission = Permission.BUILD
 
     @extend_schema(request=shapes.AmendInput)
     def post(self, request: Any) -> Response:
@@ -106,6 +110,8 @@ class AmendView(APIView):
 
 
 class MetersView(APIView):
+    required_permission = {"POST": Permission.BUILD}
+    statuses = {"POST": 201}
     answers = {"GET": page_of(shapes.MeterAnswer), "POST": shapes.MeterAnswer}
 
     def get(self, request: Any) -> Response:
@@ -138,6 +144,8 @@ class MeterView(APIView):
 class MeterVersionsView(APIView):
     """Changes what a meter computes, from its first event on."""
 
+    required_permission = Permission.BUILD
+    statuses = {"POST": 201}
     answers = {"POST": shapes.MeterAnswer}
 
     @extend_schema(request=shapes.DefinitionInput)
@@ -155,6 +163,7 @@ class UsageView(APIView):
     """A meter's quantities: exact the moment ingest has answered."""
 
     answers = {"GET": shapes.UsageAnswer}
+    open_parameters = True  # the meter's dimensions
     filters = ("from", "to", "window", "timezone", "customer", "group_by")
 
     def get(self, request: Any, meter: str) -> Response:

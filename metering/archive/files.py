@@ -2,6 +2,7 @@
 
 Rows are in the order of organization, type, customer, time and identity, so that the statistics of row groups say
 where a question's events are. Times are in UTC, `data` is JSON text, `xid` the transaction that wrote the event.
+Files written before senders and subscriptions were kept have no such columns: they read as NULL.
 """
 
 from __future__ import annotations
@@ -36,6 +37,8 @@ SCHEMA = pa.schema(
         pa.field("received_at", INSTANT, nullable=False),
         pa.field("data", pa.string(), nullable=False),
         pa.field("xid", pa.int64(), nullable=False),
+        pa.field("sent_by", pa.string()),
+        pa.field("subscription", pa.string()),
     ]
 )
 #: A row group has at most so many events, and not many more bytes: as much is in memory at a time.
@@ -46,7 +49,9 @@ _BLOCK = 64 * 1024 * 1024
 
 #: What conditions look at, but for the data's text.
 _LOOKED_AT = ["organization_id", "type", "subject", "time", "xid"]
-_DICTIONARIES = ["organization_id", "source", "type", "subject"]
+_DICTIONARIES = ["organization_id", "source", "type", "subject", "sent_by", "subscription"]
+#: Columns that older files do not have.
+_LATER = ["sent_by", "subscription"]
 
 
 def directory() -> Path:
@@ -125,14 +130,15 @@ def read(
     Of row groups without any, only what conditions look at is read. Raises `ArchiveUnavailable`.
     """
     path = checked(name, sha256)
-    looked_at = [*_LOOKED_AT, "data"] if selection.texts else _LOOKED_AT
+    looked_at = [*_LOOKED_AT, *_also_looked_at(selection)]
     try:
         with pq.ParquetFile(path, page_checksum_verification=True) as file:
             for number in range(first_group, file.num_row_groups):
                 if _may_have(file.metadata.row_group(number), selection):
-                    mask = _mask(file.read_row_group(number, looked_at), selection)
+                    mask = _mask(_complete(file.read_row_group(number, looked_at), looked_at), selection)
                     if pc.any(mask).as_py():
-                        yield number, file.read_row_group(number, columns).filter(mask)
+                        wanted = columns or SCHEMA.names
+                        yield number, _complete(file.read_row_group(number, columns), wanted).filter(mask)
     except (OSError, pa.ArrowException) as error:
         raise ArchiveUnavailable(f"The archive {name} cannot be read: {error}") from None
 
@@ -142,7 +148,20 @@ def read_all(name: str, sha256: str) -> Iterator[Any]:
     path = checked(name, sha256)
     with pq.ParquetFile(path, page_checksum_verification=True) as file:
         for number in range(file.num_row_groups):
-            yield file.read_row_group(number)
+            yield _complete(file.read_row_group(number), SCHEMA.names)
+
+
+def _complete(table: Any, columns: list[str]) -> Any:
+    """The table of a file, with empty columns for those that are asked for and came after the file was written."""
+    for name in _LATER:
+        if name in columns and name not in table.column_names:
+            table = table.append_column(SCHEMA.field(name), pa.nulls(len(table), pa.string()))
+    return table
+
+
+def _also_looked_at(selection: Selection) -> list[str]:
+    asked = {"data": selection.texts, "sent_by": selection.sent_by, "received_at": selection.received}
+    return [name for name, value in asked.items() if value]
 
 
 class Foremost:
@@ -213,6 +232,8 @@ def _may_have(group: Any, selection: Selection) -> bool:
         "type": None if selection.types is None else [(one, one) for one in selection.types],
         "subject": None if selection.customers is None else [(one, one) for one in selection.customers],
         "time": None if selection.periods is None else [(period.start, period.end) for period in selection.periods],
+        "sent_by": None if selection.sent_by is None else [(selection.sent_by, selection.sent_by)],
+        "received_at": None if selection.received is None else [(selection.received.start, selection.received.end)],
         "xid": [(selection.first_xid, selection.last_xid), *((xid, xid) for xid in selection.transactions)],
     }
     for place in range(group.num_columns):
@@ -242,6 +263,12 @@ def _mask(table: Any, selection: Selection) -> Any:
     if selection.transactions:
         seen = pc.or_(seen, pc.is_in(xid, pa.array(selection.transactions, pa.int64())))
     mask = pc.and_(mask, seen)
+    if selection.sent_by is not None:
+        mask = pc.and_(mask, pc.fill_null(pc.equal(table["sent_by"], selection.sent_by), False))
+    if selection.received is not None:
+        start, end = _scalar(selection.received.start), _scalar(selection.received.end)
+        within = pc.and_(pc.greater_equal(table["received_at"], start), pc.less(table["received_at"], end))
+        mask = pc.and_(mask, within)
     for text in selection.texts:
         mask = pc.and_(mask, pc.match_substring(table["data"], text))
     return mask

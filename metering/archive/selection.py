@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from kernel.period import Period
 
 #: The log's columns, and an archive's.
-COLUMNS = "identity, organization_id, source, event_id, type, subject, time, received_at, data, xid"
+COLUMNS = (
+    "identity, organization_id, source, event_id, type, subject, time, received_at, data, xid, sent_by, subscription"
+)
 
 #: Above every transaction.
 NO_XID = 2**63 - 1
@@ -18,7 +20,8 @@ NO_XID = 2**63 - 1
 class Selection:
     """Which events of a file to read: those of an organization that meet all the conditions given.
 
-    Their transaction is from `first_xid` to `last_xid`, or one of `transactions`; their data's text has all `texts`.
+    Their transaction is from `first_xid` to `last_xid`, or one of `transactions`; their data's text has all `texts`;
+    `sent_by` is their sender, and they were received within `received`.
     """
 
     organization_id: int
@@ -29,6 +32,8 @@ class Selection:
     last_xid: int = NO_XID
     transactions: tuple[int, ...] = ()
     texts: tuple[str, ...] = ()
+    sent_by: str | None = None
+    received: Period | None = None
 
 
 # Text that JSON writes as it is.

@@ -14,6 +14,7 @@ from typing import Any
 
 from kernel.clock import to_rfc3339
 from metering.domain import otel_aliases as aliases
+from metering.domain.faults import OUTCOMES
 from metering.domain.otel_aliases import Kind
 from metering.domain.otel_spans import (
     Span,
@@ -30,8 +31,6 @@ from metering.domain.otel_spans import (
 
 #: Half of every event's identity. Trace and span ids are unique whatever service they come from.
 SOURCE = "opentelemetry"
-
-OUTCOMES = frozenset({"succeeded", "failed", "escalated", "cancelled", "timed_out", "blocked"})
 
 Event = dict[str, Any]
 _Tree = Mapping[tuple[str, str], Span]
@@ -81,16 +80,26 @@ def map_spans(spans: Sequence[Span], *, customer: str | None = None, metered: Se
             if not events:
                 mapped.ignored["unanswered" if found[0] is Kind.AGENT else "no_unit"] += 1
                 continue
-            subject = common_text(span, "customer") or customer or common_text(span, "end_user")
+            named = _named(span, customer)
         except SpanRefused as error:
             mapped.refused.append(SpanRefusal(index, span.span_id, error.code, str(error)))
             continue
-        if subject is None:
+        if "subject" not in named:
             mapped.warnings["customer_missing"] += 1
         if found[0] is Kind.MODEL and not span.failed and "input_tokens" not in events[0]["data"]:
             mapped.warnings["tokens_missing"] += 1
-        mapped.events += [(index, event | {"subject": subject} if subject else event) for event in events]
+        mapped.events += [(index, event | named) for event in events]
     return mapped
+
+
+def _named(span: Span, customer: str | None) -> Event:
+    """The customer and the subscription that a span's events are for, of those that it, its resource or the request
+    name."""
+    named = {
+        "subject": common_text(span, "customer") or customer or common_text(span, "end_user"),
+        "subscription": common_text(span, "subscription"),
+    }
+    return {name: value for name, value in named.items() if value is not None}
 
 
 def _events(span: Span, kind: Kind, word: str, tree: _Tree) -> list[Event]:
@@ -148,7 +157,7 @@ def _task(span: Span, kind: Kind) -> list[Event]:
     """
     outcome = text(span, "outcome") or ("failed" if span.failed else "succeeded")
     if outcome not in OUTCOMES:
-        raise SpanRefused("outcome_invalid", f"taximeter.outcome is one of {', '.join(sorted(OUTCOMES))}")
+        raise SpanRefused("outcome_invalid", f"taximeter.outcome is one of {', '.join(OUTCOMES)}")
     data = {"goal": text(span, "goal"), "outcome": outcome, "outcome_source": "agent", "error": _error(span)}
     events = [_event(span, kind, "agent.task", _id(span), data)]
     if kind is Kind.AGENT and _answered(span):

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from enum import Enum
 
 #: Raised whenever a line changes what a span becomes.
-ALIASES_VERSION = "1"
+ALIASES_VERSION = "2"
 
 
 class Kind(Enum):
@@ -130,6 +130,7 @@ TEXTS: Mapping[str, tuple[str, ...]] = {
 COMMON: Mapping[str, tuple[str, ...]] = {
     "customer": ("taximeter.customer", "customer.id"),
     "end_user": ("enduser.id",),
+    "subscription": ("taximeter.subscription",),
     "agent": ("taximeter.agent", "gen_ai.agent.name", "agent.name", "gen_ai.agent.id"),
     "agent_version": ("taximeter.agent_version", "gen_ai.agent.version"),
     "task_id": ("taximeter.task_id",),
@@ -142,6 +143,9 @@ COMMON: Mapping[str, tuple[str, ...]] = {
     "environment": ("taximeter.environment", "deployment.environment.name", "deployment.environment"),
     "region": ("taximeter.region", "cloud.region"),
 }
+
+#: Fields that are taken as they were sent: a key with a space beside it is another key, and never a customer's.
+EXACT = frozenset({"customer", "end_user", "subscription"})
 
 #: Who works where no span says so: the service. Only a resource has this.
 SERVICE_NAME = "service.name"

@@ -96,8 +96,9 @@ def text(span: Span, field: str) -> str | None:
 
 def common_text(span: Span, field: str) -> str | None:
     """A field that the span or its resource may name."""
-    names = aliases.COMMON[field]
-    return _first_text(span.attributes, names) or _first_text(span.resource, names)
+    names, is_exact = aliases.COMMON[field], field in aliases.EXACT
+    own = _first_text(span.attributes, names, is_exact=is_exact)
+    return own or _first_text(span.resource, names, is_exact=is_exact)
 
 
 def resource_text(span: Span, name: str) -> str | None:
@@ -135,7 +136,7 @@ def _has(span: Span, names: tuple[str, ...]) -> bool:
     return any(name in span.attributes for name in names)
 
 
-def _first_text(attributes: Mapping[str, Value], names: tuple[str, ...]) -> str | None:
+def _first_text(attributes: Mapping[str, Value], names: tuple[str, ...], *, is_exact: bool = False) -> str | None:
     for name in names:
         value = attributes.get(name)
         if isinstance(value, tuple):
@@ -146,7 +147,7 @@ def _first_text(attributes: Mapping[str, Value], names: tuple[str, ...]) -> str 
             continue
         if len(value) > _LONGEST_TEXT:
             raise SpanRefused("attribute_too_long", f"{name} is longer than {_LONGEST_TEXT} characters")
-        return value.strip()
+        return value if is_exact else value.strip()
     return None
 
 

@@ -13,7 +13,7 @@ from metering.otlp.recording import Report
 PROTOBUF, JSON = "application/x-protobuf", "application/json"
 
 #: gRPC's code for each HTTP status: INVALID_ARGUMENT, UNAUTHENTICATED, PERMISSION_DENIED, and so on.
-_CODES = {400: 3, 401: 16, 403: 7, 404: 5, 405: 12, 413: 8, 415: 3, 429: 8, 503: 14}
+_CODES = {400: 3, 401: 16, 403: 7, 404: 5, 405: 12, 408: 4, 413: 8, 415: 3, 429: 8, 503: 14}
 _INTERNAL = 13
 
 

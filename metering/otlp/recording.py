@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from metering.contracts import IngestResult
+from metering.contracts import IngestResult, Quarantined
 from metering.decoding import MAX_EVENTS
 from metering.domain.otel import Event, SpanRefusal, map_spans
 from metering.domain.otel_spans import Span
@@ -54,6 +54,7 @@ def record_spans(
     metered = metered_calls(organization_id=organization_id, spans=spans)
     mapped = map_spans(spans, customer=customer, metered=metered)
     refused = {refusal.index: refusal for refusal in mapped.refused}
+    quarantined: list[Quarantined] = []
     for start in range(0, len(mapped.events), MAX_EVENTS):
         part = mapped.events[start : start + MAX_EVENTS]
         result = ingest(
@@ -61,14 +62,21 @@ def record_spans(
             events=[event for _, event in part],
             received_at=received_at,
             only_customer=only_customer,
+            sent_once=True,
         )
+        quarantined += result.quarantined or []
         for refusal in _refusals(result, part, spans):
             refused.setdefault(refusal.index, refusal)
     if refused:
         logger.warning("%d of %d OTLP spans were refused: %s", len(refused), len(spans), _codes(refused.values()))
     return Report(
         rejected_spans=len(refused),
-        message=_message(list(refused.values()), mapped.ignored, mapped.warnings, total=len(spans)),
+        message=". ".join(
+            [
+                *_quarantine(quarantined),
+                *_messages(list(refused.values()), mapped.ignored, mapped.warnings, total=len(spans)),
+            ]
+        ),
     )
 
 
@@ -81,16 +89,26 @@ def _refusals(result: IngestResult, events: Sequence[tuple[int, Event]], spans: 
     return found
 
 
-def _codes(refusals: Sequence[SpanRefusal]) -> str:
+def _quarantine(events: Sequence[Quarantined]) -> list[str]:
+    if not events:
+        return []
+    logger.warning("%d events of OTLP spans are in quarantine: %s", len(events), _codes(events))
+    shown = "; ".join(f"event {one.id}: {one.detail}" for one in events[:_SHOWN_REFUSALS])
+    return [f"{len(events)} events are in quarantine and count once they are released ({_codes(events)}): {shown}"]
+
+
+def _codes(refusals: Sequence[SpanRefusal] | Sequence[Quarantined]) -> str:
     counts = Counter(refusal.code for refusal in refusals)
     return ", ".join(f"{code}: {number}" for code, number in sorted(counts.items()))
 
 
-def _message(refused: Sequence[SpanRefusal], ignored: Counter[str], warnings: Counter[str], *, total: int) -> str:
+def _messages(
+    refused: Sequence[SpanRefusal], ignored: Counter[str], warnings: Counter[str], *, total: int
+) -> list[str]:
     parts = []
     if refused:
         shown = "; ".join(f"span {r.span_id or '?'}: {r.detail}" for r in refused[:_SHOWN_REFUSALS])
         parts.append(f"{len(refused)} of {total} spans were refused ({_codes(refused)}): {shown}")
     parts += [f"{ignored[code]} of {total} spans {text}" for code, text in _IGNORED.items() if ignored[code]]
     parts += [f"{warnings[code]} of {total} spans {text}" for code, text in _WARNINGS.items() if warnings[code]]
-    return ". ".join(parts)
+    return parts

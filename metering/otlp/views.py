@@ -14,6 +14,7 @@ from rest_framework.settings import api_settings
 
 from kernel.clock import system_clock
 from kernel.errors import InvalidError, TaximeterError
+from kernel.keys import customer_in_header
 from metering.api.bodies import read_body
 from metering.api.doors import Door
 from metering.otlp.answers import JSON, PROTOBUF, answer, failure, success
@@ -28,6 +29,7 @@ class TracesView(Door):
     """Takes `ExportTraceServiceRequest` and turns its GenAI spans into usage events."""
 
     takes_customer_keys = True
+    refusals = ((JSON, PROTOBUF), None)
 
     def perform_content_negotiation(self, request: Any, force: bool = False) -> tuple[BaseRenderer, str]:
         """OTLP answers in the encoding of the request, whatever `Accept` says."""
@@ -75,7 +77,7 @@ def _media_type(request: Any) -> str:
 
 
 def _customer(request: Any) -> str | None:
-    customer: str = request.headers.get("X-Customer", "").strip()
+    customer = customer_in_header(request.headers.get("X-Customer", ""))
     if len(customer) > _LONGEST_CUSTOMER or not customer.isprintable():
         raise InvalidError(
             f"X-Customer must be printable and at most {_LONGEST_CUSTOMER} characters", code="header_invalid"

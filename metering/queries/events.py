@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from functools import partial
@@ -13,28 +13,34 @@ from uuid import UUID
 
 from psycopg import sql
 
+from accounts.facade import unseal
 from kernel.errors import InvalidError
 from kernel.period import Period
 from metering.archive.newest import newest
 from metering.archive.recall import Rows, ask, everything, if_missing
 from metering.archive.selection import Selection, plain_texts
-from metering.compiler import COMBINE, Fragment, compile_meter, json_text
+from metering.compiler import COMBINE, Fragment, compile_meter, json_text, naming
 from metering.contracts import EventView
 from metering.models import ArchivedOrganization, EventIdentity, MeterVersion, UsageEvent
 from metering.queries.meters import definition_of
 from rest.pagination import decode_cursor, encode_cursor
 
 _SELECT = """
-SELECT e.identity, e.event_id, e.source, e.type, e.subject, e.time, e.received_at, e.data, c.id IS NOT NULL
+SELECT e.identity, e.event_id, e.source, e.type, e.subject, e.time, e.received_at, e.data, c.id IS NOT NULL, e.sent_by,
+       e.subscription
 FROM {log} e LEFT JOIN metering_eventcorrection c ON c.event_id = e.identity
 WHERE {where}
 ORDER BY e.time {direction}, e.identity {direction} LIMIT {limit}
 """
 
-_EVENT = ("identity", "organization_id", "source", "event_id", "type", "subject", "time", "received_at", "data", "xid")
+_EVENT = (
+    *("identity", "organization_id", "source", "event_id", "type", "subject", "time", "received_at", "data", "xid"),
+    "sent_by",
+    "subscription",
+)
 _FIND = """
 SELECT e.identity, e.organization_id, e.source, e.event_id, e.type, e.subject, e.time, e.received_at, e.data::text,
-       e.xid::text
+       e.xid::text, e.sent_by, e.subscription
 FROM {log} e
 WHERE e.organization_id = {organization} AND e.time = {time} AND e.identity = {identity}
 """
@@ -60,18 +66,22 @@ class EventQuestion:
     start: datetime | None = None
     end: datetime | None = None
     data: Mapping[str, str] = field(default_factory=dict)
+    sent_by: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class LineQuestion:
     """What an invoice line counted: which meter version, whose usage, when, under which dimensions, and
-    which transactions its rating could see (`snapshot`, a PostgreSQL `pg_snapshot` as text)."""
+    which transactions its rating could see (`snapshot`, a PostgreSQL `pg_snapshot` as text). `names` and `unnamed` say
+    which events by the subscription they name, as in `UsageQuestion`."""
 
     meter_version_id: int
     customer: str
     period: Period
     where: Mapping[str, str]
     snapshot: str
+    names: tuple[str, ...] | None = None
+    unnamed: bool = False
 
 
 def list_events(
@@ -83,6 +93,8 @@ def list_events(
         e.append(sql.SQL("e.subject = {}").format(sql.Literal(question.customer)))
     if question.type is not None:
         e.append(sql.SQL("e.type = {}").format(sql.Literal(question.type)))
+    if question.sent_by is not None:
+        e.append(sql.SQL("e.sent_by = {}").format(sql.Literal(question.sent_by)))
     if question.start is not None:
         e.append(sql.SQL("e.time >= {}").format(sql.Literal(question.start)))
     if question.end is not None:
@@ -102,9 +114,10 @@ def list_events(
         types=None if question.type is None else (question.type,),
         customers=None if question.customer is None else (question.customer,),
         texts=plain_texts(*question.data.values()),
+        sent_by=question.sent_by,
     )
     rows = newest(partial(_statement, e, limit, "DESC"), selection=selection, wanted=limit + 1, time_at=5)
-    return _page(rows, limit)
+    return _page(rows, limit, question.organization_id)
 
 
 def first_event_time(organization_id: int) -> datetime | None:
@@ -150,7 +163,7 @@ def line_events(question: LineQuestion, *, limit: int, cursor: str | None = None
         time, identity = _position(cursor)
         after = sql.SQL("(e.time, e.identity) > ({}, {})").format(sql.Literal(time), sql.Literal(identity))
         conditions = [*conditions, after]
-    return _page(line.ask(partial(_statement, conditions, limit, "ASC")), limit)
+    return _page(line.ask(partial(_statement, conditions, limit, "ASC")), limit, line.organization_id)
 
 
 def line_quantity(question: LineQuestion) -> tuple[Decimal, int]:
@@ -195,6 +208,7 @@ class _Line:
                 sql.SQL("{} = {}").format(json_text(paths[name]), sql.Literal(value))
                 for name, value in question.where.items()
             ),
+            naming(question.names, question.unnamed),
         ]
 
     def ask(self, statement: Callable[[Fragment], sql.Composable]) -> Rows:
@@ -209,9 +223,12 @@ def _statement(conditions: list[Any], limit: int, direction: str, log: Fragment)
     )
 
 
-def _page(rows: Rows, limit: int) -> tuple[list[EventView], str | None]:
+def _page(rows: Rows, limit: int, organization_id: int) -> tuple[list[EventView], str | None]:
+    """The views of a page, with personal fields decrypted while their keys are there."""
     following = encode_cursor([rows[limit - 1][5].isoformat(), str(rows[limit - 1][0])]) if len(rows) > limit else None
-    return [_view(row) for row in rows[:limit]], following
+    views = [_view(row) for row in rows[:limit]]
+    data = unseal([view.data for view in views], organization_id=organization_id)
+    return [replace(view, data=opened) for view, opened in zip(views, data, strict=True)], following
 
 
 def _position(cursor: str) -> tuple[datetime, UUID]:
@@ -228,6 +245,8 @@ def _position(cursor: str) -> tuple[datetime, UUID]:
 
 
 def _view(row: tuple[Any, ...]) -> EventView:
-    identity, event_id, source, type_, subject, time, received_at, data, voided = row
+    identity, event_id, source, type_, subject, time, received_at, data, voided, sent_by, subscription = row
     value = json.loads(data) if isinstance(data, str) else data
-    return EventView(str(identity), event_id, source, type_, subject, time, received_at, value, voided)
+    return EventView(
+        str(identity), event_id, source, type_, subject, time, received_at, value, voided, sent_by, subscription
+    )

@@ -11,6 +11,7 @@ import msgspec
 from django.db import connection
 from psycopg import sql
 
+from accounts.facade import unseal
 from metering.archive.newest import oldest
 from metering.archive.recall import ask, everything
 from metering.archive.selection import Selection, plain_texts
@@ -162,5 +163,6 @@ def events_of_task(
         texts=plain_texts(task_id),
     )
     rows = ask(statement, organization_id=organization_id, period=None, plan=everything(selection))
-    found = [EventView(str(row[0]), *row[1:7], _decoder.decode(row[7]), row[8]) for row in rows[:limit]]
+    data = unseal([_decoder.decode(row[7]) for row in rows[:limit]], organization_id=organization_id)
+    found = [EventView(str(row[0]), *row[1:7], one, row[8]) for row, one in zip(rows, data, strict=False)]
     return [(event, int(row[9])) for event, row in zip(found, rows, strict=False)], len(rows) > limit

@@ -7,6 +7,7 @@ is left of it, and for aggregations that do not add up: slower, and as exact.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -14,11 +15,12 @@ from zoneinfo import ZoneInfo
 
 from psycopg import sql
 
+from accounts.facade import unseal
 from kernel.errors import InvalidError
 from kernel.period import Period
 from metering.archive.recall import Archives, Load, Rows, ask
 from metering.archive.selection import Selection
-from metering.compiler import COMBINE, CompiledMeter, Fragment, compile_meter
+from metering.compiler import COMBINE, CompiledMeter, Fragment, compile_meter, naming
 from metering.contracts import UsageQuestion, UsageRow
 from metering.domain.meters import PROJECTED, MeterDefinition
 from metering.domain.windows import HOUR, QUARTER, Pieces, check_window, day_of, take_apart, window_end, window_start
@@ -57,7 +59,11 @@ def usage(question: UsageQuestion) -> list[UsageRow]:
     Raises `MeterNotFound`, `WindowInvalid`, `DimensionUnknown`.
     """
     version = get_meter_version(organization_id=question.organization_id, meter=question.meter)
-    return usage_of_version(version, question)
+    rows = usage_of_version(version, question)
+    if not question.group_by:
+        return rows
+    groups = unseal([row.group for row in rows], organization_id=question.organization_id)
+    return [row if row.group is group else replace(row, group=group) for row, group in zip(rows, groups, strict=True)]
 
 
 def usage_of_version(version: MeterVersion, question: UsageQuestion) -> list[UsageRow]:
@@ -91,7 +97,7 @@ class _Query:
             raise DimensionUnknown(f"This meter has no dimension {unknown[0]!r}; it has: {names}")
         self.is_whole = question.customers is None and not question.by_customer
         self.pieces = Pieces(rest=(question.period,))
-        if definition.aggregation in PROJECTED and not version.unbounded:
+        if definition.aggregation in PROJECTED and not version.unbounded and question.names is None:
             grain = QUARTER if self.is_whole else HOUR
             self.pieces = take_apart(question.period, question.window, ZoneInfo(question.timezone), grain)
 
@@ -167,7 +173,9 @@ class _Query:
 
     def _from_log(self, log: Fragment, periods: tuple[Period, ...], below: Fragment | None = None) -> Fragment:
         """The events of `periods` that were not taken back, of all transactions or as it was `below` one."""
-        conditions = sql.SQL("organization_id = {} AND {}").format(self._organization(), self._customers())
+        conditions = sql.SQL("organization_id = {} AND {} AND {}").format(
+            self._organization(), self._customers(), naming(self.question.names, self.question.unnamed)
+        )
         seen, corrected = sql.SQL("TRUE"), sql.SQL("c.event_id = e.identity")
         if below is not None:
             seen = sql.SQL("e.xid < {}").format(below)

@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 
 from metering.decoding import LogRow
 
-COLUMNS = "identity, organization_id, source, event_id, type, subject, time, received_at, data"
+COLUMNS = "identity, organization_id, source, event_id, type, subject, time, received_at, data, sent_by, subscription"
 IDENTITY_COLUMNS = "identity, content_hash, time"
 
 _SIGNATURE = b"PGCOPY\n\xff\r\n\0" + bytes(8)
@@ -44,22 +44,22 @@ def copy_identities(rows: Sequence[LogRow]) -> Iterator[bytes]:
     yield _END
 
 
-def copy_events(organization_id: int, rows: Sequence[LogRow], received_at: datetime) -> Iterator[bytes]:
+def copy_events(organization_id: int, rows: Sequence[LogRow], received_at: datetime, sent_by: str) -> Iterator[bytes]:
     """All that COPY reads for `rows`, in the order of `COLUMNS`, in pieces: the driver keeps room for the largest."""
-    received = (received_at - _EPOCH) // _MICROSECOND
+    received, sender = (received_at - _EPOCH) // _MICROSECOND, _text(sent_by)
     yield _SIGNATURE
     for start in range(0, len(rows), _PIECE):
-        yield b"".join(_values(organization_id, rows[start : start + _PIECE], received))
+        yield b"".join(_values(organization_id, rows[start : start + _PIECE], received, sender))
     yield _END
 
 
-def _values(organization_id: int, rows: Sequence[LogRow], received: int) -> list[bytes]:
+def _values(organization_id: int, rows: Sequence[LogRow], received: int, sender: bytes) -> list[bytes]:
     parts: list[bytes] = []
     for row in rows:
         event = row.event
         source, event_id, event_type = event.source.encode(), event.id.encode(), event.type.encode()
         parts += (
-            _until_source(9, 16, row.identity, 8, organization_id, len(source)),
+            _until_source(11, 16, row.identity, 8, organization_id, len(source)),
             source,
             _length(len(event_id)),
             event_id,
@@ -69,6 +69,8 @@ def _values(organization_id: int, rows: Sequence[LogRow], received: int) -> list
             _until_data(8, (row.time - _EPOCH) // _MICROSECOND, 8, received, len(row.data) + 1),
             _JSONB,
             row.data,
+            sender,
+            _NULL if event.subscription is None else _text(event.subscription),
         )
     return parts
 

@@ -6,11 +6,12 @@ from typing import Any
 
 from django.db import IntegrityError, transaction
 
-from accounts.facade import record_change
+from accounts.facade import record_audit, record_change
 from kernel.errors import ConflictError
-from metering.domain.meters import parse_meter
+from metering.domain.meters import MeterInvalid, parse_meter
 from metering.models import Meter, MeterVersion
 from metering.queries.meters import forget_numeric_paths
+from metering.services.protection import is_personal, protection_of, read_paths
 
 
 class MeterExists(ConflictError):
@@ -29,7 +30,12 @@ def create_meter(
     try:
         with transaction.atomic():
             meter = Meter.objects.create(organization_id=organization_id, key=key, name=name, unit=unit)
-            return _create_version(meter, number=1, definition=parsed.to_json())
+            version = _create_version(meter, number=1, definition=parsed.to_json())
+            record_audit(
+                organization_id=organization_id, action="meter.create", target=key, name=name, unit=unit,
+                **version.definition,
+            )  # fmt: skip
+            return version
     except IntegrityError:
         raise MeterExists(f"There is a meter {key!r} already") from None
 
@@ -58,6 +64,12 @@ def create_meter_version(*, meter: Meter, definition: Mapping[str, Any]) -> Mete
 
 
 def _create_version(meter: Meter, *, number: int, definition: dict[str, Any]) -> MeterVersion:
+    tree = protection_of(meter.organization_id).tree(definition["event_type"]) or {}
+    if hidden := sorted(path for path in read_paths(definition) if is_personal(tree, path)):
+        raise MeterInvalid(
+            f"{', '.join(hidden)} is declared personal and encrypted: a meter can group by it and count its values",
+            code="field_is_personal",
+        )
     version = MeterVersion.objects.create(meter=meter, number=number, definition=definition)
     forget_numeric_paths(meter.organization_id)
     transaction.on_commit(partial(forget_numeric_paths, meter.organization_id))

@@ -17,6 +17,7 @@ from django.db import connection, transaction
 from django.db.models import Max
 
 from kernel.errors import ConflictError
+from kernel.files import private_directory
 from kernel.period import Month, Period
 from metering.archive.selection import COLUMNS
 from metering.domain.meters import PROJECTED
@@ -45,10 +46,10 @@ _EXPORT = """
 COPY (
     SELECT identity, organization_id, source, event_id, type, subject,
            (EXTRACT(EPOCH FROM time) * 1000000)::bigint AS time,
-           (EXTRACT(EPOCH FROM received_at) * 1000000)::bigint AS received_at, data, xid
+           (EXTRACT(EPOCH FROM received_at) * 1000000)::bigint AS received_at, data, xid, sent_by, subscription
     FROM metering_usageevent WHERE time >= %s AND time < %s
     ORDER BY organization_id, type, subject, time, identity
-) TO STDOUT (FORMAT CSV, FORCE_QUOTE (source, event_id, type, subject, data))
+) TO STDOUT (FORMAT CSV, FORCE_QUOTE (source, event_id, type, subject, data, subscription))
 """
 
 _ORGANIZATIONS = """
@@ -169,10 +170,11 @@ def _write_file(month: Month, period: Period, archive: LogArchive) -> LogArchive
     leaves a file that the next one replaces."""
     from metering.archive import files  # noqa: PLC0415 - Arrow takes 60 MiB, and most processes never need it
 
-    files.directory().mkdir(parents=True, exist_ok=True)
+    private_directory(files.directory())
     temporary = files.directory() / f".events-{month}.parquet.writing"
     with connection.cursor() as cursor, cursor.copy(_EXPORT, [period.start, period.end]) as copy:
         archive.events, archive.row_groups, written = files.write(temporary, copy)
+    temporary.chmod(0o600)
     if files.content_digest(temporary) != (archive.events, written):
         raise RuntimeError(f"{temporary} does not read as it was written")
     archive.sha256, archive.size = files.file_digest(temporary), temporary.stat().st_size

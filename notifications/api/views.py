@@ -20,14 +20,15 @@ from notifications.services.endpoints import (
     update_endpoint,
 )
 from notifications.services.replaying import replay_delivery, replay_failed
+from rest.access import Permission
 from rest.idempotency import idempotent
 from rest.lookup import instant_parameter
 from rest.pagination import page
 from rest.schema import page_of
-from rest.serializers import InstantField
+from rest.serializers import InstantField, StrictSerializer
 
 
-class SinceInput(Serializer):  # type: ignore[type-arg]
+class SinceInput(StrictSerializer):
     since = InstantField()
 
 
@@ -41,8 +42,9 @@ class MessageAnswer(Serializer):  # type: ignore[type-arg]
 
 
 class EndpointsView(APIView):
+    required_permission = {"GET": Permission.SEE_WEBHOOKS, "POST": Permission.MANAGE_WEBHOOKS}
+    statuses = {"POST": 201}
     answers = {"GET": page_of(webhooks.EndpointAnswer), "POST": webhooks.NewSecretAnswer}
-    required_scope = {"GET": "read", "POST": "admin"}
 
     def get(self, request: Any) -> Response:
         return Response(page(endpoints_of(request.auth.organization_id), request.query_params, webhooks.endpoint))
@@ -62,8 +64,12 @@ class EndpointsView(APIView):
 
 
 class EndpointView(APIView):
+    required_permission = {
+        "GET": Permission.SEE_WEBHOOKS,
+        "PATCH": Permission.MANAGE_WEBHOOKS,
+        "DELETE": Permission.MANAGE_WEBHOOKS,
+    }
     answers = {"GET": webhooks.EndpointAnswer, "PATCH": webhooks.EndpointAnswer}
-    required_scope = {"GET": "read", "PATCH": "admin", "DELETE": "admin"}
 
     def get(self, request: Any, endpoint: str) -> Response:
         found = get_endpoint(organization_id=request.auth.organization_id, endpoint=endpoint)
@@ -87,8 +93,8 @@ class EndpointView(APIView):
 class RotateView(APIView):
     """Another secret, answered this once; the one before signs beside it for a day."""
 
+    required_permission = Permission.MANAGE_WEBHOOKS
     answers = {"POST": webhooks.NewSecretAnswer}
-    required_scope = "admin"
 
     @extend_schema(request=None)
     def post(self, request: Any, endpoint: str) -> Response:
@@ -101,6 +107,8 @@ class RotateView(APIView):
 class TestView(APIView):
     """Sends the endpoint an event of the type `webhook.test`."""
 
+    required_permission = Permission.BUILD
+    statuses = {"POST": 202}
     answers = {"POST": MessageAnswer}
 
     @extend_schema(request=None)
@@ -114,6 +122,8 @@ class TestView(APIView):
 class ReplayFailedView(APIView):
     """Sends again all that was given up of what was made since then."""
 
+    required_permission = Permission.BUILD
+    statuses = {"POST": 202}
     answers = {"POST": CountAnswer}
 
     @extend_schema(request=SinceInput)
@@ -129,6 +139,7 @@ class ReplayFailedView(APIView):
 class DeliveriesView(APIView):
     """Newest first."""
 
+    required_permission = Permission.SEE_WEBHOOKS
     answers = {"GET": page_of(webhooks.DeliveryAnswer)}
     filters = ("webhook_endpoint", "status", "type", "subject", "since")
 
@@ -149,6 +160,7 @@ class DeliveriesView(APIView):
 
 
 class DeliveryView(APIView):
+    required_permission = Permission.SEE_WEBHOOKS
     answers = {"GET": webhooks.DeliveryDetailAnswer}
 
     def get(self, request: Any, delivery: str) -> Response:
@@ -159,6 +171,8 @@ class DeliveryView(APIView):
 class ReplayView(APIView):
     """Sends it once more, under the same message id."""
 
+    required_permission = Permission.BUILD
+    statuses = {"POST": 202}
     answers = {"POST": webhooks.DeliveryAnswer}
 
     @extend_schema(request=None)

@@ -16,10 +16,10 @@ from rest_framework.serializers import (
 
 from notifications.models import WebhookAttempt, WebhookDelivery, WebhookEndpoint
 from notifications.services.secrets import reveal_secret
-from rest.serializers import InstantField
+from rest.serializers import InstantField, StrictSerializer
 
 
-class EndpointInput(Serializer):  # type: ignore[type-arg]
+class EndpointInput(StrictSerializer):
     url = CharField(max_length=2000)
     description = CharField(max_length=200, required=False, allow_blank=True)
     event_types = ListField(child=CharField(max_length=60), required=False, max_length=100)

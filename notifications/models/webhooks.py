@@ -7,6 +7,10 @@ from django.db import models
 from django.db.models import Q
 
 from kernel.ids import new_id
+from rest.encryption import register_encrypted
+
+#: The purpose of the key that secrets are encrypted with.
+SECRETS = "webhooks' secrets"
 
 
 def webhook_endpoint_id() -> str:
@@ -67,6 +71,9 @@ class WebhookEndpoint(models.Model):
 
     def __str__(self) -> str:
         return self.url
+
+
+register_encrypted("notifications.WebhookEndpoint", "secret", "previous_secret", purpose=SECRETS)
 
 
 class WebhookEvent(models.Model):

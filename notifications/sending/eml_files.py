@@ -15,6 +15,8 @@ from django.conf import settings
 from django.core.mail.backends.base import BaseEmailBackend
 from django.core.mail.message import EmailMessage
 
+from kernel.files import private_directory
+
 _UNSAFE = re.compile(r"[^A-Za-z0-9._@+-]+")
 
 
@@ -27,7 +29,7 @@ class EmailBackend(BaseEmailBackend):
         self._directory = Path(file_path or settings.EMAIL_FILE_PATH)
 
     def send_messages(self, email_messages: Sequence[EmailMessage]) -> int:
-        self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        private_directory(self._directory)
         for message in email_messages:
             self._write(message)
         return len(email_messages)

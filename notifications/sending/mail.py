@@ -19,6 +19,7 @@ from django.db import connection
 
 from kernel.clock import Clock
 from kernel.errors import TaximeterError
+from kernel.redaction import without_paths
 from notifications.composing import message_of
 from notifications.domain.retries import MAIL_SECONDS, next_delay
 from notifications.letters.kinds import SECRET
@@ -105,7 +106,7 @@ def _note_failure(mail: Mail, error: Exception, now: datetime) -> None:
         changes: dict[str, object] = {"status": MailStatus.FAILED}
     else:
         changes = {"next_attempt_at": now + delay}
-    reason = f"{type(error).__name__}: {error}".replace("\x00", "")[:500]
+    reason = without_paths(f"{type(error).__name__}: {error}").replace("\x00", "")[:500]
     Mail.objects.filter(pk=mail.pk).update(attempts=attempts, leased_until=None, last_error=reason, **changes)
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException, HTTPResponse
 from typing import Any
 
-from notifications.domain.targets import AddressRefused, Network, Target, UrlRefused, read_url, usable
+from kernel.targets import AddressRefused, Network, Target, UrlRefused, read_url, usable
 
 #: Seconds until a connection stands, until more of the answer comes, and for all of it.
 CONNECT_SECONDS, READ_SECONDS, TOTAL_SECONDS = 5.0, 15.0, 20.0

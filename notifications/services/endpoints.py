@@ -10,8 +10,8 @@ from django.db import transaction
 
 from accounts.facade import record_audit
 from kernel.errors import ConflictError, InvalidError
+from kernel.targets import read_url
 from notifications.domain.signing import OVERLAP_HOURS, new_secret
-from notifications.domain.targets import read_url
 from notifications.event_types import EVENT_TYPES, TEST
 from notifications.models import DisabledFor, WebhookEndpoint, WebhookEvent
 from notifications.services.announcing import event_body
@@ -121,6 +121,7 @@ def send_test(*, endpoint: WebhookEndpoint, now: datetime) -> WebhookEvent:
     if not endpoint.enabled:
         raise EndpointDisabled("Nothing is sent to a disabled endpoint: enable it first")
     data = {"webhook_endpoint": endpoint.pk, "message": "This is a test. Nothing has happened."}
+    record_audit(organization_id=endpoint.organization_id, action="webhook_endpoint.test", target=endpoint.pk)
     return WebhookEvent.objects.create(
         organization_id=endpoint.organization_id,
         endpoint=endpoint,

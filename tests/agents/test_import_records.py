@@ -19,6 +19,7 @@ from agents.importers.report import ImportReport, LineBroken
 from agents.services.projection import advance_task_summaries
 from metering.facade import EventQuestion, list_events
 from tests.api import Api, make_api
+from tests.examples import examples
 
 OPENAI = {
     "id": "chatcmpl-1", "object": "chat.completion", "created": 1790937165, "model": "gpt-4o-2024-08-06",
@@ -252,7 +253,7 @@ anything = st.recursive(
 
 
 @given(st.data())
-@settings(max_examples=150, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(30, thorough=500), suppress_health_check=[HealthCheck.too_slow])
 def test_whatever_a_record_holds_it_becomes_events_or_is_refused(data):
     format = data.draw(st.sampled_from(sorted(MAPPERS)))
     record = json.loads(json.dumps(data.draw(st.sampled_from(FILES[format]))))

@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from billing.customers.services import create_customer
 from billing.facade import Customer, Invoice, create_plan, get_invoice, subscribe
 from billing.invariants import check_all
 from billing.invariants.violation import Violation
+from billing.ledger.queries import account_balances
+from billing.ledger.recognition import recognize_revenue
 from billing.models import Subscription, TestClock
-from billing.queries.ledger import account_balances
-from billing.services.customers import create_customer
-from billing.services.recognition import recognize_revenue
-from billing.services.test_clocks import advance_test_clock, create_test_clock
+from billing.test_clocks.services import advance_test_clock, create_test_clock
 from kernel.period import Month
 from tests.api import Api
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
@@ -83,7 +84,8 @@ def subscribe(vendor: Api) -> Callable[..., str]:
         if vendor.get(f"customers/{customer}").status_code == 404:
             vendor.customer(customer, **settings)
         body = {"customer": customer, "plan": plan, "starts_at": starts_at} | fields
-        answer = vendor.post("subscriptions", body)
+        # A customer may be put on a plan twice, on purpose.
+        answer = vendor.post("subscriptions", body, **{"idempotency-key": uuid4().hex})
         assert answer.status_code == 201, answer.content
         return str(answer.json()["id"])
 

@@ -55,11 +55,14 @@ def test_a_plan_is_shown_as_it_was_made_and_its_versions_stay(vendor: Api, subsc
     assert (taken.status_code, taken.json()["code"]) == (409, "key_taken")
 
 
-def test_a_price_written_as_a_json_number_is_read_digit_by_digit(vendor: Api) -> None:
+def test_a_price_written_as_a_json_number_with_a_point_is_refused(vendor: Api) -> None:
     body = b'{"key":"p","currency":"USD","prices":[{"key":"t","kind":"usage","meter":"turns","model":'
     body += b'{"type":"per_unit","unit_amount":0.050000000001}}]}'
-    made = vendor.post("plans", body)
-    assert made.json()["prices"][0]["model"]["unit_amount"] == "0.050000000001"
+    refused = vendor.post("plans", body)
+    assert refused.status_code == 422
+    assert [(one["pointer"], one["code"]) for one in refused.json()["errors"]] == [
+        ("/prices/0/model/unit_amount", "float_not_exact")
+    ]
 
 
 def test_a_subscription_needs_what_its_plan_needs(vendor: Api) -> None:

@@ -100,8 +100,8 @@ def test_a_plan_changed_today_charges_today_to_the_new_plan(vendor: Api, subscri
     vendor.post("plans", {"key": "q", "currency": "USD", "prices": [fee("62.00"), usage("2")]})
     subscription = subscribe("acme", "p", "2026-10-01T00:00:00Z")
     replan(vendor, subscription, "q", "now", datetime(2026, 10, 21, 17, tzinfo=UTC))
-    send("acme", "agent.turn", 3, name="old", day="2026-10-20T23:59:59Z")
-    send("acme", "agent.turn", 4, name="new", day="2026-10-21T00:00:00Z")
+    send("acme", "agent.turn", 3, name="old", day="2026-10-21T16:59:59Z")
+    send("acme", "agent.turn", 4, name="new", day="2026-10-21T17:00:00Z")
     [october, november] = close_months(vendor, "2026-10", "2026-11")
     # 20 of 31 days at $31 and 3 turns at $1; 11 of 31 days at $62 and 4 turns at $2
     assert lines(october) == [
@@ -157,9 +157,10 @@ def test_days_between_pause_and_resumption_cost_nothing(vendor: Api, subscribe: 
     plan(vendor, fee("31.00"), usage("1"), fee("9.00", key="flat", prorate=False))
     subscription = subscribe("acme", "p", "2026-10-01T00:00:00Z")
     pause(vendor, subscription, datetime(2026, 10, 10, 12, tzinfo=UTC), datetime(2026, 10, 22, 9, tzinfo=UTC))
-    send("acme", "agent.turn", 2, name="before", day="2026-10-10T23:59:59Z")
-    send("acme", "agent.turn", 5, name="paused", day="2026-10-11T00:00:00Z")
-    send("acme", "agent.turn", 3, name="after", day="2026-10-22T00:00:00Z")
+    send("acme", "agent.turn", 2, name="before", day="2026-10-10T11:59:59Z")
+    send("acme", "agent.turn", 5, name="paused", day="2026-10-10T12:00:00Z")
+    send("acme", "agent.turn", 6, name="still", day="2026-10-22T08:59:59Z")
+    send("acme", "agent.turn", 3, name="after", day="2026-10-22T09:00:00Z")
     [october] = close_months(vendor, "2026-10", "2026-10")
     # 10 and 10 of 31 days; what is not prorated is charged once, half of it with each span
     assert lines(october) == [

@@ -12,7 +12,7 @@ from django.db import connection
 
 from accounts.facade import Organization
 from agents.facade import set_up_organization
-from billing.facade import BillingRun, close_month, create_customer, create_plan, invoices_of, subscribe
+from billing.facade import BillingRun, Customer, close_month, create_customer, create_plan, invoices_of, subscribe
 from kernel.period import Month
 from metering.facade import ingest
 
@@ -28,7 +28,9 @@ def vendor(name: str = "Vendor") -> Organization:
     price = {"key": "base", "kind": "fixed", "model": {"type": "flat", "amount": "49"}}
     plan = create_plan(organization=organization, key="flat", name="Flat fee", currency="USD", prices=[price])
     for key in ("acme", "beta"):
-        customer = create_customer(organization=organization, key=key, name=f"[red]{key}\x1b[2J")
+        customer = create_customer(organization=organization, key=key, name=f"[red]{key}")
+        # As names were before control characters were refused.
+        Customer.objects.filter(pk=customer.pk).update(name=f"[red]{key}\x1b[2J")
         subscribe(customer=customer, plan=plan, starts_at=START)
     return organization
 

@@ -182,8 +182,8 @@ def test_the_number_of_queries_does_not_grow_with_the_subscriptions(
 
 
 def test_the_preview_equals_the_invoice(vendor: Api, subscribe: Make, send: Make) -> None:
-    from billing.api import present
     from billing.facade import PricedInvoice, get_customer, upcoming_invoices
+    from billing.invoicing import presenters as invoicing_presenters
 
     subscribe("acme", "hybrid", "2026-10-09T00:00:00Z", tax_rate="0.07", timezone="America/New_York")
     send("acme", "agent.turn", 501, day="2026-10-12T10:00:00Z")
@@ -191,7 +191,7 @@ def test_the_preview_equals_the_invoice(vendor: Api, subscribe: Make, send: Make
     customer = get_customer(organization_id=vendor.organization.pk, customer="acme")
     [preview] = upcoming_invoices(customer=customer, now=datetime(2026, 10, 31, tzinfo=UTC))
     assert isinstance(preview, PricedInvoice)
-    shown = present.upcoming(preview)
+    shown = invoicing_presenters.upcoming(preview, preview.subtotal)
     close(vendor)
     [invoice] = invoices(vendor)
     same = ["currency", "subtotal", "tax", "total", "amount_due"]

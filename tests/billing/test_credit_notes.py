@@ -9,10 +9,10 @@ from django.db import connections, transaction
 from django.db.utils import IntegrityError
 
 from accounts.models import AuditEntry
+from billing.credits.charges import create_charge
+from billing.credits.grants import grant_credit
 from billing.models import CreditNote, CreditNoteLine, Payment
-from billing.services.charges import create_charge
-from billing.services.credit_notes import issue_credit_note
-from billing.services.credits import grant_credit
+from billing.payments.credit_notes import issue_credit_note
 from kernel.errors import TaximeterError
 from tests.api import Api, make_api
 from tests.billing.books import Books, at, fee, open_books
@@ -117,7 +117,7 @@ def test_tax_of_notes_in_parts_sums_to_the_tax_of_the_line(api: Api) -> None:
     books = open_books(api, tax_rate=Decimal("0.07"))
     books.subscribe(fee("base", "1.00", advance=False), starts="2026-01-01")
     books.advance("2026-02-01")  # tax 0.07
-    taxes = [credit(books, (0, "0.33")).json()["tax"] for _ in range(3)]
+    taxes = [credit(books, (0, "0.33"), reason=f"part {part}").json()["tax"] for part in range(3)]
     # of 0.33, 0.66 and 0.99: 0.0231, 0.0462 and 0.0693, rounded 0.02, 0.05 and 0.07
     assert taxes == ["0.02", "0.03", "0.02"]
     rest = credit(books).json()

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
+from billing.credits.expiry import expire_credits, expire_on_clock
 from billing.facade import close_month
 from billing.models import TestClock
-from billing.services.credit_expiry import expire_credits, expire_on_clock
 from kernel.period import Month
 from tests.api import Api
 

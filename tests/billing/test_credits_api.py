@@ -7,11 +7,12 @@ from typing import Any
 import pytest
 from drf_spectacular.generators import SchemaGenerator
 
-from billing.api import answers
-from billing.api.charges import ChargeAnswer
-from billing.api.coupons import CouponAnswer, RedemptionAnswer
-from billing.api.credits import CreditBalances, CreditGrantAnswer, CreditMovementAnswer
-from billing.api.pricing_units import PricingUnitAnswer
+from billing.catalog import answers as catalog_answers
+from billing.catalog.api import PricingUnitAnswer
+from billing.credits.api import CreditBalances, CreditGrantAnswer, CreditMovementAnswer
+from billing.credits.charges_api import ChargeAnswer
+from billing.credits.coupons_api import CouponAnswer, RedemptionAnswer
+from billing.invoicing import answers as invoicing_answers
 from tests.api import Api
 from tests.billing.clocked import Clocked, fee, usage
 from tests.billing.test_credits import grant
@@ -23,10 +24,13 @@ LISTS = {
     "charges": ChargeAnswer,
     "pricing_units": PricingUnitAnswer,
     "customers/acme/credit_movements": CreditMovementAnswer,
-    "invoices": answers.Invoice,
-    "plans": answers.Plan,
+    "invoices": invoicing_answers.Invoice,
+    "plans": catalog_answers.Plan,
 }
-THINGS = {"customers/acme/credit_balance": CreditBalances, "customers/acme/upcoming_invoice": answers.UpcomingInvoice}
+THINGS = {
+    "customers/acme/credit_balance": CreditBalances,
+    "customers/acme/upcoming_invoice": invoicing_answers.UpcomingInvoice,
+}
 
 
 @pytest.fixture

@@ -5,17 +5,17 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 
 import pytest
 from django.db import connection
 
+from billing.credits.charges import create_charge, invoice_charge
+from billing.credits.coupons import CouponUnavailable, get_coupon, redeem_coupon
 from billing.facade import close_month, get_subscription
 from billing.invariants import grants_are_the_sum_of_their_movements, invoices_used_the_credit_they_say
 from billing.models import CouponRedemption, CreditGrant, OneOffCharge
-from billing.queries.coupons import get_coupon
-from billing.services.charges import create_charge, invoice_charge
-from billing.services.coupons import CouponUnavailable, redeem_coupon
 from kernel.errors import TaximeterError
 from kernel.period import Month
 from tests.api import Api
@@ -74,7 +74,7 @@ def test_a_charge_by_hand_and_a_closed_month_draw_one_grant(vendor: Api, subscri
     subscribe("acme", "seat", "2026-10-01T00:00:00Z", seats=2)
     grant(vendor, amount="50", effective_at="2026-09-01T00:00:00Z")
     [acme] = [one.customer for one in CreditGrant.objects.select_related("customer")]
-    charges = [create_charge(customer=acme, description="x", unit_amount=20, now=NOW) for _ in range(3)]  # type: ignore[arg-type]
+    charges = [create_charge(customer=acme, description="x", unit_amount=Decimal(20), now=NOW) for _ in range(3)]
     at_once(
         lambda: close_month(organization=vendor.organization, month=Month(2026, 10), now=NOW),
         *(lambda charge=charge: invoice_charge(charge=charge, now=NOW) for charge in charges),

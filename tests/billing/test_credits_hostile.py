@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from tests.api import Api
 from tests.billing.clocked import fee
+from tests.examples import examples
 
 BODIES: dict[str, dict[str, Any]] = {
     "credit_grants": {
@@ -55,7 +56,7 @@ def test_the_bodies_are_right(furnished: Api, path: str) -> None:
 
 
 @pytest.mark.parametrize("path", BODIES)
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(15, thorough=200), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_one_wrong_field_never_makes_the_server_fail(furnished: Api, path: str, data: Any) -> None:
     body = BODIES[path] | {data.draw(st.sampled_from(sorted(BODIES[path]))): data.draw(hostile)}
@@ -74,7 +75,8 @@ def test_a_list_asks_the_database_no_more_for_many_rows(
     created = "credit_grants" if "/" in path else path
     for number in range(3):
         body = BODIES[created] | ({"key": f"k{number}"} if "key" in BODIES[created] else {})
-        assert furnished.post(created, body).status_code == 201
+        repeated = {"idempotency-key": str(number)}  # on purpose
+        assert furnished.post(created, body, **repeated).status_code == 201
     furnished.get(path, limit="1")
     # the page; of a statement also the customer, and the balances before the page
     with django_assert_num_queries({"customers/acme/credit_movements": 3}.get(path, 1)):

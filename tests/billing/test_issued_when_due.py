@@ -9,8 +9,8 @@ import pytest
 from django.db import connection
 
 from billing.facade import close_month
+from billing.invoicing.due import issue_due, organizations_to_invoice
 from billing.models import Invoice
-from billing.services.due import issue_due, organizations_to_invoice
 from kernel.period import Month
 from tests.api import Api
 

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from billing.invariants import check_all
-from billing.services.drafts import finalize_due_drafts
-from billing.services.late_usage import find_late_usage, invoice_left_late_usage
-from billing.services.thresholds import invoice_thresholds
+from billing.invoicing.drafts import finalize_due_drafts
+from billing.invoicing.late_usage import find_late_usage, invoice_left_late_usage
+from billing.invoicing.thresholds import invoice_thresholds
 from kernel.period import Month
 from tests.api import Api
 from tests.billing.test_billing_periods import close_months, end, fee, plan, usage

@@ -9,13 +9,13 @@ from django.core.management import CommandError, call_command
 from django.db import connection, transaction
 from django.db.utils import IntegrityError
 
+from billing.credits.expiry import expire_on_clock
+from billing.credits.grants import grant_credit, void_grant
 from billing.facade import pay_invoice
+from billing.ledger.posting import post_invoices
+from billing.ledger.recognition import MonthNotOver
 from billing.models import DeferredRevenue, LedgerEntry, LedgerTransaction
-from billing.services.credit_expiry import expire_on_clock
-from billing.services.credit_notes import issue_credit_note
-from billing.services.credits import grant_credit, void_grant
-from billing.services.ledger import post_invoices
-from billing.services.recognition import MonthNotOver
+from billing.payments.credit_notes import issue_credit_note
 from kernel.period import Month
 from tests.api import Api
 from tests.billing.books import at, fee, open_books

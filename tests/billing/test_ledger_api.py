@@ -11,15 +11,16 @@ from django.test.utils import CaptureQueriesContext
 from drf_spectacular.generators import SchemaGenerator
 from rest_framework.serializers import ListSerializer, Serializer
 
-from billing.api import ledger_answers
+from billing.ledger import answers as ledger_answers
+from billing.payments import answers as payments_answers
 from tests.api import Api
 from tests.billing.books import Books, fee, open_books
 
 pytestmark = pytest.mark.django_db
 
 LISTS = {
-    "payments": ledger_answers.Payment,
-    "credit_notes": ledger_answers.CreditNote,
+    "payments": payments_answers.Payment,
+    "credit_notes": payments_answers.CreditNote,
     "ledger/transactions": ledger_answers.LedgerTransaction,
 }
 REPORTS = {
@@ -87,7 +88,7 @@ def test_a_list_asks_the_database_the_same_number_of_questions_however_long_it_i
     [
         ("/api/v1/invoices/{invoice}/pay", {"amount", "method", "reference", "paid_at"}),
         ("/api/v1/payments/{payment}/refund", {"amount", "reference"}),
-        ("/api/v1/credit_notes", {"invoice", "reason", "lines", "refund"}),
+        ("/api/v1/credit_notes", {"invoice", "kind", "reason", "lines", "refund"}),
     ],
 )
 def test_the_schema_says_what_a_request_may_hold(path: str, fields: set[str]) -> None:

@@ -16,20 +16,22 @@ from django.db import connection, connections, transaction
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from billing.domain.crediting import BilledLine, NothingToCredit, credit_lines
-from billing.domain.deferrals import Deferral, earned_by, taken_back
+from billing.credits.charges import create_charge, invoice_charge
+from billing.credits.coupons import create_coupon, redeem_coupon
+from billing.credits.grants import grant_credit, void_grant
+from billing.customers.services import change_policy
+from billing.ledger.deferrals import Deferral, earned_by, taken_back
+from billing.ledger.posting import post_credit_movements, post_invoices
 from billing.models import LedgerTransaction, Payment
-from billing.services.changes import cancel_subscription, change_seats, pause_subscription, resume_subscription
-from billing.services.charges import create_charge, invoice_charge
-from billing.services.coupons import create_coupon, redeem_coupon
-from billing.services.credit_notes import issue_credit_note
-from billing.services.credits import grant_credit, void_grant
-from billing.services.ledger import post_credit_movements, post_invoices
-from billing.services.payments import pay_invoice, refund_payment, void_invoice, write_off_invoice
-from billing.services.policy import change_policy
+from billing.payments.credit_notes import issue_credit_note
+from billing.payments.services import pay_invoice, refund_payment, void_invoice, write_off_invoice
+from billing.rating.crediting import BilledLine, NothingToCredit, credit_lines
+from billing.subscriptions.changes import change_seats, pause_subscription, resume_subscription
+from billing.subscriptions.ends import cancel_subscription
 from kernel.errors import TaximeterError
 from tests.api import Api, make_api
 from tests.billing.books import Books, at, fee, open_books
+from tests.examples import examples
 
 amounts = st.integers(1, 15000).map(lambda cents: Decimal(cents).scaleb(-2))
 picks = st.integers(0, 5)
@@ -56,7 +58,7 @@ operations = st.lists(
 
 
 @pytest.mark.django_db
-@settings(max_examples=10)
+@settings(max_examples=examples(3, thorough=40))
 @given(operations)
 def test_the_books_hold_after_anything_in_any_order(steps: list[tuple[Any, ...]]) -> None:
     with undone():

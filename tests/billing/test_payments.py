@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from accounts.models import AuditEntry
+from billing.credits.grants import grant_credit
 from billing.models import Payment
-from billing.services.credits import grant_credit
-from billing.services.payments import pay_invoice, refund_payment, void_invoice, write_off_invoice
+from billing.payments.services import pay_invoice, refund_payment, void_invoice, write_off_invoice
 from tests.api import Api
 from tests.billing.books import Books, at, fee, open_books
 

@@ -72,13 +72,16 @@ def test_clocks_belong_to_their_organization(vendor: Api, another_api: Api, cloc
     assert advance(another_api, clock, "2026-05-01T00:00:00Z").status_code == 404
 
 
-def test_a_month_that_cannot_be_priced_moves_no_clock(vendor: Api, clock: str) -> None:
+def test_a_month_that_cannot_be_priced_is_named_and_holds_back_no_other_month(vendor: Api, clock: str) -> None:
     matrix = {"type": "matrix", "dimensions": ["agent"], "cells": [{"where": {"agent": "a"}, "unit_amount": "1"}]}
     plan(vendor, {"key": "t", "kind": "usage", "meter": "turns", "model": matrix})
     vendor.customer("acme", test_clock=clock)
     vendor.post("subscriptions", {"customer": "acme", "plan": "p"})
     event = {"specversion": "1.0", "id": "e", "source": "s", "type": "agent.turn", "subject": "acme"}
     vendor.post("events", event | {"time": "2026-02-10T00:00:00Z", "data": {"agent": "b"}})
-    refused = advance(vendor, clock, "2026-06-01T00:00:00Z")
-    assert (refused.status_code, refused.json()["code"]) == (422, "usage_not_priced")
-    assert all_invoices(vendor) == []
+    moved = advance(vendor, clock, "2026-06-01T00:00:00Z").json()
+    assert [(one["customer"], one["code"]) for one in moved["problems"]] == [("acme", "usage_not_priced")]
+    assert moved["now"] == "2026-06-01T00:00:00Z"
+    months = [one["period_start"][:7] for one in all_invoices(vendor)]
+    assert months[-3:] == ["2026-03", "2026-04", "2026-05"]
+    assert "2026-02" not in months

@@ -8,13 +8,11 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from functools import cached_property
-from urllib.parse import urlparse
 
 from django.contrib.auth.tokens import default_token_generator
-from django.db import connection
 from django.utils.http import urlsafe_base64_encode
 
-from accounts.facade import create_user, invite_member
+from accounts.facade import create_api_key, create_user, invite_member, members_of
 from agents.facade import advance_task_summaries
 from billing.contracts import start_plan_migration
 from billing.facade import (
@@ -66,14 +64,8 @@ class Site:
     @contextmanager
     def database(self) -> Iterator[None]:
         """Django's connection in this process goes to the system's database, as long as this is open."""
-        before = connection.settings_dict["NAME"]
-        connection.close()
-        connection.settings_dict["NAME"] = urlparse(self.system.postgres_url).path.removeprefix("/")
-        try:
+        with self.system.database():
             yield
-        finally:
-            connection.close()
-            connection.settings_dict["NAME"] = before
 
     @cached_property
     def examples(self) -> dict[str, str]:
@@ -118,7 +110,7 @@ class Site:
         }
 
 
-def _vendor() -> Vendor:
+def furnished_vendor() -> Vendor:
     """October 2026 is closed; there is usage of today."""
     made = make_vendor("Northwind Cabs")
     made.customer("acme", activity_plan(made.organization), name="Acme Logistics")
@@ -211,7 +203,10 @@ def _people_examples(vendor: Vendor) -> dict[str, str]:
     user = create_user(email="forgetful@example.com", password=PASSWORD)  # who signs in uses such a link up
     uid = urlsafe_base64_encode(str(user.pk).encode())
     found = {"token": tokens[0], "uid": uid, "reset": default_token_generator.make_token(user)}
-    return found | dict.fromkeys(("invitation", "member", "api_key", "call"), "x")
+    found["member"] = str(members_of(vendor.organization.pk).latest("pk").pk)
+    key, _ = create_api_key(organization=vendor.organization, scopes=["ingest"], name="Edge")
+    found["api_key"] = key.pk
+    return found | dict.fromkeys(("invitation", "call", "session", "organization", "event"), "x")
 
 
 def _sent_examples(vendor: Vendor) -> dict[str, str]:
@@ -232,5 +227,5 @@ def running_site(services: Services) -> Iterator[Site]:
         site = Site(system)
         system.start("web", "worker")
         with site.database():
-            site.vendor = _vendor()
+            site.vendor = furnished_vendor()
         yield site

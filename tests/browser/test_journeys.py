@@ -9,7 +9,7 @@ from django.db import transaction
 from playwright.sync_api import Page, expect
 
 from billing.facade import create_plan, get_plan, newest_version, start_billing_run, subscribe
-from billing.services.runs import BATCH, plan_billing_run
+from billing.invoicing.runs import BATCH, plan_billing_run
 from billing.tasks import work_run
 from budgets.facade import get_budget
 from kernel.clock import system_clock

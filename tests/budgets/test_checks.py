@@ -25,6 +25,7 @@ from kernel.clock import system_clock
 from rest.parsers import decode_json
 from tests.api import Api, make_api
 from tests.budgets.conftest import budget_total, evaluate
+from tests.examples import examples
 
 pytestmark = pytest.mark.django_db
 
@@ -285,7 +286,7 @@ bodies = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=500)
+@settings(max_examples=examples(100, thorough=2000))
 @given(bodies)
 def test_the_short_way_of_a_question_means_the_same_as_the_long_one(body: dict[str, Any]) -> None:
     text = json.dumps(body).encode()

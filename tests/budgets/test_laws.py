@@ -26,6 +26,7 @@ from budgets.models import Crossing, Hold, Reservation, RunningTotal
 from metering.facade import ingest
 from tests.api import make_api
 from tests.budgets.conftest import NOW
+from tests.examples import examples
 
 STOP = 12
 LIFETIME = timedelta(minutes=5)
@@ -180,4 +181,6 @@ class Agents(RuleBasedStateMachine):
 
 @pytest.mark.django_db(transaction=True)
 def test_the_laws_of_a_budget() -> None:
-    run_state_machine_as_test(Agents, settings=settings(max_examples=25, stateful_step_count=25, deadline=None))
+    run_state_machine_as_test(
+        Agents, settings=settings(max_examples=examples(6, thorough=60), stateful_step_count=25, deadline=None)
+    )

@@ -10,7 +10,7 @@ from django.test import Client
 
 from accounts.facade import create_api_key
 from billing.facade import Customer, Invoice, create_customer, invoices_of, pay_invoice
-from billing.services.test_clocks import advance_test_clock, create_test_clock
+from billing.test_clocks.services import advance_test_clock, create_test_clock
 from budgets.queries import facts
 from collection.facade import is_suspended, suspended_customers
 from collection.models import CollectionPolicy, InvoiceCollection

@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 
 from billing.facade import invoices_of, issue_credit_note, payments_of, refund_payment
-from collection.models import ProviderRefund
+from collection.models import ProviderCall, ProviderRefund
+from collection.providers.contract import REFUSED, Answer
+from collection.services.answers import NEVER_ARRIVED, store_answer
 from tests.collection.vendor import Vendor
 
 pytestmark = pytest.mark.django_db
@@ -101,6 +103,35 @@ def test_a_lost_dispute_takes_the_money_back_and_the_invoice_is_due_again(vendor
     assert (vendor.states(), vendor.states("refund")) == (["succeeded"], [])
     assert vendor.fake.kept(invoice.pk) == 0
     vendor.agrees()
+
+
+def test_a_refund_that_failed_is_asked_for_no_more_than_a_dispute_leaves(vendor: Vendor) -> None:
+    vendor.invoice(vendor.customer())
+    vendor.work()
+    [payment] = payments_of(vendor.organization.pk)
+    refund_payment(payment=payment, now=vendor.now)
+    vendor.work()
+    vendor.fake.fail_refund(next(iter(vendor.fake.tables["refund"])))
+    [intent] = vendor.fake.tables["payment_intent"]
+    dispute = vendor.fake.dispute(intent, 6000)
+    vendor.hear()
+
+    def owed() -> list[str]:
+        return [here for kind, _, here, *_ in vendor.differences() if kind == "refund_not_made"]
+
+    assert owed() == ["refund 40 USD"], "the dispute holds 60 of 100"
+    vendor.fake.close_dispute(dispute["id"], "lost")
+    vendor.hear()
+    assert owed() == ["refund 40 USD"]
+    [call] = vendor.calls("refund")
+    ProviderCall.objects.filter(pk=call.pk).update(state="unknown")
+    store_answer(call_id=call.pk, answer=Answer(REFUSED, code=NEVER_ARRIVED, detail=""), now=vendor.now)
+    assert [f"{one.amount:f}" for one in ProviderCall.objects.filter(kind="refund", state="pending")] == ["40.00"]
+    vendor.fake.dispute(intent, 4000)
+    vendor.fake.close_dispute(list(vendor.fake.tables["dispute"])[-1], "lost")
+    vendor.hear()
+    ProviderCall.objects.filter(kind="refund").update(state="failed")
+    assert owed() == [], "all of it is back"
 
 
 def test_a_dispute_that_is_won_changes_nothing(vendor: Vendor) -> None:

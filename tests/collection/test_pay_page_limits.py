@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from ipaddress import ip_network
 from typing import Any
 
 import pytest
@@ -74,7 +75,7 @@ def test_an_address_is_held_up_whatever_links_it_has(vendor: Vendor, settings: A
     assert Client(headers=forged).post(links[-1], **ABROAD).status_code == 429
     # Behind a proxy that nobody spoke of, its address stands for everybody, and holds up nobody.
     assert [Client().post(link, REMOTE_ADDR="10.0.0.1").status_code for link in links[:4]] == [302] * 4
-    settings.PROXIES = 1
+    settings.TRUSTED_PROXIES = (ip_network("10.0.0.0/8"),)
     through = Client(headers={"X-Forwarded-For": "8.8.8.8, 93.184.215.14"})
     assert through.post(links[0], REMOTE_ADDR="10.0.0.1").status_code == 429
 

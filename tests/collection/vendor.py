@@ -9,9 +9,9 @@ from decimal import Decimal
 from typing import Any
 
 from accounts.facade import Organization, create_organization
+from billing.credits.charges import create_charge, invoice_charge
 from billing.facade import Customer, Invoice, create_customer
 from billing.invariants import check_all
-from billing.services.charges import create_charge, invoice_charge
 from collection.models import PayingCustomer, ProviderCall, ReconciliationDifference
 from collection.services.accounts import change_policy, connect_stripe
 from collection.services.customers import customer_at_stripe, take_customer

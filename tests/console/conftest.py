@@ -17,6 +17,7 @@ from billing.facade import Customer, Invoice, Plan, close_month, create_customer
 from kernel.clock import system_clock
 from kernel.period import Month
 from metering.facade import ingest
+from tests.furnishing import furnish
 
 OCTOBER = Month(2026, 10)
 CLOSING = datetime(2026, 11, 2, 6, tzinfo=UTC)
@@ -178,10 +179,19 @@ def _closed(name: str) -> Vendor:
     return made
 
 
+def _northwind() -> Vendor:
+    return _closed("Northwind")
+
+
+def _found(keys: tuple[int, int]) -> Vendor:
+    user = User.objects.get(pk=keys[1])
+    return Vendor(Organization.objects.get(pk=keys[0]), user, signed_in(user))
+
+
 @pytest.fixture
 def vendor(db: None) -> Vendor:
     """`acme` on the activity plan with 3 turns, `birch` on the hybrid one with 503 turns and a task; closed."""
-    return _closed("Northwind")
+    return furnish(_northwind, keep=lambda made: (made.organization.pk, made.user.pk), find=_found)
 
 
 @pytest.fixture

@@ -19,6 +19,7 @@ from django_otp.plugins.otp_totp.models import TOTPDevice
 from accounts.facade import ApiKey, Organization, Role, User, add_member, api_key_with, create_api_key, create_user
 from accounts.models import AuditEntry
 from agents.facade import register_agent, set_up_organization
+from billing.customers.services import change_policy
 from billing.facade import (
     BillingRun,
     Customer,
@@ -30,7 +31,6 @@ from billing.facade import (
     start_billing_run,
     subscribe,
 )
-from billing.services.policy import change_policy
 from kernel.period import Month
 from metering.facade import UsageEvent, advance_projections, ingest, void_event
 from notifications.facade import MailStatus, WebhookDelivery, create_endpoint, send_test

@@ -65,7 +65,7 @@ def test_the_events_of_a_line_are_a_page_of_their_own_without_scripts(committed_
     line = line_of(committed_vendor, "acme", "turns")
     page = committed_vendor.client.get(f"/invoices/{line.invoice_id}/lines/{line.pk}/events").content.decode()
     assert "<!doctype html>" in page
-    assert page.count('href="/events/') == 3
+    assert len(set(re.findall(r'href="/events/[0-9a-f-]{36}"', page))) == 3
 
 
 def test_a_fixed_line_has_no_events(vendor: Vendor) -> None:
@@ -147,7 +147,7 @@ def test_closing_a_month_starts_a_run_once_and_is_written_down(
     assert 'hx-trigger="every' in answer.content.decode()
     run = runs_of(vendor.organization.pk).get(month="2025-01")
     assert run.status == "queued"
-    assert AuditEntry.objects.get(action="billing_run.start").target == run.pk
+    assert AuditEntry.objects.filter(action="billing_run.start", target=run.pk).count() == 1
 
 
 def test_the_list_of_finished_runs_asks_for_nothing_again(vendor: Vendor) -> None:

@@ -7,9 +7,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from billing.facade import OpenAmounts, Subscription, open_amounts, open_months, refresh_open_revenue
+from billing.invoicing import open_revenue
 from billing.models import OpenRevenue
-from billing.queries import open_revenue as query
-from billing.services import open_revenue as service
 from console.queries.events import search_events
 from kernel.clock import system_clock
 from metering.facade import EventQuestion
@@ -20,8 +19,7 @@ from tests.console.test_invoices import text
 @pytest.fixture
 def large(committed_vendor: Vendor, monkeypatch: pytest.MonkeyPatch) -> Vendor:
     """Two subscriptions are too many here."""
-    monkeypatch.setattr(query, "PRICED_AT_ONCE", 1)
-    monkeypatch.setattr(service, "PRICED_AT_ONCE", 1)
+    monkeypatch.setattr(open_revenue, "PRICED_AT_ONCE", 1)
     return committed_vendor
 
 

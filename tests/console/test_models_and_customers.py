@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 from decimal import Decimal
 
 from agents.facade import advance_task_summaries
+from billing.credits.grants import grant_credit
 from billing.facade import change_seats, get_customer, subscriptions_of
-from billing.services.credits import grant_credit
 from budgets.facade import create_budget
 from kernel.clock import system_clock
 from tests.console.conftest import Vendor, task_events

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,6 +12,8 @@ from django.test.utils import CaptureQueriesContext
 
 from accounts.facade import create_api_key, create_organization, create_user
 from agents.facade import advance_task_summaries
+from billing.facade import create_customer, subscribe
+from billing.test_clocks.services import create_test_clock
 from kernel.clock import system_clock
 from metering.facade import EventQuestion, Kept, list_events
 from tests.console.conftest import Vendor, make_vendor, signed_in, task_events, turns
@@ -178,7 +181,6 @@ def test_pages_bring_a_policy_that_runs_no_inline_script(vendor: Vendor) -> None
     page = vendor.client.get("/").content.decode()
     assert "style=" not in page
     assert "onclick" not in page
-    assert "Content-Security-Policy" not in vendor.client.get("/admin/login/").headers
 
 
 def test_pages_are_not_kept_by_browsers_or_proxies(vendor: Vendor) -> None:
@@ -196,7 +198,10 @@ def on_a_quick_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     """What depends on the clock does not: looking through the log takes no time, what is kept is kept for long."""
     monkeypatch.setattr("console.queries.events.SECONDS", 3600.0)
     monkeypatch.setattr("console.queries.events.LOOK", 3600.0)
-    monkeypatch.setattr("collection.services.links._offers", Kept(seconds=3600.0))
+    for kept in (
+        "collection.services.links._offers", "metering.services.protection._kept", "metering.queries.meters._numeric",
+    ):  # fmt: skip
+        monkeypatch.setattr(kept, Kept(seconds=3600.0))
 
 
 @pytest.mark.usefixtures("on_a_quick_machine")
@@ -236,8 +241,9 @@ def test_the_number_of_queries_does_not_grow_with_customers(committed_vendor: Ve
     with_three = {path: queries(path) for path in paths}
     grow(1, 28)
     assert {path: queries(path) for path in paths} == with_three
-    # A customer's pages have most: its open month is priced, usage stands beside that before, and budgets come along.
-    assert max(with_three.values()) <= 64
+    # The overview's have most, then a customer's: its open month is priced once, usage stands beside that before, spend
+    # is net of credit notes, and budgets come along.
+    assert max(with_three.values()) <= 61
 
 
 def test_going_from_one_page_of_figures_to_another_keeps_the_period(vendor: Vendor) -> None:
@@ -253,3 +259,29 @@ def test_what_agents_did_leads_to_their_tasks_in_the_period(vendor: Vendor) -> N
     there = "/tasks?agent=support&amp;from=2026-10-01&amp;to=2026-10-31&amp;customer=birch"
     assert f'<a href="{there}">' in page
     assert vendor.client.get(there.replace("&amp;", "&")).status_code == 200
+
+
+_READ_BY_PRICING = ("billing_couponredemption", "billing_oneoffcharge", "billing_lateusage", "metering_namedusage")
+
+
+def test_the_page_of_a_customer_prices_its_open_period_once(committed_vendor: Vendor) -> None:
+    vendor = committed_vendor
+    path = f"/customers/{vendor.invoice_of('acme').customer_id}"
+    vendor.client.get(path)
+    with CaptureQueriesContext(connection) as page:
+        assert "Upcoming invoice" in vendor.client.get(path).content.decode()
+    asked = Counter(
+        table for one in page.captured_queries for table in _READ_BY_PRICING if f'FROM "{table}"' in one["sql"]
+    )
+    assert asked == dict.fromkeys(_READ_BY_PRICING, 1)
+    assert len(page) <= 51
+
+
+def test_the_page_of_a_customer_on_a_test_clock_shows_the_period_of_the_clock(vendor: Vendor) -> None:
+    clock = create_test_clock(organization=vendor.organization, now=datetime(2031, 5, 1, tzinfo=UTC))
+    customer = create_customer(organization=vendor.organization, key="later", test_clock=clock)
+    plan = vendor.invoice_of("acme").subscription.plan_version.plan
+    subscribe(customer=customer, plan=plan, starts_at=clock.now)
+    page = vendor.client.get(f"/customers/{customer.pk}").content.decode()
+    assert "Total so far" in page
+    assert "2031" in page.partition("Upcoming invoice")[2].partition("so far")[0]

@@ -6,6 +6,7 @@ import csv
 import io
 import json
 from decimal import Decimal
+from html import unescape
 from typing import Any
 
 import pytest
@@ -34,7 +35,7 @@ def plan_of(vendor: Vendor, key: str) -> Plan:
 
 
 def curve(page: bytes) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(page.decode().split('<script id="curve-data"')[1].split(">", 1)[1].split("<")[0])
+    found: dict[str, Any] = json.loads(unescape(page.decode().split('<data id="curve-data" hidden>')[1].split("<")[0]))
     return found
 
 

@@ -174,7 +174,7 @@ def test_a_link_is_asked_for_by_mail_and_the_answer_tells_nothing(vendor: Vendor
     }
     assert len(answers) == 1
     mail = Mail.objects.get(kind="portal_link")
-    link = mail.context["link"].removeprefix("http://testserver")
+    link = mail.context["link"].removeprefix("http://127.0.0.1:8000")
     assert browser.post(link).url == "/portal/"
     assert "Birch" in text(browser.get("/portal/"))
     for _ in range(20):

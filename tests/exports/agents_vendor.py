@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
+from billing.credits.grants import grant_credit
 from billing.facade import (
     Customer,
     close_month,
@@ -16,7 +17,6 @@ from billing.facade import (
     subscribe,
     void_invoice,
 )
-from billing.services.credits import grant_credit
 from tests.api import Api
 from tests.exports.vendor import NOW, OCTOBER, START
 

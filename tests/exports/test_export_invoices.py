@@ -100,9 +100,14 @@ def test_text_that_looks_like_a_formula_is_made_harmless_in_csv(organization: Or
     assert {line["description"] for line in lines} == {"'-2+3"}
 
 
-@pytest.mark.parametrize("text", ["=1", "+1", "-1", "@a", "\tx", "\rx", "\nx", "\N{FULLWIDTH EQUALS SIGN}1"])
+@pytest.mark.parametrize("text", ["=1", "+1", "-1", "@a", " =1", '"=1', "\N{FULLWIDTH EQUALS SIGN}1"])
 def test_every_start_of_a_formula_is_known(text: str) -> None:
     assert csv_cell(text, "text") == f"'{text}"
+
+
+@pytest.mark.parametrize("text", ["\tx", "\rx", "\nx", "\r\nx"])
+def test_line_breaks_and_tabs_become_spaces_in_csv(text: str) -> None:
+    assert csv_cell(text, "text") == " x"
 
 
 def test_amounts_below_zero_stay_numbers_in_csv() -> None:

@@ -15,6 +15,7 @@ import pytest
 from openpyxl import load_workbook
 
 from agents.facade import advance_task_summaries
+from billing.facade import Customer
 from exports.cells import is_formula_like
 from exports.columns import columns
 from exports.formats import FORMATS
@@ -25,6 +26,7 @@ from exports.services.writing import write_tables
 from exports.tables import Selection, Table
 from exports.totals import Totals
 from kernel.period import Month
+from kernel.text import refused_character
 from tests.api import Api
 from tests.exports.agents_vendor import busy_october
 from tests.exports.vendor import FORMULA, OCTOBER, closed_october
@@ -139,3 +141,27 @@ def test_text_of_every_sort_comes_back_from_a_workbook(tmp_path: Path) -> None:
     save_workbook(book, tmp_path / "x.xlsx")
     _, *rows = load_workbook(tmp_path / "x.xlsx")["Text"].iter_rows(values_only=True)
     assert [text for (text,) in rows] == [*texts[:-1], "x\N{REPLACEMENT CHARACTER}y\N{REPLACEMENT CHARACTER}"]
+
+
+BROKEN = "Acme\r=1+1,0;=1+1\x1b\x85\u2028\u202e"
+
+
+@pytest.mark.parametrize("kind", ["invoices", "lines", "ledger", "focus"])
+@pytest.mark.parametrize("format", FORMATS)
+def test_control_characters_of_old_names_break_no_file(api: Api, tmp_path: Path, kind: str, format: str) -> None:
+    closed_october(api)
+    Customer.objects.update(name=BROKEN)
+    api.organization.name = BROKEN
+    api.organization.save()
+    found: list[str] = []
+    for totals in written(api, kind, format, tmp_path / "files"):
+        rows = opened(tmp_path / "files", format, totals.table)
+        assert len(rows) == totals.rows > 0
+        texts = [column.name for column in totals.table.columns if column.kind in {"text", "json"}]
+        found += [str(row[name] or "") for row in rows for name in texts]
+    assert not [text for text in found if refused_character(text)]
+    assert any("Acme" in text for text in found) or kind in {"ledger", "lines"}  # which name customers by their keys
+    if format == "csv":
+        # Programs end a row at a carriage return that is not quoted.
+        assert not [path for path in (tmp_path / "files").iterdir() if b"\r" in path.read_bytes()]
+        assert not [text for text in found if ";=" in text or is_formula_like(text)]

@@ -38,12 +38,12 @@ class Runner:
             except (EngineBusy, QueueTimeout) as error:
                 self.refused.append((customer, error))
 
-        before = len(self.line)
+        before = len(self.line), len(self.refused)  # a newcomer to a full line pushes another out
         thread = threading.Thread(target=work)
         thread.start()
         self.threads.append(thread)
         deadline = time.monotonic() + 20
-        while len(self.line) == before and thread.is_alive() and time.monotonic() < deadline:
+        while (len(self.line), len(self.refused)) == before and thread.is_alive() and time.monotonic() < deadline:
             time.sleep(0.002)
 
     def finish(self) -> None:
@@ -65,6 +65,39 @@ def test_customers_take_turns_however_many_requests_one_sends(line):
         runner.join_line("modest")
     runner.finish()
     assert runner.served[:5] == ["greedy", "modest", "greedy", "modest", "greedy"]
+
+
+def test_an_organization_with_many_customers_has_the_share_of_one(line):
+    runner = Runner(line)
+    for number in range(6):
+        runner.join_line(f"1/customer-{number}")
+    for _ in range(3):
+        runner.join_line("2/only")
+    runner.finish()
+    organizations = [customer.partition("/")[0] for customer in runner.served]
+    assert organizations == ["1", "2", "1", "2", "1", "2", "1", "1", "1"]
+    assert len(set(runner.served)) == 7
+
+
+def test_customers_of_one_organization_take_turns_beside_another(line):
+    runner = Runner(line)
+    for customer in ("1/greedy", "1/greedy", "1/greedy", "1/modest", "2/only", "2/only"):
+        runner.join_line(customer)
+    runner.finish()
+    of_the_first = [customer for customer in runner.served if customer.startswith("1/")]
+    assert of_the_first[:2] == ["1/greedy", "1/modest"]
+    assert runner.served.index("2/only") == 1
+
+
+def test_a_full_line_pushes_out_a_request_of_the_organization_that_has_most():
+    runner = Runner(Admission(slots=1, limit=4, longest_wait=10))
+    for number in range(5):
+        runner.join_line(f"1/customer-{number}")
+    runner.join_line("1/another")
+    runner.join_line("2/only")
+    runner.finish()
+    assert [customer.partition("/")[0] for customer, _ in runner.refused] == ["1", "1"]
+    assert runner.served.count("2/only") == 1
 
 
 def test_turns_are_measured_in_seconds_not_in_requests(line):

@@ -50,7 +50,7 @@ def test_a_model_is_its_bytes_wherever_they_lie(mamba):
     assert (model.quantization, model.parameters, model.license) == ("Q8_0", 116_672, "CC0-1.0")
     assert (model.registered_at, model.added_by, model.path) == (NOON, "tester", str(mamba))
     assert [actor for actor, _, _ in audited("model.add")] == ["tester"]
-    assert [detail["path"] for _, _, detail in audited("model.update")] == [str(mamba)]
+    assert [detail["file"] for _, _, detail in audited("model.update")] == [mamba.name]
 
 
 def test_two_models_cannot_have_one_key():

@@ -20,13 +20,14 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def test_an_answer_is_one_inference_call(door):
-    with door.client(default_headers=HEADERS) as client:
+    with door.client(default_headers=HEADERS | {"X-Subscription": "acme-eu"}) as client:
         answer = client.chat.completions.create(model=door.model, messages=MESSAGES, max_tokens=8, temperature=0)
     assert answer.usage is not None
     assert (answer.usage.prompt_tokens, answer.usage.completion_tokens) == (32, 8)
     assert answer.choices[0].finish_reason == "length"
     (event,) = door.events()
     assert (event.type, event.customer, event.source) == ("inference.call", "acme", "taximeter/inference")
+    assert event.subscription == "acme-eu"
     assert event.id.startswith("call/call_")
     expected = {
         "agent": "support",

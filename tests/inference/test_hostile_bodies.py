@@ -14,6 +14,7 @@ from inference.domain.chat import parse_chat_request
 from inference.domain.completions import parse_completion_request, parse_embedding_request
 from inference.domain.requests import RequestError
 from inference.domain.tools import CallReader
+from tests.examples import examples
 
 words = st.sampled_from(
     [
@@ -35,7 +36,7 @@ bodies = values | st.fixed_dictionaries(
 
 
 @pytest.mark.parametrize("parse", [parse_chat_request, parse_completion_request, parse_embedding_request])
-@settings(max_examples=200)
+@settings(max_examples=examples(50, thorough=1000))
 @given(body=bodies)
 def test_a_body_is_taken_or_refused(parse, body):
     with contextlib.suppress(RequestError):

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import socket
+import stat
 import subprocess
 import sys
 import tempfile
@@ -175,11 +177,36 @@ def test_secrets_are_for_the_owner_only(terminal):
     assert min(len(secrets["SECRET_KEY"]), len(secrets["TAXIMETER_ENGINE_SECRET"])) >= 50
 
 
+def test_nothing_is_open_to_other_users_of_the_machine(terminal):
+    # PostgreSQL under root may run as another user, who passes through these two and sees no names in them.
+    passages = {terminal.var, terminal.var / "run"}
+    checked = 0
+    for path in (terminal.var, *terminal.var.rglob("*")):
+        try:
+            mode = path.lstat().st_mode
+        except FileNotFoundError:  # PostgreSQL's, of the moment
+            continue
+        if not stat.S_ISLNK(mode):
+            checked += 1
+            assert mode & (0o066 if path in passages else 0o077) == 0, f"{path} {mode:o}"
+    assert checked > 100
+
+
 def test_a_second_run_says_that_one_is_running_and_how_to_stop_it(terminal):
     second = terminal.launcher("run")
     assert second.returncode == 1
     assert f"already running at http://127.0.0.1:{terminal.port}" in second.stderr
     assert "make stop" in second.stderr
+    assert terminal.is_serving()
+
+
+def test_another_instance_is_refused_the_port_and_told_what_to_do(terminal, someone):
+    someone.environment["TAXIMETER_PORT"] = str(terminal.port)
+    refused = someone.launcher("run")
+    assert refused.returncode == 1
+    assert f"Port {terminal.port} is taken by" in refused.stderr
+    assert re.search(r"TAXIMETER_PORT=\d+ make run", refused.stderr)
+    assert someone.processes() == []
     assert terminal.is_serving()
 
 

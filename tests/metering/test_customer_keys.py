@@ -72,11 +72,13 @@ def test_spans_count_for_the_customer_of_the_key(acme: Api, api: Api) -> None:
 
 
 def test_calls_of_the_model_are_the_customer_s_and_nobody_else_s() -> None:
-    assert call_of({}, organization_id=1, only_customer="acme")["customer"] == "acme"
-    assert call_of({"X-Customer": "acme"}, organization_id=1, only_customer="acme")["customer"] == "acme"
-    assert call_of({"X-Customer": "birch"}, organization_id=1)["customer"] == "birch"
+    assert call_of({}, organization_id=1, sent_by="key_1", only_customer="acme")["customer"] == "acme"
+    assert (
+        call_of({"X-Customer": "acme"}, organization_id=1, sent_by="key_1", only_customer="acme")["customer"] == "acme"
+    )
+    assert call_of({"X-Customer": "birch"}, organization_id=1, sent_by="key_1")["customer"] == "birch"
     with pytest.raises(ForbiddenError) as caught:
-        call_of({"X-Customer": "birch"}, organization_id=1, only_customer="acme")
+        call_of({"X-Customer": "birch"}, organization_id=1, sent_by="key_1", only_customer="acme")
     assert caught.value.code == "customer_not_allowed"
 
 

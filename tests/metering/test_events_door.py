@@ -16,28 +16,26 @@ Build = Callable[..., dict[str, Any]]
 def test_a_single_event_is_accepted_and_counts_at_once(api: Api, event: Build) -> None:
     api.meter("turns", event_type="agent.turn", aggregation="count")
     answer = api.post("events", event(), content_type="application/cloudevents+json")
-    assert (answer.status_code, answer.json()) == (200, {"accepted": 1, "duplicates": 0, "rejected": []})
+    assert (answer.status_code, answer.json()["accepted"], answer.json()["rejected"]) == (200, 1, [])
     assert api.quantity("turns") == "1"
 
 
 def test_a_batch_is_taken_plain_and_gzipped(api: Api, event: Build) -> None:
     batch = [event(f"e{i}") for i in range(3)]
     assert api.post("events", batch, content_type="application/cloudevents-batch+json").json()["accepted"] == 3
-    assert api.post_gzip("events", json.dumps([*batch, event("e9")]).encode()).json() == {
-        "accepted": 1,
-        "duplicates": 3,
-        "rejected": [],
-    }
+    told = api.post_gzip("events", json.dumps([*batch, event("e9")]).encode()).json()
+    assert (told["accepted"], told["duplicates"], told["rejected"]) == (1, 3, [])
 
 
 def test_the_same_event_again_is_a_duplicate_however_its_json_is_written(api: Api, event: Build) -> None:
     api.post("events", event(data={"a": 1, "b": [1, 2]}))
     body = json.dumps(event(data={"b": [1, 2], "a": 1}), indent=3).encode()
-    assert api.post("events", body).json() == {"accepted": 0, "duplicates": 1, "rejected": []}
+    assert api.post("events", body).json()["duplicates"] == 1
 
 
 def test_an_event_twice_in_one_request_counts_once(api: Api, event: Build) -> None:
-    assert api.post("events", [event(), event()]).json() == {"accepted": 1, "duplicates": 1, "rejected": []}
+    told = api.post("events", [event(), event()]).json()
+    assert (told["accepted"], told["duplicates"], told["rejected"]) == (1, 1, [])
 
 
 @pytest.mark.parametrize(

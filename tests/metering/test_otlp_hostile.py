@@ -16,6 +16,7 @@ from opentelemetry.proto.common.v1.common_pb2 import AnyValue
 
 from metering.models import UsageEvent
 from tests.api import Api
+from tests.examples import examples
 from tests.metering.otlp import AGENT, CHAT, PROTOBUF, TRACE, request, send, span, to_protobuf
 
 _scalars = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20)
@@ -69,7 +70,10 @@ _requests = st.builds(
     st.lists(_spans, max_size=3),
     _attributes,
 )
-_fuzz = settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+_fuzz = settings(
+    max_examples=examples(25, thorough=500),
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 
 
 @_fuzz

@@ -9,7 +9,7 @@ import pytest
 
 from metering.domain.otel import map_spans
 from metering.otlp.decoding import decode_json
-from tests.metering.otlp import TRACE, request, span
+from tests.metering.otlp import TOOL, TRACE, request, span
 
 FAILED = {"status": {"code": 2, "message": "the secret prompt was refused"}}
 
@@ -331,6 +331,27 @@ def test_the_customer_is_taken_from_the_nearest_that_names_one(
     [(_, event)] = found.events
     assert event.get("subject") == customer
     assert found.warnings["customer_missing"] == (customer is None)
+
+
+def test_a_span_or_its_resource_names_the_subscription_that_is_to_charge_it() -> None:
+    spans = [span("c1", CHAT), span("c2", CHAT | {"taximeter.subscription": "acme-us"}), span("a1", TOOL)]
+    found = mapped(*spans, resource={"customer.id": "acme", "taximeter.subscription": "acme-eu"})
+    named = [(event["type"], event["subscription"]) for _, event in found.events]
+    assert named == [
+        ("inference.call", "acme-eu"),
+        ("inference.call", "acme-us"),
+        ("agent.tool_call", "acme-eu"),
+        ("agent.decision", "acme-eu"),
+    ]
+    [(_, event)] = mapped(span("c1", CHAT)).events
+    assert "subscription" not in event
+
+
+def test_a_customer_is_taken_as_it_was_sent_and_blanks_name_none() -> None:
+    [(_, event)] = mapped(span("c1", CHAT | {"taximeter.customer": " acme"}), resource={}).events
+    assert event["subject"] == " acme"
+    [(_, event)] = mapped(span("c1", CHAT | {"taximeter.customer": " "}), resource={"customer.id": "acme"}).events
+    assert event["subject"] == "acme"
 
 
 def test_a_cost_is_kept_exactly_as_it_was_written() -> None:

@@ -29,6 +29,7 @@ from metering.facade import (
     usage,
     void_event,
 )
+from tests.examples import examples
 
 NOW = datetime(2026, 12, 1, tzinfo=UTC)
 PERIOD = Period(datetime(2026, 10, 20, tzinfo=UTC), datetime(2026, 11, 5, tzinfo=UTC))
@@ -199,14 +200,20 @@ def archive_directory(settings: Any, tmp_path: Path) -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@settings(
+    max_examples=examples(25, thorough=300),
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 @given(steps=steps, asked=st.lists(questions, min_size=8, max_size=8))
 def test_usage_equals_the_naive_count_after_any_history(steps: list[Any], asked: list[UsageQuestion]) -> None:
     _check(steps, asked)
 
 
 @pytest.mark.django_db(transaction=True)
-@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@settings(
+    max_examples=examples(8, thorough=100),
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 @given(steps=steps_with_moves, asked=st.lists(questions, min_size=8, max_size=8))
 def test_usage_is_the_same_with_a_month_out_of_the_log(steps: list[Any], asked: list[UsageQuestion]) -> None:
     _check(steps, asked)

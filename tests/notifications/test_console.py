@@ -202,3 +202,24 @@ def test_settings_of_mail_are_changed(vendor: Vendor) -> None:
     assert (chosen.sender_name, chosen.switched_off) == ("Vendor Billing", ["payment_reminder"])
     wrong = vendor.client.post("/mail/settings", {**form, "accent": "red;background:url(x)"})
     assert wrong.status_code == 422
+
+
+ATTACK = '<div hx-post="/members/invite" hx-trigger="load" hx-vals=\'{"email": "evil@example.com", "role": "owner"}\'>'
+
+
+def test_what_a_mail_says_is_text_in_the_console(vendor: Vendor) -> None:
+    """A customer's name must not act in the browser of who looks at its mail."""
+    queued = make_mail(vendor)
+    Mail.objects.update(context={**queued.context, "customer": ATTACK})
+    page = vendor.client.get(f"/mail/{queued.pk}").content.decode()
+    assert "&lt;div hx-post=" in page
+    assert "<div hx-post=" not in page
+    assert '<pre class="code wrapped" tabindex="0" hx-disable>' in page
+
+
+def test_a_mail_in_html_is_shown_in_a_sandbox(vendor: Vendor) -> None:
+    queued = make_mail(vendor)
+    Mail.objects.update(context={**queued.context, "customer": ATTACK})
+    answer = vendor.client.get(f"/mail/{queued.pk}/html")
+    assert "<div hx-post=" not in answer.content.decode()
+    assert "sandbox" in answer.headers["Content-Security-Policy"].split("; ")

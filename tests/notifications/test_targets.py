@@ -8,7 +8,7 @@ from ipaddress import ip_address, ip_network
 
 import pytest
 
-from notifications.domain.targets import AddressRefused, UrlRefused, is_allowed, read_url, usable
+from kernel.targets import AddressRefused, UrlRefused, is_allowed, read_url, usable
 from notifications.sending.requests import Requests, Rules
 from tests.notifications.conftest import LOOPBACK, Receiver
 
@@ -52,6 +52,43 @@ INSIDE = [
     "ff02::1",
 ]
 OUTSIDE = ["1.1.1.1", "93.184.216.34", "172.32.0.1", "::ffff:8.8.8.8", "64:ff9b::808:808", "2606:4700:4700::1111"]
+
+
+#: IANA's registries of special-purpose addresses (IPv4 and IPv6), as of 2025: what is not globally reachable, and what
+#: wraps addresses or leads to machines that the network operates itself.
+SPECIAL = [
+    "0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12", "192.0.0.0/24",
+    "192.0.2.0/24", "192.88.99.0/24", "192.168.0.0/16", "198.18.0.0/15", "198.51.100.0/24", "203.0.113.0/24",
+    "224.0.0.0/4", "240.0.0.0/4", "255.255.255.255/32",
+    "::1/128", "::/128", "::/96", "::ffff:0:0/104", "64:ff9b:1::/48", "100::/64", "100:0:0:1::/64", "2001::/23",
+    "2001::/32", "2001:2::/48", "2001:10::/28", "2001:20::/28", "2001:30::/28", "2001:db8::/32", "2002::/16",
+    "3fff::/20", "5f00::/16", "4000::/3", "8000::/1", "fc00::/7", "fe80::/10", "fec0::/10", "ff00::/8",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("network", SPECIAL)
+def test_no_request_goes_to_a_special_network(network: str) -> None:
+    found = ip_network(network)
+    last = found.broadcast_address
+    middle = found.network_address + found.num_addresses // 2
+    for address in {found.network_address, middle, last}:
+        assert not is_allowed(address)
+        if address.version == 4:
+            for wrapped in (f"::ffff:{address}", f"64:ff9b::{address}", f"::{address}"):
+                assert not is_allowed(ip_address(wrapped))
+        host = f"[{address}]" if address.version == 6 else str(address)
+        with pytest.raises(UrlRefused):
+            read_url(f"https://{host}/", allows_http=False)
+
+
+@pytest.mark.parametrize(
+    "host",
+    ["2130706433", "0177.0.0.1", "0x7f.0.0.1", "0x7f000001", "127.1", "127.0.1", "1.1", "010.0.0.1", "127.0.0.1.",
+     "127.0.0.0x1", "[::ffff:7f00:1]", "[fe80::1%25eth0]", "0"],
+)  # fmt: skip
+def test_no_request_goes_to_an_address_written_in_another_way(host: str) -> None:
+    with pytest.raises((AddressRefused, UrlRefused)):
+        read_url(f"https://{host}/", allows_http=False)
 
 
 @pytest.mark.parametrize("address", INSIDE)

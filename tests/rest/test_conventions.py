@@ -5,9 +5,9 @@ from decimal import Decimal
 import pytest
 
 from kernel.errors import InvalidError
+from rest.access import Permission, key_has
 from rest.pagination import decode_cursor, encode_cursor
 from rest.parsers import decode_json
-from rest.permissions import allows
 from rest.renderers import encode_json, plain_decimal
 
 
@@ -25,18 +25,28 @@ def test_json_numbers_are_read_exactly_and_written_as_text() -> None:
 
 
 @pytest.mark.parametrize(
-    ("scopes", "needed", "allowed"),
+    ("scopes", "roles", "permission", "allowed"),
     [
-        (["admin"], "write", True),
-        (["write"], "read", True),
-        (["read"], "write", False),
-        (["ingest"], "read", False),
-        (["read", "ingest"], "ingest", True),
-        ([], "read", False),
+        (["admin"], [], "build", True),
+        (["write"], [], "see", True),
+        (["write"], [], "move_money", False),
+        (["billing:write"], [], "move_money", True),
+        (["billing:write"], [], "build", False),
+        (["read"], [], "build", False),
+        (["ingest"], [], "see", False),
+        (["read", "ingest"], [], "send_events", True),
+        ([], [], "see", False),
+        (["admin"], [], "manage_sign_in", False),
+        (["admin"], ["admin"], "move_money", True),
+        (["admin"], ["developer"], "move_money", False),
+        (["admin"], ["owner", "finance"], "build", False),
+        (["admin"], ["developer", "finance"], "see", True),
     ],
 )
-def test_scopes_allow_what_they_say(scopes: list[str], needed: str, allowed: bool) -> None:
-    assert allows(scopes, needed) is allowed
+def test_a_key_may_do_what_its_scopes_and_every_role_that_bounds_it_allow(
+    scopes: list[str], roles: list[str], permission: str, allowed: bool
+) -> None:
+    assert key_has(Permission(permission), scopes=scopes, roles=roles) is allowed
 
 
 def test_a_cursor_comes_back_as_it_was_and_a_foreign_one_is_refused() -> None:

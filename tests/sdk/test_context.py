@@ -235,7 +235,7 @@ def test_a_clock_that_is_set_changes_no_duration(memory, monkeypatch):
 def test_another_process_takes_part_and_this_one_ends_the_task(meter, memory):
     there_memory = InMemoryTransport()
     there = Meter(source="worker", transport=there_memory, sdk=None)
-    with meter.task("t", customer="acme ä", agent="support@3", task_id="x", attempt=2) as task:
+    with meter.task("t", customer="acme|ä", agent="support@3", task_id="x", attempt=2) as task:
         headers = task.inject({"baggage": "other=1", "accept": "json"})
         with there.continue_task(headers) as share:
             with share.turn() as turn:
@@ -250,7 +250,7 @@ def test_another_process_takes_part_and_this_one_ends_the_task(meter, memory):
     assert ids(there_memory) == ["x/attempt-2/part-1/turn-1/decision-1", "x/attempt-2/part-1/turn-1"]
     data = there_memory.events[0]["data"]
     assert (data["task_id"], data["agent"], data["agent_version"], data["attempt"]) == ("x", "support", "3", 2)
-    assert there_memory.events[0]["subject"] == "acme ä"
+    assert there_memory.events[0]["subject"] == "acme|ä"
     assert data["trace_id"] == headers["traceparent"].split("-")[1]
     assert ids(memory) == ["x/attempt-2/turn-1", "x/task"]
 

@@ -173,6 +173,32 @@ def test_an_outcome_is_said_once_and_no_turn_follows_it():
     assert memory.events[0]["data"]["outcome_source"] == "person"
 
 
+@pytest.mark.parametrize("outcome", ["success", "Succeeded", "", "done"])
+def test_an_outcome_nobody_knows_raises_at_the_call_and_is_never_sent(outcome: str):
+    memory = InMemoryTransport()
+    meter = Meter(source="desk", transport=memory)
+    with meter.task("t", customer="acme", agent="a") as task:
+        with pytest.raises(OutcomeError, match="Use one of succeeded, failed"):
+            task.end(outcome)
+        task.fail()
+    with pytest.raises(ValueError, match="is not an outcome"):
+        meter.record("agent.task", "acme", {"outcome": outcome})
+    assert [event["data"]["outcome"] for event in memory.events] == ["failed"]
+
+
+@pytest.mark.parametrize("customer", ["a/b", " acme", "acme ", "gro\u0308\u00dfe", "-a", "a b", "x" * 129, "a\x00"])
+def test_a_customer_nobody_can_be_raises_at_the_call(customer: str):
+    memory = InMemoryTransport()
+    meter = Meter(source="desk", transport=memory)
+    with pytest.raises(ValueError, match="can never be a customer's key"):
+        meter.task("t", customer=customer, agent="a")
+    with pytest.raises(ValueError, match="can never be a customer's key"):
+        meter.record("storage.written", customer, {})
+    assert memory.events == []
+    meter.record("storage.written", "auth0|größe-5f7c", {})
+    assert memory.events[0]["subject"] == "auth0|größe-5f7c"
+
+
 def test_a_retry_of_a_turn_counts_the_calls_and_not_the_turn():
     memory = InMemoryTransport()
     with Meter(source="desk", transport=memory).task("t", customer="acme", agent="a", task_id="x") as task:
@@ -240,3 +266,19 @@ def test_a_time_without_a_zone_is_refused():
     meter = Meter(source="desk", transport=InMemoryTransport())
     with pytest.raises(ValueError, match="zone"):
         meter.event("t", "acme", {}, time=datetime(2026, 1, 1))  # noqa: DTZ001 - the point of the test
+
+
+def test_every_event_of_a_task_names_its_subscription_also_where_it_goes_on():
+    memory = InMemoryTransport()
+    meter = Meter(source="desk", transport=memory, sdk=None)
+    with meter.task("t", customer="acme", agent="a", subscription="acme-eu") as task:
+        with task.turn() as turn:
+            turn.inference(model="m", input_tokens=1, output_tokens=1)
+        carrier = task.hand_over()
+    with meter.continue_task(carrier) as taken_up:
+        taken_up.succeed()
+    meter.record("report.made", "acme", {}, subscription="acme-us")
+    meter.record("report.made", "acme", {})
+    named = [event.get("subscription") for event in memory.events]
+    assert named == ["acme-eu", "acme-eu", "acme-eu", "acme-us", None]
+    assert all("subscription" not in event["data"] for event in memory.events)

@@ -6,7 +6,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from accounts.facade import act_as, create_api_key, get_organization
 from kernel.errors import TaximeterError
-from rest.permissions import SCOPES
+from rest.access import SCOPES
 
 
 class Command(BaseCommand):

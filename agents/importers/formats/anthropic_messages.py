@@ -13,7 +13,7 @@ from typing import Any
 from taximeter import Event
 
 from agents.importers.formats import reading
-from agents.importers.formats.reading import Context, lookup, text, tokens
+from agents.importers.formats.reading import Context, key, lookup, text, tokens
 from agents.importers.report import LineBroken
 
 SOURCE = "import/anthropic"
@@ -41,7 +41,7 @@ def events_of(record: Mapping[str, Any], context: Context) -> list[Event]:
         SOURCE,
         reading.identifier(answer, "id"),
         time=at,
-        customer=text(told, "metadata.customer") or context.customer or text(told, "metadata.user_id"),
+        customer=key(told, "metadata.customer") or context.customer or key(told, "metadata.user_id"),
         common={
             **reading.agent_of(text(told, "metadata.agent") or context.agent),
             "task_id": text(told, "metadata.task_id"),

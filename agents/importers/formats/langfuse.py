@@ -20,10 +20,10 @@ from typing import Any
 
 from taximeter import Event
 
-from agents.domain.readings import OUTCOMES
 from agents.importers.formats import reading
-from agents.importers.formats.reading import Context, lookup, text, tokens
+from agents.importers.formats.reading import Context, key, lookup, text, tokens
 from agents.importers.report import LineBroken
+from metering.facade import OUTCOMES
 
 SOURCE = "import/langfuse"
 
@@ -112,8 +112,8 @@ def _common(record: Mapping[str, Any], context: Context, trace_id: str, trace: M
 
 
 def _customer(record: Mapping[str, Any], trace: Mapping[str, Any], context: Context) -> str | None:
-    named = text(record, "metadata.customer") or text(trace, "metadata.customer")
-    return named or context.customer or text(trace, "userId", "user_id")
+    named = key(record, "metadata.customer") or key(trace, "metadata.customer")
+    return named or context.customer or key(trace, "userId", "user_id")
 
 
 def _call(record: Mapping[str, Any]) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from typing import Any
 from taximeter import Event
 
 from agents.importers.formats import reading
-from agents.importers.formats.reading import Context, lookup, text, tokens
+from agents.importers.formats.reading import Context, key, lookup, text, tokens
 from agents.importers.report import LineBroken
 
 SOURCE = "import/langsmith"
@@ -42,8 +42,8 @@ def events_of(record: Mapping[str, Any], context: Context) -> list[Event]:
         "duration_ms": reading.milliseconds(start, end),
         "error": "error" if lookup(record, "error") else None,
     }
-    customer = text(record, "extra.metadata.customer", "extra.metadata.customer_id")
-    customer = customer or context.customer or text(record, "extra.metadata.user_id")
+    customer = key(record, "extra.metadata.customer", "extra.metadata.customer_id")
+    customer = customer or context.customer or key(record, "extra.metadata.user_id")
     if kind == "llm":
         return reading.answered_turn(
             SOURCE, run_id, time=end, customer=customer, common=common, call=_call(record), tools=[]

@@ -12,7 +12,7 @@ from typing import Any
 from taximeter import Event
 
 from agents.importers.formats import reading
-from agents.importers.formats.reading import Context, lookup, text, tokens
+from agents.importers.formats.reading import Context, key, lookup, text, tokens
 from agents.importers.report import LineBroken
 
 SOURCE = "import/openai"
@@ -44,7 +44,7 @@ def events_of(record: Mapping[str, Any], context: Context) -> list[Event]:
         SOURCE,
         call_id,
         time=at,
-        customer=text(both, "metadata.customer") or context.customer or text(record, "request.user", "user"),
+        customer=key(both, "metadata.customer") or context.customer or key(record, "request.user", "user"),
         common=common,
         call=_call(answer),
         tools=_tools(answer),

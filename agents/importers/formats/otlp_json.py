@@ -10,11 +10,11 @@ from kernel.errors import TaximeterError
 from metering.facade import otlp_json_events
 
 
-def events_of(text: bytes, context: Context) -> tuple[list[Event], list[str]]:
-    """The request's events, and why some of its spans became none. Raises `LineBroken`."""
+def events_of(text: bytes, context: Context) -> tuple[list[Event], list[tuple[str, str]]]:
+    """The request's events, and code and detail of each span that cannot become one. Raises `LineBroken`."""
     try:
         mapped = otlp_json_events(text, customer=context.customer)
     except TaximeterError as error:
         raise LineBroken(error.detail, code=error.code) from None
-    refused = [f"span {one.span_id or '?'}: {one.detail} ({one.code})" for one in mapped.refused]
+    refused = [(one.code, f"span {one.span_id or '?'}: {one.detail}") for one in mapped.refused]
     return [event for _, event in mapped.events], refused

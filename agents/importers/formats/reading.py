@@ -38,7 +38,7 @@ def lookup(record: Any, *paths: str) -> Any:
     return None
 
 
-def text(record: Any, *paths: str) -> str | None:
+def text(record: Any, *paths: str, is_exact: bool = False) -> str | None:
     """A text of at most 255 characters; None where there is none. A number counts as its digits."""
     value = lookup(record, *paths)
     if isinstance(value, int) and not isinstance(value, bool):
@@ -47,7 +47,12 @@ def text(record: Any, *paths: str) -> str | None:
         return None
     if len(value) > _MAX_TEXT or "\x00" in value:
         raise LineBroken(f"{paths[0]} is longer than {_MAX_TEXT} characters", code="text_too_long")
-    return value.strip()
+    return value if is_exact else value.strip()
+
+
+def key(record: Any, *paths: str) -> str | None:
+    """The same for a customer's key, which is taken with the spaces around it: with them it is another key."""
+    return text(record, *paths, is_exact=True)
 
 
 def identifier(record: Any, *paths: str) -> str:

@@ -13,11 +13,11 @@ from rich.table import Table
 from rich.text import Text
 
 from accounts.facade import Organization, get_organization
-from billing.api.present import money
+from billing.customers.presenters import money
+from billing.invoicing.queries import invoices_of
+from billing.invoicing.runs import OnProgress, close_month
 from billing.management.arguments import month_argument
 from billing.models import BillingRun
-from billing.queries.invoices import invoices_of
-from billing.services.runs import OnProgress, close_month
 from kernel.clock import system_clock
 from kernel.errors import TaximeterError
 from kernel.period import Month

@@ -5,8 +5,8 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from accounts.facade import Organization, get_organization
+from billing.ledger.recognition import recognize_revenue
 from billing.management.arguments import month_argument
-from billing.services.recognition import recognize_revenue
 from kernel.clock import system_clock
 from kernel.errors import TaximeterError
 

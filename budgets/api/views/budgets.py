@@ -14,12 +14,15 @@ from budgets.queries.budgets import budgets_of, crossings_of, get_budget
 from budgets.services.budgets import create_budget, remove_budget, update_budget
 from kernel.clock import system_clock
 from kernel.errors import InvalidError
+from rest.access import Permission
 from rest.idempotency import idempotent
 from rest.pagination import page
 from rest.schema import page_of
 
 
 class BudgetsView(APIView):
+    required_permission = {"POST": Permission.SET_BUDGETS}
+    statuses = {"POST": 201}
     answers = {"GET": page_of(answers.BudgetAnswer), "POST": answers.BudgetAnswer}
     filters = ("scope", "customer", "agent", "plan")
 
@@ -40,6 +43,7 @@ class BudgetsView(APIView):
 
 
 class BudgetView(APIView):
+    required_permission = {"PATCH": Permission.SET_BUDGETS, "DELETE": Permission.SET_BUDGETS}
     answers = {"GET": answers.BudgetAnswer, "PATCH": answers.BudgetAnswer}
 
     def get(self, request: Any, budget: str) -> Response:

@@ -21,22 +21,20 @@ from budgets.services.checking import check_entitlement
 from budgets.services.reservations import commit_reservation, get_reservation, release_reservation
 from kernel.clock import system_clock
 from kernel.errors import ForbiddenError, InvalidError, NotFoundError
+from rest.access import Permission
 from rest.idempotency import idempotent
 from rest.renderers import encode_json
 
 #: Bytes of an ordinary question at most.
 _SHORT = 10_000
 
-#: Agents' keys send events; who writes may ask too.
-_SCOPES = ("ingest", "write")
-
 
 class CheckView(APIView):
     """Whether an agent may do this now. With `reserve`, what it will use is held for it until it commits, releases or
     lets it expire."""
 
+    required_permission = Permission.CHECK_BUDGETS
     answers = {"POST": answers.VerdictAnswer}
-    required_scope: Any = _SCOPES
     takes_customer_keys = True
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
@@ -44,9 +42,10 @@ class CheckView(APIView):
         if ask is None:
             return super().dispatch(request, *args, **kwargs)
         try:
-            [authenticator], [permission] = self.get_authenticators(), self.get_permissions()
+            [authenticator] = self.get_authenticators()
             _, request.auth = authenticator.authenticate(request)  # type: ignore[attr-defined]
-            permission.has_permission(request, self)
+            for permission in self.get_permissions():
+                permission.has_permission(request, self)
             return HttpResponse(encode_json(self._answer(request, ask)), content_type="application/json")
         except Exception as error:
             refusal = self.get_exception_handler()(error, {"view": self, "request": request})
@@ -95,8 +94,8 @@ def _ordinary(request: HttpRequest) -> Ask | None:
 class ReservationView(APIView):
     """Can be looked at for a week after it has ended."""
 
+    required_permission = Permission.SEE_RESERVATIONS
     answers = {"GET": answers.ReservationAnswer}
-    required_scope = ("ingest", "read")
     takes_customer_keys = True
 
     def get(self, request: Any, reservation: str) -> Response:
@@ -106,8 +105,8 @@ class ReservationView(APIView):
 class CommitView(APIView):
     """The work is done: its usage counts from now on instead of what was held. Twice is once."""
 
+    required_permission = Permission.CHECK_BUDGETS
     answers = {"POST": answers.ReservationAnswer}
-    required_scope = _SCOPES
     takes_customer_keys = True
 
     @extend_schema(request=CommitInput)
@@ -124,8 +123,8 @@ class CommitView(APIView):
 class ReleaseView(APIView):
     """The work is not done: what was held is free again. Twice is once."""
 
+    required_permission = Permission.CHECK_BUDGETS
     answers = {"POST": answers.ReservationAnswer}
-    required_scope = _SCOPES
     takes_customer_keys = True
 
     @extend_schema(request=None)

@@ -11,12 +11,15 @@ from budgets.api import answers, present
 from budgets.api.inputs import EntitlementsInput, FeatureChange, FeatureInput
 from budgets.queries.features import entitlements_in, features_of, get_feature
 from budgets.services.features import create_feature, remove_feature, rename_feature, set_entitlements
+from rest.access import Permission
 from rest.idempotency import idempotent
 from rest.pagination import page
 from rest.schema import page_of
 
 
 class FeaturesView(APIView):
+    required_permission = {"POST": Permission.BUILD}
+    statuses = {"POST": 201}
     answers = {"GET": page_of(answers.FeatureAnswer), "POST": answers.FeatureAnswer}
 
     def get(self, request: Any) -> Response:
@@ -32,6 +35,7 @@ class FeaturesView(APIView):
 
 
 class FeatureView(APIView):
+    required_permission = {"PATCH": Permission.BUILD, "DELETE": Permission.BUILD}
     answers = {"GET": answers.FeatureAnswer, "PATCH": answers.FeatureAnswer}
 
     def get(self, request: Any, feature: str) -> Response:
@@ -53,6 +57,7 @@ class FeatureView(APIView):
 class EntitlementsView(APIView):
     """The features that a plan version has. A version without any of its own has those of the last before it."""
 
+    required_permission = {"PUT": Permission.MOVE_MONEY}
     answers = {"GET": answers.EntitlementsAnswer, "PUT": answers.EntitlementsAnswer}
 
     def get(self, request: Any, plan: str, version: int) -> Response:

@@ -15,6 +15,7 @@ from collection.services.bank_transfers import match_bank_transfer, record_bank_
 from collection.tasks import ask_to_reconcile
 from kernel.clock import system_clock
 from kernel.errors import InvalidError
+from rest.access import Permission
 from rest.pagination import page
 from rest.schema import page_of
 
@@ -33,6 +34,8 @@ class BankTransfersView(APIView):
     """Transfers that people or a bank's exports tell of, each once by the bank's reference. They pay the invoice that
     is named, or the one whose number stands in the text."""
 
+    required_permission = {"POST": Permission.MOVE_MONEY}
+    statuses = {"POST": 201}
     answers = {"GET": page_of(answers.BankTransfer), "POST": answers.BankTransfer}
     filters = ("unmatched",)
 
@@ -64,6 +67,7 @@ class BankTransferView(APIView):
 class MatchView(APIView):
     """Says which invoice an unmatched transfer is for."""
 
+    required_permission = Permission.MOVE_MONEY
     answers = {"POST": answers.BankTransfer}
 
     @extend_schema(request=inputs.MatchInput)
@@ -80,6 +84,8 @@ class MatchView(APIView):
 class ReconciliationsView(APIView):
     """Comparisons with the provider, newest first. One is made every night; a POST asks for one now."""
 
+    required_permission = {"POST": Permission.MOVE_MONEY}
+    statuses = {"POST": 202}
     answers = {"GET": page_of(answers.Reconciliation), "POST": answers.Started}
 
     def get(self, request: Any) -> Response:

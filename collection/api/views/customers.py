@@ -16,6 +16,7 @@ from collection.queries.dunning import is_suspended
 from collection.services.customers import change_customer, payment_setup_page
 from collection.services.dunning import reinstate_customer
 from kernel.clock import system_clock
+from rest.access import Permission
 
 
 def _customer(request: Any, customer: str) -> Customer:
@@ -29,6 +30,7 @@ def _shown(paying: PayingCustomer) -> Response:
 class PaymentDetailsView(APIView):
     """By whom a customer pays, and with what."""
 
+    required_permission = {"PATCH": Permission.MOVE_MONEY}
     answers = {"GET": answers.PaymentDetails, "PATCH": answers.PaymentDetails}
 
     def get(self, request: Any, customer: str) -> Response:
@@ -45,6 +47,7 @@ class PaymentDetailsView(APIView):
 class PaymentSetupLinkView(APIView):
     """A page of the provider's on which the customer gives a card or an account, for charges to come."""
 
+    required_permission = Permission.MOVE_MONEY
     answers = {"POST": answers.Link}
 
     @extend_schema(request=inputs.ReturnInput)
@@ -58,6 +61,7 @@ class PaymentSetupLinkView(APIView):
 class ReinstateView(APIView):
     """Lifts the suspension of a customer who has not paid. The invoices that caused it will not suspend it again."""
 
+    required_permission = Permission.MOVE_MONEY
     answers = {"POST": answers.PaymentDetails}
 
     @extend_schema(request=None)

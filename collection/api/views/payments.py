@@ -26,6 +26,7 @@ from collection.services.customers import payment_page
 from collection.services.links import payment_link
 from kernel.clock import system_clock
 from kernel.errors import InvalidError, NotFoundError
+from rest.access import Permission
 from rest.pagination import page
 from rest.schema import page_of
 
@@ -86,6 +87,8 @@ class CollectionView(APIView):
 class ChargeView(APIView):
     """Charges what is due now, whatever the schedule says; one that is under way is answered instead."""
 
+    required_permission = Permission.MOVE_MONEY
+    statuses = {"POST": 202}
     answers = {"POST": answers.ProviderCall}
 
     @extend_schema(request=None)
@@ -97,6 +100,7 @@ class ChargeView(APIView):
 class PaymentLinkView(APIView):
     """Where the customer pays an invoice."""
 
+    required_permission = Permission.MOVE_MONEY
     answers = {"POST": answers.PaymentLink}
 
     @extend_schema(request=inputs.ReturnInput)
@@ -134,8 +138,9 @@ class CallView(APIView):
 class RepeatView(APIView):
     """Goes on with a call that came to nothing, or of which nobody knows what it came to."""
 
+    required_permission = Permission.MOVE_MONEY
+    statuses = {"POST": 202}
     answers = {"POST": answers.ProviderCall}
-    required_scope = "admin"
 
     @extend_schema(request=None)
     def post(self, request: Any, call: str) -> Response:

@@ -15,7 +15,7 @@ class ConfigurationError(TaximeterError):
 
 
 class OutcomeError(TaximeterError):
-    """A task was given a second outcome, or something was to be recorded in it after its end."""
+    """A task was given a second or an unknown outcome, or something was to be recorded in it after its end."""
 
 
 class PropagationError(TaximeterError):

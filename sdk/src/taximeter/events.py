@@ -19,16 +19,40 @@ _MAX_BITS = 800
 TASK, TURN, DECISION = "agent.task", "agent.turn", "agent.decision"
 TOOL_CALL, INFERENCE_CALL = "agent.tool_call", "inference.call"
 
+#: How a task ends. The server refuses every other word.
+OUTCOMES = ("succeeded", "failed", "escalated", "cancelled", "timed_out", "blocked")
+
 
 def build_event(
-    *, id: str, source: str, type: str, time: datetime, customer: str | None, data: Mapping[str, Any]
+    *,
+    id: str,
+    source: str,
+    type: str,
+    time: datetime,
+    customer: str | None,
+    data: Mapping[str, Any],
+    subscription: str | None = None,
 ) -> Event:
-    """One event. Fields of `data` that are None are left out; decimals and times become text."""
+    """One event. Fields of `data` that are None are left out; decimals and times become text. `subscription` is the id
+    or key of the customer's subscription that alone is to charge it.
+
+    Raises `ValueError` for a task's end with an outcome that is not one of `OUTCOMES`, and for what `plain` refuses.
+    """
+    if type == TASK and data.get("outcome") is not None:
+        require_outcome(data["outcome"])
     event: Event = {"specversion": "1.0", "id": id, "source": source, "type": type, "time": rfc3339(time)}
     if customer:
         event["subject"] = customer
+    if subscription:
+        event["subscription"] = subscription
     event["data"] = {key: plain(value) for key, value in data.items() if value is not None}
     return event
+
+
+def require_outcome(outcome: object) -> None:
+    """Raise `ValueError` for what is not one of `OUTCOMES`."""
+    if outcome not in OUTCOMES:
+        raise ValueError(f"{outcome!r:.80} is not an outcome. Use one of {', '.join(OUTCOMES)}.")
 
 
 def rfc3339(instant: datetime) -> str:

@@ -15,6 +15,7 @@ from taximeter.environment import ENVIRONMENT, spool_transport
 from taximeter.events import INFERENCE_CALL, Event, build_event
 from taximeter.fields import agent_fields, inference_fields, without_content
 from taximeter.identity import event_id, new_event_id, new_task_id
+from taximeter.keys import customer_key_refusal, require_customer_key
 from taximeter.propagation import carried_in
 from taximeter.task import Task
 from taximeter.version import __version__
@@ -36,7 +37,7 @@ class Meter:
     `sdk` is written into each event; None leaves it out, which importers want so that the same
     file gives the same events under every version of this package.
     `on_misuse` is what a mistake in the calling code does (two outcomes, a turn after the end, a cost that is a
-    float): `raise` its error, or `log` it and leave that one event out.
+    float, a customer's key that cannot be): `raise` its error, or `log` it and leave that one event out.
     `records_content`: whether fields with what was said (`taximeter.fields.CONTENT_FIELDS`) may be in activity events.
     """
 
@@ -77,14 +78,18 @@ class Meter:
         agent: str,
         task_id: str | None = None,
         attempt: int = 1,
+        subscription: str | None = None,
         **fields: Any,
     ) -> Task:
         """A task for `customer`, worked by `agent` (`key` or `key@version`), for a `with` or `async with` block.
 
         `task_id` names the work: recorded again under the same id, it adds nothing. Work that is taken up anew
-        is another `attempt`. `fields` go into the data of each of its events (`conversation_id`, `trace_id`,
-        `region`, …). Inside of another task's block, `parent_id` is that task.
+        is another `attempt`. `subscription` is the id or key of the customer's subscription that alone is to charge
+        its events, where the customer has several that count the same. `fields` go into the data of each of its events
+        (`conversation_id`, `trace_id`, `region`, …). Inside of another task's block, `parent_id` is that task.
         """
+        if customer and (refusal := customer_key_refusal(customer)) is not None:
+            self.misused(ValueError(f"{customer!r:.80} can never be a customer's key: {refusal}"))
         outer = task_variable.get()
         if outer is not None:
             fields.setdefault("parent_id", outer.task_id)
@@ -93,7 +98,7 @@ class Meter:
         shared = {**self.common, **self._agent_fields(agent), **fields, "task_id": task_id or new_task_id()}
         if attempt != 1:
             shared["attempt"] = attempt
-        return Task(meter=self, goal=goal, customer=customer, fields=shared, attempt=attempt)
+        return Task(meter=self, goal=goal, customer=customer, fields=shared, attempt=attempt, subscription=subscription)
 
     def continue_task(self, carrier: Mapping[str, str], *, attempt: int = 1, **fields: Any) -> Task:
         """The task in `carrier`, as `Task.inject` or `Task.hand_over` put it there, for work done here on it.
@@ -120,6 +125,7 @@ class Meter:
             started_at=told.started_at,
             turns=told.turns,
             decisions=told.decisions,
+            subscription=told.subscription,
         )
 
     def traced_task(
@@ -151,13 +157,16 @@ class Meter:
         *,
         id: str | None = None,
         time: datetime | None = None,
+        subscription: str | None = None,
     ) -> Event:
         """Sends one event of any type. Give an `id` that names the thing where it may be recorded twice.
 
         Returns the event; an empty one where it could not be made and mistakes are logged.
         """
         try:
-            event = self.event(type, customer, data, id=id, time=time)
+            if customer:
+                require_customer_key(customer)
+            event = self.event(type, customer, data, id=id, time=time, subscription=subscription)
         except (TypeError, ValueError, RecursionError) as error:
             self.misused(error)
             return {}
@@ -172,13 +181,20 @@ class Meter:
         call_id: str,
         agent: str | None = None,
         started_at: datetime | None = None,
+        subscription: str | None = None,
         **fields: Any,
     ) -> Event:
         """Sends one inference call made outside of a task block, such as by a proxy. Fields as in `Turn.inference`."""
         data = {**(agent_fields(agent) if agent else {}), **inference_fields(model=model, **fields)}
         if not self.records_content:
             data = without_content(data)
-        return self.record(INFERENCE_CALL, customer, {**data, "started_at": started_at}, id=event_id("call", call_id))
+        return self.record(
+            INFERENCE_CALL,
+            customer,
+            {**data, "started_at": started_at},
+            id=event_id("call", call_id),
+            subscription=subscription,
+        )
 
     def event(
         self,
@@ -188,6 +204,7 @@ class Meter:
         *,
         id: str | None = None,
         time: datetime | None = None,
+        subscription: str | None = None,
     ) -> Event:
         """The event alone, sent nowhere."""
         return build_event(
@@ -197,6 +214,7 @@ class Meter:
             time=time or self.clock(),
             customer=customer,
             data={**self.common, **data},
+            subscription=subscription,
         )
 
     def send(self, events: list[Event]) -> None:

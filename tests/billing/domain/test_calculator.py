@@ -6,8 +6,10 @@ from decimal import Decimal
 
 import pytest
 
-from billing.domain.calculator import CalculationInvalid, calculate_price
-from billing.domain.pricing import AmountOutOfRange, PricingModelInvalid, UnpricedUsage, UsageInvalid
+from billing.rating.calculator import CalculationInvalid, calculate_price
+from billing.rating.pricing import PricingModelInvalid
+from billing.rating.pricing.exact import AmountOutOfRange
+from billing.rating.pricing.values import UnpricedUsage, UsageInvalid
 
 PER_UNIT = {"type": "per_unit", "unit_amount": "0.04"}
 MATRIX = {"type": "matrix", "dimensions": ["a"], "cells": [{"where": {"a": "x"}, "unit_amount": "0.1"}]}

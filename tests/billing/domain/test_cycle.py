@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from billing.domain.cycle import Cycle
+from billing.rating.cycle import Cycle
 
 
 @pytest.mark.parametrize(

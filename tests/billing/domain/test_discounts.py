@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from billing.domain.discounts import Offer, in_proportion, spread, take_off
+from billing.rating.discounts import Offer, in_proportion, spread, take_off
 from kernel.money import minor_digits
 
 

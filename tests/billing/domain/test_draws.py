@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from billing.domain.draws import Draw, Grant, draw, in_order, rolled_over
+from billing.rating.draws import Draw, Grant, draw, in_order, rolled_over
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 NOW = datetime(2026, 11, 1, tzinfo=UTC)

@@ -13,11 +13,12 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from billing.domain.calculator import calculate_price
-from billing.domain.pricing import UnpricedUsage, Usage, calculate, parse_model
-from billing.domain.pricing.exact import plain
-from billing.domain.proration import period_fraction, segments
-from billing.domain.rating import PriceTerms, rate
+from billing.rating.calculator import calculate_price
+from billing.rating.pricing import calculate, parse_model
+from billing.rating.pricing.exact import plain
+from billing.rating.pricing.values import UnpricedUsage, Usage
+from billing.rating.proration import period_fraction, segments
+from billing.rating.rate import PriceTerms, rate
 from kernel.errors import InvalidError
 from kernel.period import Month
 

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from billing.domain.pricing import Flat, PricingModelInvalid, parse_model
-from billing.domain.pricing.reading import ObjectReader, Problems
+from billing.rating.pricing import PricingModelInvalid, parse_model
+from billing.rating.pricing.flat import Flat
+from billing.rating.pricing.reading import ObjectReader, Problems
 from kernel.errors import InvalidError
 
 
@@ -132,9 +133,9 @@ def test_a_model_that_is_not_understood_is_refused(model: object, pointer: str, 
         ("-0.01", "negative"),
         (-1, "negative"),
         ("0.0000000000001", "too_many_decimals"),
-        (Decimal("NaN"), "number_invalid"),
-        (Decimal("1E+400"), "number_invalid"),
-        (Decimal("1E-400"), "number_invalid"),
+        # As a request's 0.1 is read: a number with a point is a Decimal there.
+        (Decimal("0.1"), "float_not_exact"),
+        (Decimal("1E+400"), "float_not_exact"),
     ],
 )
 def test_a_number_that_is_none_is_refused(number: object, code: str) -> None:
@@ -153,8 +154,6 @@ def test_a_number_that_is_none_is_refused(number: object, code: str) -> None:
         ("1000000000000000000", "1000000000000000000"),
         ("0.000000000001", "0.000000000001"),
         ("0.1000000000000000", "0.1"),  # zeros at the end are no decimal places
-        (Decimal("1E+3"), "1000"),
-        (Decimal("0.10"), "0.1"),
     ],
 )
 def test_plain_numbers_are_taken_and_written_canonically(number: object, amount: str) -> None:

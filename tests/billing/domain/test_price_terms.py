@@ -6,9 +6,11 @@ from decimal import Decimal
 
 import pytest
 
-from billing.domain.price_terms import PriceInvalid, parse_terms
-from billing.domain.pricing import Flat, PerUnit, PricingModelInvalid
-from billing.domain.rating import PriceTerms
+from billing.rating.price_terms import PriceInvalid, parse_terms
+from billing.rating.pricing import PricingModelInvalid
+from billing.rating.pricing.flat import Flat
+from billing.rating.pricing.per_unit import PerUnit
+from billing.rating.rate import PriceTerms
 
 PER_UNIT = {"type": "per_unit", "unit_amount": "2"}
 MATRIX = {"type": "matrix", "dimensions": ["a"], "cells": [{"where": {"a": "x"}, "unit_amount": "1"}]}

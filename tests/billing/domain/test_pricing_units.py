@@ -9,10 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from billing.domain.calculator import calculate_price
-from billing.domain.price_terms import parse_terms
-from billing.domain.pricing import PricingModelInvalid, Usage, parse_model
-from billing.domain.rating import PriceTerms, RatedLine, billable_usage, rate
+from billing.rating.calculator import calculate_price
+from billing.rating.price_terms import parse_terms
+from billing.rating.pricing import PricingModelInvalid, parse_model
+from billing.rating.pricing.values import Usage
+from billing.rating.rate import PriceTerms, RatedLine, billable_usage, rate
 from kernel.errors import InvalidError
 
 CENT = Decimal("0.01")

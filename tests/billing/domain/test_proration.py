@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from billing.domain.proration import period_fraction, segments
+from billing.rating.proration import period_fraction, segments
 from kernel.period import Month, Period, midnight
 
 LONDON = ZoneInfo("Europe/London")

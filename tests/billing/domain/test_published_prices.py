@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from billing.domain.calculator import calculate_price
+from billing.rating.calculator import calculate_price
 
 PUBLISHED = json.loads((Path(__file__).parents[2] / "data" / "published_prices.json").read_text(encoding="utf-8"))
 

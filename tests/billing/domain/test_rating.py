@@ -8,9 +8,10 @@ from fractions import Fraction
 
 import pytest
 
-from billing.domain.pricing import AmountOutOfRange, UnpricedUsage, Usage, parse_model
-from billing.domain.pricing.exact import share
-from billing.domain.rating import Kind, PriceTerms, RatedLine, rate
+from billing.rating.pricing import parse_model
+from billing.rating.pricing.exact import AmountOutOfRange, share
+from billing.rating.pricing.values import UnpricedUsage, Usage
+from billing.rating.rate import Kind, PriceTerms, RatedLine, rate
 from kernel.money import round_to_currency
 
 

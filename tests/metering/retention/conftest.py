@@ -64,7 +64,7 @@ def event(number: int, **changes: Any) -> dict[str, Any]:
         "id": f"e{number}",
         "source": SOURCE,
         "type": "u" if number % 7 == 0 else "t",
-        "subject": [None, "acme", "globex", 'na"me,\n'][number % 4],
+        "subject": [None, "acme", "globex", "größe|7"][number % 4],
         "time": datetime(2026, 9, 28, tzinfo=UTC) + timedelta(minutes=89 * number),
         "data": {
             "n": ["1.2500", 3, -2, "1e-3", 0.1][number % 5],
@@ -139,7 +139,7 @@ def usages(organization_id: int, meters: Iterable[str], suffix: str = "") -> dic
             "days": replace(base, window="day", timezone="Europe/Berlin", by_customer=True),
             "cut days": replace(base, period=odd, window="day", timezone="Asia/Kolkata", customers=("acme",)),
             "kolkata": replace(base, period=october, window="day", timezone="Asia/Kolkata", group_by=("model",)),
-            "hours": replace(base, period=odd, window="hour", customers=("acme", 'na"me,\n'), by_customer=True),
+            "hours": replace(base, period=odd, window="hour", customers=("acme", "größe|7"), by_customer=True),
             "minutes": replace(base, period=october, window="minute", where={"model": "a"}),
         }
         found |= {f"{meter} {name}": usage(question) for name, question in questions.items()}

@@ -25,25 +25,39 @@ def test_taximeters_own_door_is_told_whom_it_is_for_and_meters_itself(server):
     [(_, _, events)] = [one for one in server.requests if one[0] == "/api/v1/events"]
     assert [event["type"] for event in events] == ["agent.turn", "agent.turn", "agent.task"]
     told = [
-        {name: headers.get(name) for name in ("x-customer", "x-agent", "x-task-id", "x-turn-id")}
+        {name: headers.get(name) for name in ("x-customer", "x-agent", "x-task-id", "x-turn-id", "x-subscription")}
         for path, headers, _ in server.requests
         if path == "/v1/chat/completions"
     ]
     assert told == [
-        {"x-customer": "acme", "x-agent": "support@3", "x-task-id": "ticket-1", "x-turn-id": "ticket-1/turn-1"},
-        {"x-customer": "acme", "x-agent": "support@3", "x-task-id": "other", "x-turn-id": "ticket-1/turn-2"},
-        {"x-customer": "zeta", "x-agent": None, "x-task-id": None, "x-turn-id": None},
+        {
+            "x-customer": "acme",
+            "x-agent": "support@3",
+            "x-task-id": "ticket-1",
+            "x-turn-id": "ticket-1/turn-1",
+            "x-subscription": None,
+        },
+        {
+            "x-customer": "acme",
+            "x-agent": "support@3",
+            "x-task-id": "other",
+            "x-turn-id": "ticket-1/turn-2",
+            "x-subscription": None,
+        },
+        {"x-customer": "zeta", "x-agent": None, "x-task-id": None, "x-turn-id": None, "x-subscription": None},
     ]
 
 
 def test_what_no_header_can_hold_is_not_told_and_refuses_no_call(server, meter, caplog):
     client = wrap(openai.OpenAI(base_url=f"{server.address}/v1", api_key="k"), meter=meter, door=True)
     server.answers = [completion()]
-    with meter.task("t", customer="müller", agent="a", task_id="t" * 300):
+    with meter.task("t", customer="müller", agent="a", task_id="t" * 300, subscription="eu"):
         client.chat.completions.create(**ASK)
     told = {name for name in server.requests[0][1] if name in {"x-customer", "x-agent", "x-task-id", "x-turn-id"}}
-    assert told == {"x-agent", "x-turn-id"}
-    assert "müller" in caplog.text
+    assert told == {"x-customer", "x-agent", "x-turn-id"}
+    assert server.requests[0][1]["x-customer"] == "m%C3%BCller"  # UTF-8, percent-encoded
+    assert server.requests[0][1]["x-subscription"] == "eu"
+    assert "t" * 50 in caplog.text
 
 
 def test_a_call_is_made_even_if_who_it_is_for_cannot_be_told(server, meter, memory, caplog):

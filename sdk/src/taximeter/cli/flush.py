@@ -30,6 +30,8 @@ def run(options: argparse.Namespace) -> int:
     sent = f"{counted(stats.stored, 'event')} sent"
     extra = f", {stats.duplicates:,} of which the server had already" if stats.duplicates else ""
     say(sent if not extra else f"{counted(stats.stored + stats.duplicates, 'event')} sent{extra}")
+    if stats.quarantined:
+        say(f"{counted(stats.quarantined, 'event')} in quarantine at the server until they are released there")
     if stats.refused:
         say(f"{counted(stats.refused, 'event')} refused, and set aside with the reason: taximeter spool refused")
     if not done:

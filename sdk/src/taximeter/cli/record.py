@@ -28,6 +28,9 @@ def add_to(commands: Any) -> None:
     parser.add_argument("type", help="what happened, for instance storage.written")
     parser.add_argument("fields", nargs="*", metavar="NAME=VALUE", help="fields of its data; numbers stay numbers")
     parser.add_argument("--customer", help="the key of the customer it is for")
+    parser.add_argument(
+        "--subscription", help="the id or key of the customer's subscription that alone is to charge it"
+    )
     parser.add_argument("--data", metavar="JSON", help="its data as a JSON object")
     parser.add_argument("--id", help="names the thing, so that recording it again adds nothing (default: a random one)")
     parser.add_argument("--time", help="when it happened, such as 2026-10-03T09:12:44Z (default: now)")
@@ -43,7 +46,14 @@ def run(options: argparse.Namespace) -> int:
     meter = Meter(source=options.source, transport=transport)
     data = data_of(options.data, options.fields)
     try:
-        event = meter.record(options.type, options.customer, data, id=options.id, time=_time(options.time))
+        event = meter.record(
+            options.type,
+            options.customer,
+            data,
+            id=options.id,
+            time=_time(options.time),
+            subscription=options.subscription,
+        )
     except (TypeError, ValueError) as error:
         raise Problem(str(error)) from None
     delivered = meter.close(options.timeout)
@@ -52,6 +62,9 @@ def run(options: argparse.Namespace) -> int:
         entry = list(transport.directory.refused())[-1]
         raise Problem(f"the server refused it: {entry['detail']} ({entry['code']})")
     if delivered:
+        if stats.quarantined:
+            say(f"{event['id']} is in quarantine at the server, and counts once it is released there")
+            return 0
         say(f"{event['id']} is stored" if stats.stored else f"{event['id']} was stored before")
     else:
         say(f"{event['id']} waits in {transport.directory.path}: {stats.problem or 'the server takes its time'}")

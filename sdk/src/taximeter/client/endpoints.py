@@ -75,7 +75,9 @@ METER = Endpoint("/api/v1/meters/{meter}", models.Meter)
 USAGE = Endpoint(
     "/api/v1/meters/{meter}/usage", models.Usage, ("from", "to", "window", "timezone", "customer", "group_by")
 )
-EVENTS = ListEndpoint("/api/v1/events", models.UsageEvent, ("customer", "type", "agent", "task_id", "from", "to"))
+EVENTS = ListEndpoint(
+    "/api/v1/events", models.UsageEvent, ("customer", "type", "agent", "task_id", "sent_by", "from", "to")
+)
 AGENTS = ListEndpoint("/api/v1/agents", models.Agent)
 AGENT = Endpoint("/api/v1/agents/{agent}", models.Agent)
 COSTS = Endpoint("/api/v1/costs", models.CostReport, ("from", "to", "window", "customer", "agent", "group_by"))

@@ -130,6 +130,7 @@ class Events(Resource):
         type: str | None = None,
         agent: str | None = None,
         task_id: str | None = None,
+        sent_by: str | None = None,
         start: datetime | None = None,
         end: datetime | None = None,
         page_size: int = PAGE_SIZE,
@@ -138,7 +139,15 @@ class Events(Resource):
         return self._list(
             endpoints.EVENTS,
             page_size,
-            {"customer": customer, "type": type, "agent": agent, "task_id": task_id, "from": start, "to": end},
+            {
+                "customer": customer,
+                "type": type,
+                "agent": agent,
+                "task_id": task_id,
+                "sent_by": sent_by,
+                "from": start,
+                "to": end,
+            },
         )
 
 

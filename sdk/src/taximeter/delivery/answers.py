@@ -31,6 +31,8 @@ class Receipt:
     accepted: int = 0
     duplicates: int = 0
     rejected: list[Rejection] = field(default_factory=list)
+    #: Events that the server keeps and does not count until somebody releases them, such as those of a wrong clock.
+    quarantined: list[Rejection] = field(default_factory=list)
 
 
 class Verdict(Enum):
@@ -81,14 +83,17 @@ def receipt_of(answer: Any, *, sent: int) -> Receipt:
     """The receipt in the JSON of a 200; `ValueError` or `KeyError` where it does not account for all `sent` events."""
     if not isinstance(answer, dict):
         raise ValueError("the answer is no receipt")
-    rejected = [
-        Rejection(int(one["index"]), one.get("id"), str(one["code"]), str(one.get("detail", "")))
-        for one in answer.get("rejected", [])
-    ]
-    receipt = Receipt(int(answer["accepted"]), int(answer["duplicates"]), rejected)
-    if receipt.accepted + receipt.duplicates + len(rejected) != sent:
+    rejected, quarantined = (
+        [
+            Rejection(int(one["index"]), one.get("id"), str(one["code"]), str(one.get("detail", "")))
+            for one in answer.get(name, [])
+        ]
+        for name in ("rejected", "quarantined")
+    )
+    receipt = Receipt(int(answer["accepted"]), int(answer["duplicates"]), rejected, quarantined)
+    if receipt.accepted + receipt.duplicates + len(rejected) + len(quarantined) != sent:
         raise ValueError("the receipt does not account for all events")
-    if any(not 0 <= one.index < sent for one in rejected):
+    if any(not 0 <= one.index < sent for one in [*rejected, *quarantined]):
         raise ValueError("the receipt names an event that was not sent")
     return receipt
 

@@ -28,6 +28,7 @@ class Progress:
     stored: int = 0
     duplicates: int = 0
     refused: int = 0
+    quarantined: int = 0
     requests: int = 0
     problem: str | None = None
 
@@ -176,6 +177,9 @@ class Sender:
     def _settle(self, batch: Batch, answer: Answer) -> None:
         for rejection in answer.receipt.rejected:
             self._refuse(batch.payloads[rejection.index], Refusal(rejection.code, rejection.detail, answer.status))
+        for one in answer.receipt.quarantined:
+            logger.warning("event %s is in quarantine at the server: %s (%s)", one.id, one.detail, one.code)
+        self.progress.quarantined += len(answer.receipt.quarantined)
         self.progress.stored += answer.receipt.accepted
         self.progress.duplicates += answer.receipt.duplicates
         self._advance(batch)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from taximeter.integrations.model_calls import ModelCall, asked
+from taximeter.keys import SIGNS
 from taximeter.meter import Meter
 
 logger = logging.getLogger("taximeter")
@@ -30,13 +31,14 @@ def with_door_headers(given: Any, call: ModelCall) -> dict[str, Any]:
     if task is not None:
         agent, version = task.fields.get("agent"), task.fields.get("agent_version")
         said: dict[str, str | None] = {
-            "X-Customer": task.customer,
+            "X-Customer": quote(task.customer, safe=SIGNS),
             "X-Agent": f"{agent}@{version}" if version else agent,
             "X-Task-Id": task.task_id,
             "X-Turn-Id": call.turn.turn_id if call.turn else None,
+            "X-Subscription": task.subscription,
         }
     else:
-        said = {"X-Customer": asked(call.customer), "X-Agent": asked(call.agent)}
+        said = {"X-Customer": quote(asked(call.customer) or "", safe=SIGNS), "X-Agent": asked(call.agent)}
     headers = dict(given) if isinstance(given, Mapping) else {}
     own = {name.lower() for name in headers}
     return headers | {name: value for name, value in said.items() if name.lower() not in own and _can_be_sent(value)}

@@ -29,6 +29,7 @@ logger = logging.getLogger("taximeter")
 
 #: What an invocation may say in `config["metadata"]`, before what the handler was made with.
 CUSTOMER, AGENT, TASK_ID, GOAL = "taximeter_customer", "taximeter_agent", "taximeter_task_id", "taximeter_goal"
+SUBSCRIPTION = "taximeter_subscription"
 _CONVERSATIONS = ("conversation_id", "thread_id", "session_id")
 
 
@@ -79,7 +80,8 @@ class TaximeterCallbackHandler(BaseCallbackHandler):
     A chain that ends is `succeeded`, one that raises `failed`, one whose stream is left `cancelled`, one that
     LangGraph interrupts for a person `escalated`. `outcome` may know better: it is given what the outermost chain
     returned, and names the outcome. `customer` and `agent` are names, or functions that tell them when a run begins;
-    `config["metadata"]` may say `taximeter_customer`, `taximeter_agent`, `taximeter_task_id` and `taximeter_goal`.
+    `config["metadata"]` may say `taximeter_customer`, `taximeter_agent`, `taximeter_task_id`, `taximeter_goal` and
+    `taximeter_subscription`.
     One handler serves any number of runs side by side.
     """
 
@@ -226,6 +228,7 @@ class TaximeterCallbackHandler(BaseCallbackHandler):
             agent=str(metadata.get(AGENT) or asked(self._agent) or name),
             task_id=str(metadata.get(TASK_ID) or run_id),
             conversation_id=conversation,
+            subscription=str(metadata[SUBSCRIPTION]) if metadata.get(SUBSCRIPTION) else None,
         )
         return Work(task, None, is_owned=True)
 

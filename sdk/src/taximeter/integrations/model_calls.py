@@ -150,13 +150,15 @@ class ModelCall:
 
     def _record_alone(self, data: dict[str, Any]) -> None:
         """Outside of a task, or of one that has ended meanwhile, as where its stream is read on after it."""
+        subscription = None
         if self.task is not None:
             customer: str | None = self.task.customer
+            subscription = self.task.subscription
             data = {**self.task.fields, **data}
         else:
             customer, agent = asked(self.customer), asked(self.agent)
             data = {**(agent_fields(agent) if agent else {}), **data}
-        self.meter.record(INFERENCE_CALL, customer, data, id=event_id("call", self._id))
+        self.meter.record(INFERENCE_CALL, customer, data, id=event_id("call", self._id), subscription=subscription)
 
 
 def asked(name: Named) -> str | None:

@@ -48,8 +48,8 @@ class TaximeterSpanProcessor(SpanProcessor):
     server's `POST /v1/traces` makes of that span. What it reads of a span is in `otel_aliases`; content is not.
 
     `customer` is for spans that name none (`taximeter.customer`, `customer.id`): a key, or a function that tells it
-    when a span ends. In the block of a `meter.task` spans are given that task's customer, agent and id as
-    `taximeter.*` attributes when they begin, so that exporters carry them too; there an agent's span is a turn.
+    when a span ends. In the block of a `meter.task` spans are given that task's customer, subscription, agent and
+    id as `taximeter.*` attributes when they begin, so that exporters carry them too; there an agent's span is a turn.
 
     `refused` counts the GenAI spans that could become no event, by the reason's code.
     """
@@ -139,6 +139,7 @@ def _stamp(span: SdkSpan) -> bool:
     turn, own = current_turn(), span.attributes or {}
     said = {
         "taximeter.customer": task.customer,
+        "taximeter.subscription": task.subscription,
         "taximeter.task_id": task.task_id,
         "taximeter.turn_id": turn.turn_id if turn else None,
         "taximeter.agent": task.fields.get("agent"),

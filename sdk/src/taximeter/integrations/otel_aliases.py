@@ -1,6 +1,6 @@
 """Every dialect of GenAI spans in one table: which attribute means what.
 
-The same table as the server's OpenTelemetry door has, version 1: a test compares the two. Attributes that may hold
+The same table as the server's OpenTelemetry door has, version 2: a test compares the two. Attributes that may hold
 content (prompts, answers, a tool's arguments and results) stand in no line and are never read.
 """
 
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-ALIASES_VERSION = "1"
+ALIASES_VERSION = "2"
 
 #: What a span stands for. A step is a known operation that is no unit of its own.
 MODEL, AGENT, WORKFLOW, TOOL, STEP = "model", "agent", "workflow", "tool", "step"
@@ -111,6 +111,7 @@ TEXTS: Mapping[str, tuple[str, ...]] = {
 COMMON: Mapping[str, tuple[str, ...]] = {
     "customer": ("taximeter.customer", "customer.id"),
     "end_user": ("enduser.id",),
+    "subscription": ("taximeter.subscription",),
     "agent": ("taximeter.agent", "gen_ai.agent.name", "agent.name", "gen_ai.agent.id"),
     "agent_version": ("taximeter.agent_version", "gen_ai.agent.version"),
     "task_id": ("taximeter.task_id",),
@@ -119,6 +120,9 @@ COMMON: Mapping[str, tuple[str, ...]] = {
     "environment": ("taximeter.environment", "deployment.environment.name", "deployment.environment"),
     "region": ("taximeter.region", "cloud.region"),
 }
+
+#: Fields that are taken as they were sent: a key with a space beside it is another key, and never a customer's.
+EXACT = frozenset({"customer", "end_user", "subscription"})
 
 #: Token counts.
 COUNTS: Mapping[str, tuple[str, ...]] = {

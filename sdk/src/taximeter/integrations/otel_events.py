@@ -8,13 +8,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from taximeter.events import DECISION, INFERENCE_CALL, TASK, TOOL_CALL, TURN, Event, build_event
+from taximeter.events import DECISION, INFERENCE_CALL, OUTCOMES, TASK, TOOL_CALL, TURN, Event, build_event
 from taximeter.integrations import otel_aliases as aliases
 from taximeter.integrations.otel_spans import Span, SpanRefused, first_text
 
 #: Half of every event's identity, the same as at the door.
 SOURCE = "opentelemetry"
-OUTCOMES = frozenset({"succeeded", "failed", "escalated", "cancelled", "timed_out", "blocked"})
 
 
 def events_of(span: Span, kind: str, word: str, *, is_outermost: bool, customer: str | None) -> list[Event]:
@@ -31,8 +30,17 @@ def events_of(span: Span, kind: str, word: str, *, is_outermost: bool, customer:
     else:
         made = _agent_work(span, kind, is_outermost)
     subject = span.common("customer") or customer or span.common("end_user")
+    subscription = span.common("subscription")
     return [
-        build_event(id=id, source=SOURCE, type=type, time=span.ended_at, customer=subject, data=data)
+        build_event(
+            id=id,
+            source=SOURCE,
+            type=type,
+            time=span.ended_at,
+            customer=subject,
+            data=data,
+            subscription=subscription,
+        )
         for type, id, data in made
     ]
 
@@ -57,7 +65,7 @@ def _task(span: Span, kind: str) -> list[Made]:
     """The task and, where the outermost agent had the model's response itself, its turn."""
     outcome = span.text("outcome") or ("failed" if span.failed else "succeeded")
     if outcome not in OUTCOMES:
-        raise SpanRefused("outcome_invalid", f"taximeter.outcome is one of {', '.join(sorted(OUTCOMES))}")
+        raise SpanRefused("outcome_invalid", f"taximeter.outcome is one of {', '.join(OUTCOMES)}")
     data = {"goal": span.text("goal"), "outcome": outcome, "outcome_source": "agent", "error": _error(span)}
     made = [_made(span, kind, TASK, _id(span), data)]
     if kind == aliases.AGENT and _answered(span):

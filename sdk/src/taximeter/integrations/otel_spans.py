@@ -61,8 +61,9 @@ class Span:
 
     def common(self, field: str) -> str | None:
         """A field that the span or its resource may name."""
-        names = aliases.COMMON[field]
-        return first_text(self.attributes, names) or first_text(self.resource, names)
+        names, is_exact = aliases.COMMON[field], field in aliases.EXACT
+        own = first_text(self.attributes, names, is_exact=is_exact)
+        return own or first_text(self.resource, names, is_exact=is_exact)
 
     def count(self, field: str) -> int | None:
         """A token count; `SpanRefused` for what is no whole number from 0 to 10^15."""
@@ -126,8 +127,9 @@ def is_agentic(attributes: Mapping[str, Any]) -> bool:
     return found is not None and found[0] in {aliases.AGENT, aliases.WORKFLOW, aliases.TOOL}
 
 
-def first_text(attributes: Mapping[str, Any], names: Sequence[str]) -> str | None:
-    """The first of `names` that is there as a text, or as a whole number."""
+def first_text(attributes: Mapping[str, Any], names: Sequence[str], *, is_exact: bool = False) -> str | None:
+    """The first of `names` that is there as a text, or as a whole number; without the space around it, unless
+    `is_exact`."""
     for name in names:
         value = attributes.get(name)
         if isinstance(value, tuple):
@@ -138,7 +140,7 @@ def first_text(attributes: Mapping[str, Any], names: Sequence[str]) -> str | Non
             continue
         if len(value) > _LONGEST_TEXT:
             raise SpanRefused("attribute_too_long", f"{name} is longer than {_LONGEST_TEXT} characters")
-        return value.strip()
+        return value if is_exact else value.strip()
     return None
 
 

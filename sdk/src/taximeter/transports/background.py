@@ -30,13 +30,15 @@ _running: set[BackgroundTransport] = set()
 class Stats:
     """Counts since this process began. `problem` is why nothing goes out at the moment, or None.
 
-    `stored` and `duplicates` are what the server answered; `refused` was set aside, with its reason; `lost` was
+    `stored` and `duplicates` are what the server answered; `refused` was set aside, with its reason;
+    `quarantined` is kept by the server and counts once somebody releases it there; `lost` was
     dropped for want of room; `torn` are pieces of records that a kill left behind.
     """
 
     stored: int = 0
     duplicates: int = 0
     refused: int = 0
+    quarantined: int = 0
     lost: int = 0
     torn: int = 0
     requests: int = 0

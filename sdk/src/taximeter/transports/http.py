@@ -60,12 +60,16 @@ class HttpTransport:
                 part = self._deliver(events[start : start + MAX_BATCH])
             except DeliveryError as error:
                 raise DeliveryError(str(error), events[start:], status=error.status) from error
-            rejected = [Rejection(r.index + start, r.id, r.code, r.detail) for r in part.rejected]
             total = Receipt(
-                total.accepted + part.accepted, total.duplicates + part.duplicates, [*total.rejected, *rejected]
+                total.accepted + part.accepted,
+                total.duplicates + part.duplicates,
+                [*total.rejected, *_moved(part.rejected, start)],
+                [*total.quarantined, *_moved(part.quarantined, start)],
             )
         for refusal in total.rejected:
             logger.warning("event %s was refused: %s (%s)", refusal.id, refusal.detail, refusal.code)
+        for one in total.quarantined:
+            logger.warning("event %s is in quarantine: %s (%s)", one.id, one.detail, one.code)
         return total
 
     def _deliver(self, events: list[Event]) -> Receipt:
@@ -84,3 +88,8 @@ class HttpTransport:
             return min(retry_after, _LONGEST_WAIT)
         longest: float = min(self._first_wait * 2 ** (attempt - 1), _LONGEST_WAIT)
         return longest * random.uniform(0.5, 1.0)  # noqa: S311 - jitter, no secret
+
+
+def _moved(told: list[Rejection], by: int) -> list[Rejection]:
+    """What was told of a part of a batch, with places in the whole."""
+    return [Rejection(one.index + by, one.id, one.code, one.detail) for one in told]

@@ -26,6 +26,10 @@ class Customer:
     metadata: dict[str, Any]
     test_clock: str | None
     created_at: datetime
+    anonymized_at: datetime | None
+    erased_at: datetime | None
+    merged_into: str | None
+    unprintable: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +51,7 @@ class Price:
     unit_rate: Decimal | None
     tax_rate: Decimal | None
     model: dict[str, Any]
+    unprintable: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +64,7 @@ class PlanVersion:
     interval: str
     interval_count: int
     trial_days: int
+    trial_once_per_customer: bool
     minimum_commitment: Decimal
     invoice_threshold: Decimal | None
     settlement_hours: int
@@ -78,18 +84,30 @@ class Plan(PlanVersion):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SeatChange:
-    """From `starts_at` on there are `seats` seats."""
+    """From `starts_at` on there are `seats` seats; not `takes_effect` where the subscription ends before."""
 
     seats: int
     starts_at: datetime
+    takes_effect: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlanChange:
-    """From `starts_at` on it is on this plan."""
+    """From `starts_at` on it is on this plan; not `takes_effect` where the subscription ends before."""
 
     plan: str
     plan_version: int
+    starts_at: datetime
+    takes_effect: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DroppedChange:
+    """A change to come that a later one dropped: another plan, or another number of seats."""
+
+    plan: str | None
+    plan_version: int | None
+    seats: int | None
     starts_at: datetime
 
 
@@ -114,11 +132,13 @@ class AddOn:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Subscription:
-    """A customer (its key) on a plan (its key)."""
+    """A customer (its key) on a plan (its key). With `usage` "named" it counts only events that name it."""
 
     id: str
+    key: str | None
     customer: str
     status: str
+    usage: str
     plan: str
     plan_version: int
     overridden_prices: tuple[str, ...]
@@ -126,9 +146,12 @@ class Subscription:
     ends_at: datetime | None
     anchor: str
     trial_days: int
+    trial_ends_at: datetime | None
+    continued_by: str | None
     seats: int
     seat_changes: tuple[SeatChange, ...]
     plan_changes: tuple[PlanChange, ...]
+    dropped_changes: tuple[DroppedChange, ...]
     pauses: tuple[Pause, ...]
     add_ons: tuple[AddOn, ...]
     created_at: datetime

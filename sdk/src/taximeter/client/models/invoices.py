@@ -40,14 +40,18 @@ class InvoiceLine(UpcomingLine):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UpcomingInvoice:
-    """What the open period of a subscription would cost if it ended now."""
+    """The invoice of a subscription's open period as it would be if that ended now.
+
+    `spend` is what the period itself costs so far, before tax and credit, after coupons and credit notes.
+    """
 
     customer: str
-    subscription: str
+    subscription: str | None
     status: str
     currency: str
     period_start: datetime
     period_end: datetime
+    spend: Decimal
     subtotal: Decimal
     discount: Decimal
     tax: Decimal
@@ -72,7 +76,7 @@ class Invoice:
     kind: str
     number: str | None
     customer: str
-    subscription: str
+    subscription: str | None
     status: str
     currency: str
     month: str
@@ -86,24 +90,27 @@ class Invoice:
     amount_due: Decimal
     created_at: datetime
     tax_treatment: str
+    tax_rounding: str
     finalize_at: datetime | None
     finalized_at: datetime | None
     due_at: datetime | None
     paid_at: datetime | None
     voided_at: datetime | None
     lines: tuple[InvoiceLine, ...]
+    unprintable: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnbilledChange:
-    """A line whose usage has changed since its invoice was issued, and what that comes to."""
+    """A line whose usage has changed since its invoice was issued, and its price, or the problem that it has none."""
 
     line: str
     price: str | None
     billed_quantity: Decimal
     quantity: Decimal
     difference: Decimal
-    amount: Decimal
+    amount: Decimal | None
+    problem: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,6 +131,7 @@ class LateUsage:
     quantity: Decimal
     amount: Decimal
     resolution: str
+    problem: str | None
     adjusted_on: str | None
     found_at: datetime
     resolved_at: datetime | None
@@ -147,6 +155,7 @@ class Charge:
     invoice: str | None
     line: str | None
     created_at: datetime
+    unprintable: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,12 +169,13 @@ class CreditNoteLine:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CreditNote:
-    """What corrects a finalized invoice."""
+    """What corrects a finalized invoice: a `correction` of what was billed, or `goodwill` (`kind`)."""
 
     id: str
     number: str
     invoice: str
     customer: str
+    kind: str
     reason: str
     currency: str
     subtotal: Decimal
@@ -218,3 +228,4 @@ class BillingPolicy:
     late_usage: str
     zero_amount: str
     issue: str
+    tax_rounding: str

@@ -58,7 +58,9 @@ class Usage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UsageEvent:
-    """A recorded event. `customer` is the key it names, or None; `voided` says that it was taken back."""
+    """A recorded event. `customer` is the key it names, or None; `voided` says that it was taken back; `sent_by` is
+    the id of the API key that sent it, `user:` and a member's number, `system`, or None for events of old;
+    `subscription` is the id or key of the subscription that it names."""
 
     id: str
     source: str
@@ -68,3 +70,5 @@ class UsageEvent:
     received_at: datetime
     data: Any
     voided: bool
+    sent_by: str | None = None
+    subscription: str | None = None
