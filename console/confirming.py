@@ -9,6 +9,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any
 
+from django.contrib.auth import update_session_auth_hash
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils.http import url_has_allowed_host_and_scheme
@@ -39,7 +40,7 @@ def is_confirmed(request: HttpRequest) -> bool:
 
 def try_password(request: Any, password: str) -> str:
     """Why this is not the password of whoever is signed in; empty, and confirmed, where it is. A wrong one counts."""
-    email = request.user.email
+    email, before = request.user.email, request.user.password
     try:
         tries.take(request, what="password", account=email)
     except TooManyTries as too_many:
@@ -48,6 +49,9 @@ def try_password(request: Any, password: str) -> str:
         record_sign_in(user=request.user, action="sign_in.fail", step="confirmation")
         return "This is not your password."
     tries.forget(request, what="password", account=email)
+    # Django hashes a password again where the hash is of older parameters, and a session follows the hash.
+    if request.user.password != before:
+        update_session_auth_hash(request, request.user)
     confirm(request)
     return ""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from django.contrib.auth.hashers import PBKDF2PasswordHasher
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
@@ -12,6 +13,10 @@ from django.test.utils import CaptureQueriesContext
 from accounts.facade import add_member, create_user
 from billing.facade import payments_of
 from tests.console.conftest import PASSWORD, Vendor, make_vendor, signed_in
+
+
+class _OlderParameters(PBKDF2PasswordHasher):
+    iterations = 500
 
 
 def sign_in(client: Client, email: str, password: str, **more: str) -> Any:
@@ -29,6 +34,14 @@ def test_a_stranger_is_led_to_the_sign_in_and_back(vendor: Vendor, client: Clien
 
 def test_the_address_is_taken_in_any_case(vendor: Vendor, client: Client) -> None:
     assert sign_in(client, vendor.user.email.upper(), PASSWORD).url == "/"
+
+
+def test_confirming_a_password_that_django_hashes_again_keeps_the_person_signed_in(vendor: Vendor) -> None:
+    vendor.user.password = _OlderParameters().encode(PASSWORD, "salt" * 8)
+    vendor.user.save()
+    client = signed_in(vendor.user)
+    assert client.post("/confirm?next=/security", {"password": PASSWORD}).url == "/security"
+    assert client.get("/security").status_code == 200
 
 
 def test_next_leads_to_no_other_site(vendor: Vendor, client: Client) -> None:

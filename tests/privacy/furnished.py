@@ -8,6 +8,7 @@ from typing import Any
 from uuid import uuid4
 
 from django.core.mail import EmailMessage
+from django.test import override_settings
 
 from agents.models import TaskSummary
 from billing.credits.charges import create_charge
@@ -67,9 +68,10 @@ def furnish(api: Api) -> Customer:
     ]  # fmt: skip
     tasks = [event(9, "agent.task", agent="support", task_id="t-1", goal=f"{MARKER} goal", outcome="succeeded")]
     assert ok(api.post("events", turns + tasks))["accepted"] == 7
-    odd = event(10, "agent.task", agent="support", goal=f"{MARKER} goal", outcome="odd")
-    kept = ingest(organization_id=api.organization.pk, events=[odd], received_at=NOW, sent_once=True)
-    assert [one.code for one in kept.quarantined or []] == ["outcome_invalid"]
+    old = event(10, "agent.task", agent="support", goal=f"{MARKER} goal") | {"time": "2020-01-01T00:00:00Z"}
+    with override_settings(EVENT_LOOK_BACK_DAYS=365):
+        kept = ingest(organization_id=api.organization.pk, events=[old], received_at=NOW)
+    assert [one.code for one in kept.quarantined or []] == ["time_too_old"]
     ok(api.post("events/void", {"source": "test", "id": "agent.turn-5", "reason": f"{MARKER} reason"}))
     # As the projection writes it, which sees no transaction that is under way.
     said = {"goal": f"{MARKER} goal", "agent": "support"}
