@@ -5,7 +5,8 @@ same indexes, in one run.
 
 Both sides are this process and one PostgreSQL with synchronous_commit=on; a batch is one transaction.
 The rounds alternate, so that a noisy machine disturbs both; medians are shown. The log's side includes
-decoding the JSON, hashing identity and content, and telling duplicates.
+decoding the JSON, hashing identity and content, and telling duplicates. The last row is a sender whose events are
+all too old, so that each goes into quarantine.
 """
 
 from __future__ import annotations
@@ -14,7 +15,8 @@ import json
 import statistics
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -27,6 +29,8 @@ from bench.setting import database
 
 ROUNDS = 5
 START = datetime(2026, 10, 1, tzinfo=UTC)
+_RECEIVED = START + timedelta(days=31)  # after every event, of which none may lie ahead
+_TOO_OLD = datetime(2024, 1, 1, tzinfo=UTC)
 
 
 def main(events: int = 100_000, batch: int = 5_000) -> None:
@@ -35,19 +39,23 @@ def main(events: int = 100_000, batch: int = 5_000) -> None:
 
         organization_id = create_organization(name="Bench").pk
         _copy_table()
-        copied, ingested, again = [], [], []
+        copied, ingested, again, kept = [], [], [], []
         for number in range(ROUNDS):
             bodies = [_body(number, start, batch) for start in range(0, events, batch)]
             rows = [_rows(organization_id, body) for body in bodies]
             copied.append(events / _seconds(lambda rows=rows: [_copy(part) for part in rows]))
             ingested.append(events / _seconds(lambda bodies=bodies: [_ingest(organization_id, b) for b in bodies]))
             again.append(events / _seconds(lambda bodies=bodies: [_ingest(organization_id, b) for b in bodies]))
+            old = [_body(number, start, batch, _TOO_OLD) for start in range(0, events, batch)]
+            with _look_back(days=365):
+                kept.append(events / _seconds(lambda bodies=old: [_ingest(organization_id, b) for b in bodies]))
     base = statistics.median(copied)
     print(f"{events:,} events a round, {batch:,} a transaction, {ROUNDS} rounds, medians")
     for name, speeds in (
         ("binary COPY alone", copied),
         ("ingest, new events", ingested),
         ("ingest, duplicates", again),
+        ("ingest, quarantined", kept),
     ):
         median = statistics.median(speeds)
         print(f"  {name:20} {median:10,.0f} events/s   {median / base:5.2f} of the COPY")
@@ -59,16 +67,28 @@ def _seconds(work: Callable[[], Any]) -> float:
     return time.perf_counter() - started
 
 
-def _body(number: int, start: int, batch: int) -> bytes:
+@contextmanager
+def _look_back(*, days: int) -> Iterator[None]:
+    """The server's usual look-back, which benchmarks are spared otherwise."""
+    from django.conf import settings  # noqa: PLC0415
+
+    before, settings.EVENT_LOOK_BACK_DAYS = settings.EVENT_LOOK_BACK_DAYS, days
+    try:
+        yield
+    finally:
+        settings.EVENT_LOOK_BACK_DAYS = before
+
+
+def _body(number: int, start: int, batch: int, first: datetime = START) -> bytes:
     return json.dumps(
         [
             {
                 "specversion": "1.0",
-                "id": f"{number}-{i}",
+                "id": f"{first.year}-{number}-{i}",
                 "source": f"edge/{i % 50}",
                 "type": "agent.turn",
                 "subject": f"customer-{i % 1000}",
-                "time": (START + timedelta(seconds=i % 2_600_000)).isoformat(),
+                "time": (first + timedelta(seconds=i % 2_600_000)).isoformat(),
                 "data": {
                     "agent": f"agent-{i % 10}",
                     "task_id": f"task-{number}-{i // 8}",
@@ -87,7 +107,7 @@ def _body(number: int, start: int, batch: int) -> bytes:
 def _ingest(organization_id: int, body: bytes) -> None:
     from metering.facade import ingest_body  # noqa: PLC0415
 
-    ingest_body(organization_id=organization_id, body=body, received_at=START)
+    ingest_body(organization_id=organization_id, body=body, received_at=_RECEIVED)
 
 
 @dataclass(frozen=True)
@@ -101,7 +121,7 @@ class Rows:
 def _rows(organization_id: int, body: bytes) -> Rows:
     from metering.decoding import decode_body, prepare  # noqa: PLC0415
 
-    rows, _ = prepare(organization_id=organization_id, events=decode_body(body)[0], received_at=START, numeric=())
+    rows, _ = prepare(organization_id=organization_id, events=decode_body(body)[0], received_at=_RECEIVED, numeric=())
     identities = [
         (UUID(bytes=row.identity), UUID(bytes=row.content_hash), row.time)
         for row in sorted(rows, key=lambda row: row.identity)
@@ -115,9 +135,10 @@ def _rows(organization_id: int, body: bytes) -> Rows:
             row.event.type,
             row.event.subject,
             row.time,
-            START,
+            _RECEIVED,
             row.data,
             "system",
+            row.event.subscription,
         )
         for row in rows
     ]
@@ -158,8 +179,8 @@ def _copy(rows: Rows) -> None:
             for row in rows.identities:
                 copy.write_row(row)
         with cursor.copy(f"COPY bench_copy ({COLUMNS}) FROM STDIN (FORMAT BINARY)") as copy:
-            types = ["uuid", "int8", "text", "text", "text", "text", "timestamptz", "timestamptz", "jsonb", "text"]
-            copy.set_types(types)
+            texts = ["text"] * 4
+            copy.set_types(["uuid", "int8", *texts, "timestamptz", "timestamptz", "jsonb", "text", "text"])
             for row in rows.events:
                 copy.write_row(row)
 
