@@ -38,7 +38,7 @@ from rest.admin import KeptAdmin, OperatorAdmin, OperatorsOnly, ReadOnlyAdmin
 admin.site.unregister(Group)  # roles are memberships; Django's groups would grant nothing
 
 
-class MembershipInline(OperatorsOnly, TabularInline):
+class MembershipInline(OperatorsOnly, TabularInline):  # type: ignore[misc]
     model = Membership
     extra = 0
     autocomplete_fields = ("organization",)
@@ -55,7 +55,7 @@ class OrganizationAdmin(KeptAdmin):
 
 
 @admin.register(User)
-class UserAdmin(OperatorsOnly, DjangoUserAdmin, ModelAdmin):  # type: ignore[misc]
+class UserAdmin(OperatorsOnly, DjangoUserAdmin, ModelAdmin):  # type: ignore[misc,type-arg]
     form = UserChangeForm
     add_form = UserCreationForm
     change_password_form = AdminPasswordChangeForm
@@ -71,7 +71,9 @@ class UserAdmin(OperatorsOnly, DjangoUserAdmin, ModelAdmin):  # type: ignore[mis
         ("Operator", {"fields": ("is_active", "is_staff", "is_superuser")}),
         ("Dates", {"fields": ("last_login", "date_joined")}),
     )
-    add_fieldsets = ((None, {"classes": ("wide",), "fields": ("email", "usable_password", "password1", "password2")}),)
+    add_fieldsets: Any = (
+        (None, {"classes": ("wide",), "fields": ("email", "usable_password", "password1", "password2")}),
+    )
     inlines = (MembershipInline,)
     actions = ("sign_out", "reset_second_factor")
 

@@ -318,7 +318,7 @@ class AuditEntryQuerySet(models.QuerySet["AuditEntry"]):
         is_read = self._result_cache is not None
         super()._fetch_all()
         if not is_read:
-            _unseal_details(self._result_cache)
+            _unseal_details(self._result_cache or [])
 
     def iterator(self, chunk_size: int | None = None) -> Iterator[Any]:
         rows = super().iterator(chunk_size=chunk_size or 2000)

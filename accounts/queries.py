@@ -103,7 +103,7 @@ def api_keys_of(organization_id: int, *, customer: str | None = None) -> QuerySe
     Each knows its maker and their present role.
     """
     rows = ApiKey.objects.filter(organization_id=organization_id).select_related("maker")
-    rows = rows.annotate(membership_role=_membership_role(organization_id, OuterRef("maker_id")))
+    rows = rows.annotate(**{"membership_role": _membership_role(organization_id, OuterRef("maker_id"))})
     return (rows if customer is None else rows.filter(customer=customer)).order_by("id")
 
 

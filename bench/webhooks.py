@@ -41,7 +41,8 @@ def main(deliveries: int = 100_000, senders: int = 1) -> None:
         url = "http://127.0.0.1:1100/"
         endpoint = create_endpoint(organization_id=organization.pk, url=url, now=system_clock())
         with _receiver(reveal_secret(endpoint)) as receiver:
-            port = int(receiver.stdout.readline())  # type: ignore[union-attr]
+            assert receiver.stdout is not None
+            port = int(receiver.stdout.readline())
             WebhookEndpoint.objects.update(url=f"http://127.0.0.1:{port}/hooks")
             began = time.monotonic()
             _announce(organization.pk, deliveries)

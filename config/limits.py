@@ -66,7 +66,7 @@ class RequestLimit:
             return []
         try:
             async with asyncio.timeout(2 * _PATIENCE):
-                answer = await self._valkey.eval(  # type: ignore[misc]
+                answer = await self._valkey.eval(
                     _TAKE, 1, f"taximeter:requests:{caller.member[4:]}", str(self._per_minute), str(_WINDOW)
                 )
         except (redis.RedisError, OSError, TimeoutError) as error:

@@ -81,7 +81,7 @@ class Live:
 def spooled(pieces: Iterable[bytes]) -> tuple[IO[bytes], int]:
     """A file with all of `pieces`, to be read from its start, and its length."""
     # Closed once it is sent.
-    file: IO[bytes] = tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY)  # type: ignore[assignment]  # noqa: SIM115
+    file: IO[bytes] = tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY)  # noqa: SIM115
     try:
         size = sum(file.write(piece) for piece in pieces)
         file.seek(0)

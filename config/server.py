@@ -7,6 +7,7 @@ import multiprocessing
 import os
 import resource
 import signal
+from typing import Any
 
 from django.core.wsgi import get_wsgi_application
 
@@ -40,7 +41,7 @@ _give_memory_back()
 _most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
 resource.setrlimit(resource.RLIMIT_NOFILE, (_most, _most))
 
-django = get_wsgi_application()
+django: Any = get_wsgi_application()
 
 from django.conf import settings  # noqa: E402 - Django comes first
 from django.urls import get_resolver  # noqa: E402

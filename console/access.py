@@ -110,7 +110,7 @@ def page(
     methods: tuple[str, ...] = ("GET", "HEAD"),
     confirmed: bool = False,
     before_two_factor: bool = False,
-) -> Any:
+) -> Callable[[View], View]:
     """A view for signed-in people with a part in an organization: it finds `request.access` and `request.zone`.
 
     Seeing it needs the permission `may`, and changing something by it `post`, or else `may` again; a view that takes
@@ -152,8 +152,8 @@ def page(
                 return asked
             return _answer(view, request, *args, **kwargs)
 
-        wrapped.permission, wrapped.post_permission = may, needed  # type: ignore[attr-defined]
-        wrapped.methods = methods  # type: ignore[attr-defined]
+        about: Any = wrapped  # read by the sweep over all pages
+        about.permission, about.post_permission, about.methods = may, needed, methods
         return wrapped
 
     return decorate

@@ -113,7 +113,8 @@ class BudgetForm(PlainForm):
         plans = [(one.key, one.name) for one in plans_of(organization_id)]
         meters = [(one.key, one.name) for one in meters_of(organization_id)]
         for name, choices in (("plan", plans), ("meter", meters)):
-            self.fields[name].choices = [("", "None"), *choices]  # type: ignore[attr-defined]
+            field: Any = self.fields[name]
+            field.choices = [("", "None"), *choices]
 
     def clean_timezone(self) -> str:
         try:

@@ -28,7 +28,7 @@ def last_heartbeat() -> datetime | None:
 
 def tasks_in_queue() -> int:
     """Tasks that no worker has taken yet. Raises `BrokerUnavailable`."""
-    return int(_ask("llen", _QUEUE))
+    return int(_ask("llen", _QUEUE) or 0)
 
 
 def _ask(command: str, *arguments: str) -> bytes | int | None:

@@ -44,7 +44,7 @@ class CompiledMeter:
 
 def compile_meter(definition: MeterDefinition) -> CompiledMeter:
     """The SQL of a definition."""
-    conditions = [sql.SQL("e.type = {}").format(sql.Literal(definition.event_type))]
+    conditions: list[Fragment] = [sql.SQL("e.type = {}").format(sql.Literal(definition.event_type))]
     conditions += [_condition(f) for f in definition.filters]
     quantity: Fragment = sql.SQL("1::numeric")
     value: Fragment = sql.SQL("NULL::text")

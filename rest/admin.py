@@ -89,22 +89,22 @@ class _Table(ModelAdmin):
         return [(one, AutocompleteSelectFilter) if one == "organization" else one for one in filters]
 
 
-class OperatorAdmin(OperatorsOnly, _Table):
+class OperatorAdmin(OperatorsOnly, _Table):  # type: ignore[misc]
     """A table that operators edit."""
 
 
-class KeptAdmin(KeptForever, _Table):
+class KeptAdmin(KeptForever, _Table):  # type: ignore[misc]
     """A table whose rows are made elsewhere and stay."""
 
 
-class ReadOnlyAdmin(ReadOnly, _Table):
+class ReadOnlyAdmin(ReadOnly, _Table):  # type: ignore[misc]
     """A table nobody edits. It may be long: pages are found without counting its rows."""
 
     paginator = InfinitePaginator
-    actions = None
+    actions: Any = None
 
 
-class ReadOnlyInline(ReadOnly, TabularInline):
+class ReadOnlyInline(ReadOnly, TabularInline):  # type: ignore[misc]
     """Rows of another table below the one they belong to; `fields` names what to show of them."""
 
     extra = 0

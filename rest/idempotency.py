@@ -84,9 +84,9 @@ def clicked_once(method: Post) -> Post:
                 record = _claim(request.auth.organization_id, key, digest)
                 # Where it is refused for its own reason, that is said.
                 response = method(view, request, *args, **kwargs)
-                if record.status is None or bytes(record.body) == encode_json(response.data):
+                if record.status is None or bytes(record.body or b"") == encode_json(response.data):
                     return _recorded(record, response)
-                raise _identical(decode_json(bytes(record.body)))
+                raise _identical(decode_json(bytes(record.body or b"")))
 
         return retried(done)
 
@@ -137,7 +137,7 @@ def _try_lock(lock: int) -> bool:
 
 
 def _replay(record: IdempotencyRecord) -> Response:
-    response = Response(decode_json(bytes(record.body)), status=record.status)
+    response = Response(decode_json(bytes(record.body or b"")), status=record.status)
     response["Idempotent-Replayed"] = "true"
     return response
 
@@ -155,7 +155,7 @@ def done_once(*, organization_id: int, key: str, work: Callable[[], str]) -> tup
             organization_id=organization_id, key=key, defaults={"request_hash": b"", "created_at": system_clock()}
         )
         if record.status is not None:
-            return bytes(record.body).decode(), True
+            return bytes(record.body or b"").decode(), True
         answer = work()
         record.status, record.body = 303, answer.encode()
         record.save(update_fields=["status", "body"])

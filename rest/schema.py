@@ -13,21 +13,22 @@ from rest_framework import serializers
 
 from rest.access import ROLES, SCOPE_WORDS, SCOPES, TABLE, Permission
 from rest.permissions import HasPermission, permission_of
+from rest.serializers import Shape
 
 
-class Page(serializers.Serializer):  # type: ignore[type-arg]
+class Page(serializers.Serializer[Any]):
     """A page of a list; `next_cursor` is null on the last one."""
 
     next_cursor = serializers.CharField(allow_null=True)
 
 
 @functools.cache
-def page_of(answer: type[serializers.Serializer]) -> type[Page]:  # type: ignore[type-arg]
+def page_of(answer: type[serializers.Serializer[Any]]) -> type[Page]:
     """The shape of a page of `answer`s."""
     return type(f"{answer.__name__}Page", (Page,), {"data": answer(many=True), "__doc__": Page.__doc__})
 
 
-class FieldProblem(serializers.Serializer):  # type: ignore[type-arg]
+class FieldProblem(serializers.Serializer[Any]):
     """What is wrong with one field; `pointer` is a JSON pointer into the request (RFC 6901)."""
 
     pointer = serializers.CharField(allow_blank=True)
@@ -35,7 +36,7 @@ class FieldProblem(serializers.Serializer):  # type: ignore[type-arg]
     detail = serializers.CharField()
 
 
-class Problem(serializers.Serializer):  # type: ignore[type-arg]
+class Problem(Shape):
     """Why a request was refused (RFC 9457), with a stable `code`."""
 
     type = serializers.CharField()
@@ -85,7 +86,7 @@ class Schema(AutoSchema):
         parts = [part for part in self.path.split("/") if part and part not in {"api", "v1"}]
         return [parts[0]] if parts else ["api"]
 
-    def get_description(self) -> str:
+    def get_description(self) -> str:  # type: ignore[override] # drf-spectacular's, not DRF's
         said = super().get_description() or ""
         needed = self._permission()
         if needed is None:
@@ -110,7 +111,9 @@ class Schema(AutoSchema):
         }
 
     def _permission(self) -> Permission | None:
-        needs_key = any(issubclass(one, HasPermission) for one in self.view.permission_classes)
+        needs_key = any(
+            isinstance(one, type) and issubclass(one, HasPermission) for one in self.view.permission_classes
+        )
         return permission_of(self.view, self.method) if needs_key else None
 
     def get_request_serializer(self) -> Any:

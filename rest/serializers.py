@@ -19,7 +19,16 @@ from rest.lookup import parse_instant
 KEY_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._:@+-]{0,127}\Z"
 
 
-class PlainTextSerializer(serializers.Serializer):  # type: ignore[type-arg]
+class Shape(serializers.Serializer[Any]):
+    """A serializer whose fields may be called `data`, `errors`, `parent` and `source`, names that DRF uses itself."""
+
+    data: Any
+    errors: Any
+    parent: Any
+    source: Any
+
+
+class PlainTextSerializer(Shape):
     """A serializer that refuses control characters in every text it takes (code `text_invalid`).
 
     `many_lines` names the texts that may have several lines. `as_sent` names the fields whose text comes from events,
@@ -85,7 +94,7 @@ class CustomerKeyField(serializers.CharField):
         return key
 
 
-class AnyField(serializers.Field):  # type: ignore[type-arg]
+class AnyField(serializers.Field[Any, Any, Any, Any]):
     """A JSON value that somebody else reads, left as it came."""
 
     def to_internal_value(self, data: Any) -> Any:
@@ -95,7 +104,7 @@ class AnyField(serializers.Field):  # type: ignore[type-arg]
         return value
 
 
-class DecimalField(serializers.Field):  # type: ignore[type-arg]
+class DecimalField(serializers.Field[Any, Any, Any, Any]):
     """An exact decimal, written as a string."""
 
     default_error_messages = {
@@ -123,7 +132,7 @@ class DecimalField(serializers.Field):  # type: ignore[type-arg]
         return value
 
 
-class InstantField(serializers.Field):  # type: ignore[type-arg]
+class InstantField(serializers.Field[Any, Any, Any, Any]):
     """An instant in RFC 3339 with its zone."""
 
     default_error_messages = {

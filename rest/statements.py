@@ -37,7 +37,7 @@ def run(statement: str, parameters: Sequence[Any], *, prepare: bool = True, bina
 def _ensure_connection() -> None:
     driver, now = connection.connection, time.monotonic()
     if driver is not None and now - getattr(driver, "trusted_at", 0.0) < TRUSTED_SECONDS:
-        connection.health_check_done = True
+        connection.health_check_done = True  # type: ignore[attr-defined]
     connection.close_if_health_check_failed()
     connection.ensure_connection()
     connection.connection.trusted_at = now

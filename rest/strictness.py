@@ -40,7 +40,7 @@ class KnowsItsInput(BasePermission):
     def has_permission(self, request: Any, view: Any) -> bool:
         if not request.path.startswith(_STRICT):
             return True
-        described = _describe(type(view), "GET" if request.method == "HEAD" else request.method)
+        described = _describe(view.__class__, "GET" if request.method == "HEAD" else str(request.method))
         parameters = request.GET
         if parameters and not getattr(view, "open_parameters", False):
             refuse_unknown(parameters, described.parameters)

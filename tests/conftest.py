@@ -72,7 +72,7 @@ def _held_to_the_schema(client: Client, **request: Any) -> Any:
     return response
 
 
-Client.request = _held_to_the_schema  # type: ignore[method-assign]
+Client.request = _held_to_the_schema
 
 
 if _is_embedded:  # where the tests' user may do all

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from rest_framework import serializers
 
 from accounts.models import ApiKey, AuditEntry, Invitation, Membership, Role
 from kernel.clock import system_clock
 from rest.access import SCOPES, Permission
-from rest.serializers import AnyField, CustomerKeyField, InstantField, StrictSerializer
+from rest.serializers import AnyField, CustomerKeyField, InstantField, Shape, StrictSerializer
 
 
-class MemberAnswer(serializers.Serializer):  # type: ignore[type-arg]
+class MemberAnswer(serializers.Serializer[Any]):
     id = serializers.CharField()
     email = serializers.CharField()
     name = serializers.CharField()
     role = serializers.ChoiceField(Role.choices)
 
 
-class InvitationAnswer(serializers.Serializer):  # type: ignore[type-arg]
+class InvitationAnswer(serializers.Serializer[Any]):
     """`link` is only there when it is made."""
 
     id = serializers.CharField()
@@ -29,7 +31,7 @@ class InvitationAnswer(serializers.Serializer):  # type: ignore[type-arg]
     link = serializers.CharField(required=False)
 
 
-class ApiKeyAnswer(serializers.Serializer):  # type: ignore[type-arg]
+class ApiKeyAnswer(Shape):
     """`secret` is only there when it is created. `last_used_at` is exact to ten minutes.
 
     `maker` is the member who answers for it, null for a key of the operator of the server, of a customer, or one
@@ -55,7 +57,7 @@ class ApiKeyAnswer(serializers.Serializer):  # type: ignore[type-arg]
     secret = serializers.CharField(required=False)
 
 
-class AuditEntryAnswer(serializers.Serializer):  # type: ignore[type-arg]
+class AuditEntryAnswer(serializers.Serializer[Any]):
     """`detail` has `before` and `after` where something changed. `api_key` is the id of the key that acted, `address`
     the client's."""
 

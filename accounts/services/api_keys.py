@@ -62,6 +62,8 @@ def create_api_key(
             **bound,
         )
         key.membership_role = _role_of_maker(made_by, organization)
+        detail: dict[str, Any] = {"customer": customer, "expires_at": key.expires_at, "parent": key.parent_id}
+        detail = {name: value for name, value in detail.items() if value}
         record_audit(
             organization_id=organization.pk,
             action="api_key.create",
@@ -70,9 +72,7 @@ def create_api_key(
             name=name,
             scopes=key.scopes,
             hint=key.hint,
-            **({"customer": customer} if customer else {}),
-            **({"expires_at": key.expires_at} if key.expires_at else {}),
-            **({"parent": key.parent_id} if key.parent_id else {}),
+            **detail,
         )
     return key, secret
 

@@ -83,7 +83,7 @@ def _sign(row: Session) -> str:
     data = store.decode(row.session_data)
     if not data:
         return "unreadable"
-    user = User.objects.filter(pk=data.get(SESSION_KEY)).first()
+    user = User.objects.filter(pk=data.get(SESSION_KEY, 0)).first()
     if user is not None:
         known = data.get(HASH_SESSION_KEY, "")
         if any(constant_time_compare(known, one) for one in user.get_session_auth_fallback_hash()):

@@ -21,7 +21,9 @@ MOST_UNKNOWN, UNKNOWN_WITHIN = 1_000, timedelta(hours=1)
 
 def record_sign_in(*, user: User, action: str, **detail: Any) -> None:
     """Write down what came of a user's try to sign in: in each of their organizations, or without one in none."""
-    organizations = list(Membership.objects.filter(user=user).values_list("organization_id", flat=True))
+    organizations: list[int | None] = list(
+        Membership.objects.filter(user=user).values_list("organization_id", flat=True)
+    )
     for organization_id in organizations or [None]:
         record_audit(organization_id=organization_id, actor=user.email, action=action, target=user.email, **detail)
 

@@ -73,7 +73,7 @@ class TooManyTries(ConflictError):
 def take_try(*, what: str, who: str, now: datetime) -> None:
     """One more try at `what`, which counts against `who` until `forget_tries`. Raises `TooManyTries` while it has to
     wait. However many come at once, no more get through."""
-    values = {"key": _key(what, who), "now": now, "forgotten": now - FORGOTTEN, "free": FREE}
+    values: dict[str, Any] = {"key": _key(what, who), "now": now, "forgotten": now - FORGOTTEN, "free": FREE}
     with connection.cursor() as cursor:
         cursor.execute(_TAKE, values | {"first": FIRST_WAIT, "longest": LONGEST_WAIT})
         if (taken := cursor.fetchone()) is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from typing import Any
 
 from django.db import transaction
 from django_otp.models import Device
@@ -32,8 +33,10 @@ def begin_two_factor(user: User) -> TOTPDevice:
         raise ConflictError("Two-factor sign-in is set up already", code="two_factor_exists")
     with transaction.atomic():
         User.objects.select_for_update().get(pk=user.pk)
-        device = TOTPDevice.objects.filter(user=user, confirmed=False).first()
-        return device or TOTPDevice.objects.create(user=user, name="app", confirmed=False)
+        device: TOTPDevice | None = TOTPDevice.objects.filter(user=user, confirmed=False).first()
+        if device is None:
+            device = TOTPDevice.objects.create(user=user, name="app", confirmed=False)
+        return device
 
 
 def confirm_two_factor(*, user: User, code: str) -> tuple[TOTPDevice, list[str]]:
@@ -73,7 +76,8 @@ def verify_code(*, user: User, code: str) -> Device | None:
     """The device that takes this code, of an app or a recovery code; None for none. A code works once."""
     code = code.strip().replace(" ", "").lower()
     is_recovery = "-" in code or not code.isdigit()
-    model: type[TOTPDevice | StaticDevice] = StaticDevice if is_recovery else TOTPDevice
+    model: Any = StaticDevice if is_recovery else TOTPDevice
+    device: Device
     with transaction.atomic():
         for device in model.objects.select_for_update().filter(user=user, confirmed=True):
             if device.verify_token(hash_recovery_code(code, device_id=device.pk) if is_recovery else code):

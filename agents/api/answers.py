@@ -6,16 +6,16 @@ from typing import Any
 
 from rest_framework.serializers import BooleanField, CharField, DictField, IntegerField, ListField, Serializer
 
-from rest.serializers import DecimalField, InstantField
+from rest.serializers import DecimalField, InstantField, Shape
 
 
-class AgentVersion(Serializer):  # type: ignore[type-arg]
+class AgentVersion(Serializer[Any]):
     version = CharField()
     definition = DictField(allow_null=True)
     created_at = InstantField()
 
 
-class Agent(Serializer):  # type: ignore[type-arg]
+class Agent(Serializer[Any]):
     id = CharField()
     key = CharField()
     name = CharField()
@@ -24,7 +24,7 @@ class Agent(Serializer):  # type: ignore[type-arg]
     created_at = InstantField()
 
 
-class Cost(Serializer):  # type: ignore[type-arg]
+class Cost(Serializer[Any]):
     """`unpriced_calls` have no rate and no reported cost: with any, the amount is not all."""
 
     amount = DecimalField()
@@ -33,7 +33,7 @@ class Cost(Serializer):  # type: ignore[type-arg]
     other_currencies = DictField(required=False)
 
 
-class CostRow(Serializer):  # type: ignore[type-arg]
+class CostRow(Serializer[Any]):
     day = InstantField(required=False)
     group = DictField(required=False)
     calls = IntegerField()
@@ -45,7 +45,7 @@ class CostRow(Serializer):  # type: ignore[type-arg]
     cost = Cost()
 
 
-class CostReport(Serializer):  # type: ignore[type-arg]
+class CostReport(Shape):
     to = InstantField()
     data = CostRow(many=True)
 
@@ -54,7 +54,7 @@ class CostReport(Serializer):  # type: ignore[type-arg]
         return {"from": InstantField(), **super().get_fields()}
 
 
-class TaskSummary(Serializer):  # type: ignore[type-arg]
+class TaskSummary(Serializer[Any]):
     id = CharField()
     customer = CharField(allow_null=True)
     agent = CharField(allow_null=True)
@@ -89,7 +89,7 @@ class Task(TaskSummary):
     tree = ListField(child=DictField())
 
 
-class QueuedTask(Serializer):  # type: ignore[type-arg]
+class QueuedTask(Serializer[Any]):
     id = CharField()
     agent = CharField()
     agent_version = CharField()
@@ -102,7 +102,7 @@ class QueuedTask(Serializer):  # type: ignore[type-arg]
     ended_at = InstantField(allow_null=True)
 
 
-class Outcome(Serializer):  # type: ignore[type-arg]
+class Outcome(Serializer[Any]):
     """`settled` is whether the settlement window was over; a change is then an adjustment of a closed period."""
 
     id = CharField()
@@ -112,7 +112,7 @@ class Outcome(Serializer):  # type: ignore[type-arg]
     settled = BooleanField()
 
 
-class CostRate(Serializer):  # type: ignore[type-arg]
+class CostRate(Shape):
     id = CharField()
     scope = CharField()
     provider = CharField(allow_null=True)

@@ -37,7 +37,7 @@ class OutcomeInput(StrictSerializer):
     many_lines = ("reason",)
 
     outcome = serializers.ChoiceField(choices=OUTCOMES)
-    source = serializers.ChoiceField(choices=SOURCES, required=False, default="person")
+    source = serializers.ChoiceField(choices=SOURCES, required=False, default="person")  # type: ignore[assignment]
     reason = serializers.CharField(max_length=1000, required=False, allow_blank=True, default="")
 
 
@@ -45,7 +45,7 @@ class DisputeInput(StrictSerializer):
     many_lines = ("reason",)
 
     outcome = serializers.ChoiceField(choices=OUTCOMES)
-    source = serializers.ChoiceField(choices=SOURCES, required=False, default="customer")
+    source = serializers.ChoiceField(choices=SOURCES, required=False, default="customer")  # type: ignore[assignment]
     reason = serializers.CharField(max_length=1000)
 
 

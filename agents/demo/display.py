@@ -107,6 +107,7 @@ def invoice_table(invoices: list[Invoice], month: str) -> Table:
     table.add_column("Amount", justify="right", no_wrap=True)
     for invoice in invoices:
         lines = list(invoice.lines.all())
+        assert invoice.subscription is not None, "the demo's invoices are all of subscriptions"
         whom = f"[bold]{invoice.customer.name}[/], {invoice.subscription.plan_version.plan.name}"
         table.add_row(invoice.number, whom, "", f"[bold]{Money(invoice.total, invoice.currency)}[/]")
         for position, line in enumerate(lines, start=1):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
+from functools import partial
 from typing import Any, Protocol
 from zoneinfo import ZoneInfo
 
@@ -68,7 +69,7 @@ def work_tasks(*, organization: Organization, tasks: list[PlannedTask], model: M
             model=model,
             meter=meter_for(organization_id=organization.pk, source=SOURCE, clock=ElapsedClock(task.starts_at)),
             costs=_costs,
-            on_step=lambda step, task=task: audience.turn_taken(task, step),  # type: ignore[misc]
+            on_step=partial(audience.turn_taken, task),
         )
         audience.task_ended(task, result)
 
@@ -97,7 +98,7 @@ def close_last_month(organization: Organization, *, clock: Clock) -> list[Invoic
     month = last_month(organization.created_at)
     if not _is_closed(organization, month):
         close_month(organization=organization, month=month, now=clock())
-    return sorted(invoices_of(organization.pk, month=month), key=lambda invoice: invoice.number)
+    return sorted(invoices_of(organization.pk, month=month), key=lambda invoice: invoice.number or "")
 
 
 def _is_closed(organization: Organization, month: Month) -> bool:

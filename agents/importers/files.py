@@ -7,7 +7,7 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from agents.importers.report import FileUnreadable
 
@@ -20,7 +20,7 @@ class LineFile:
 
     def __init__(self, raw: IO[bytes], path: Path) -> None:
         self._raw, self._path = raw, path
-        self._stream: IO[bytes] = gzip.GzipFile(fileobj=raw) if path.suffix == ".gz" else raw  # type: ignore[assignment]
+        self._stream: Any = gzip.GzipFile(fileobj=raw) if path.suffix == ".gz" else raw
         self.size = path.stat().st_size
 
     @property

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import msgspec
 import pyarrow as pa
@@ -65,7 +65,7 @@ def open_table(path: Path, kind: str | None = None) -> Iterator[Table]:
         yield ParquetTable(path)
         return
     with open_lines(path) as lines:
-        yield CsvTable(lines, path) if kind == "csv" else JsonTable(lines)
+        yield cast(Table, CsvTable(lines, path) if kind == "csv" else JsonTable(lines))
 
 
 class _LineTable:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 
 from rest.columns import ExactDecimalField
 
 # No foreign key, as in the log: a check for each row would cost more than it protects.
-_ORGANIZATION = {"on_delete": models.DO_NOTHING, "db_constraint": False, "db_index": False}
+_ORGANIZATION: dict[str, Any] = {"on_delete": models.DO_NOTHING, "db_constraint": False, "db_index": False}
 
 
 class TaskProjection(models.Model):

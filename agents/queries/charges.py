@@ -72,7 +72,7 @@ def _charge(charge: Charge, price: Price, quantity: Any) -> None:
     unit_amount = terms.unit_amount
     if unit_amount is None:
         charge.left_out.append((price.key, str(terms.reason)))
-    elif quantity:
+    elif quantity and price.meter is not None:
         amount = EXACT.multiply(quantity, unit_amount)
         charge.lines.append(ChargeLine(price.key, price.meter.key, quantity, unit_amount, amount))
 

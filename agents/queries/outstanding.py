@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import NamedTuple
 from uuid import UUID
@@ -40,7 +40,7 @@ def outstanding_tasks(question: TaskQuestion, *, limit: int) -> Outstanding:
     latest = matching_tasks(question).order_by("-started_at", "-task_key")
     compared = [_Compared(*row) for row in latest.values_list(*_Compared._fields)[:COMPARED]]
     ended = [one for one in compared if one.ended_at is not None]
-    slowest = sorted(ended, key=lambda one: (one.started_at - one.ended_at, one.task_id))[:limit]
+    slowest = sorted(ended, key=lambda one: (-_duration(one), one.task_id))[:limit]
     costs = _costs(question.organization_id, [one.task_key for one in compared])
     costly = (one for one in compared if costs.get(one.task_key, 0) > 0)
     dearest = sorted(costly, key=lambda one: (-costs[one.task_key], one.task_id))[:limit]
@@ -59,6 +59,10 @@ class _Compared(NamedTuple):
     task_id: str
     started_at: datetime
     ended_at: datetime | None
+
+
+def _duration(task: _Compared) -> timedelta:
+    return (task.ended_at or task.started_at) - task.started_at
 
 
 def _costs(organization_id: int, keys: Sequence[UUID]) -> dict[UUID, Decimal]:

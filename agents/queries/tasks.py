@@ -7,13 +7,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
+from typing import Any
 from uuid import UUID
 
 from django.db.models import Q, QuerySet
 
 from agents.domain.costs import Costs, RateTable, cost_of_calls
 from agents.domain.readings import key_of
-from agents.domain.summaries import CallTotals, TaskTotals
+from agents.domain.summaries import TaskTotals
 from agents.models import CallUsage, TaskProjection, TaskSummary
 from agents.queries.rates import rate_table
 from kernel.clock import parse_rfc3339
@@ -83,7 +84,7 @@ def projected_to(organization_id: int) -> int:
     return found or 0
 
 
-def view_of(totals: TaskSummary | TaskTotals, calls: Iterable[CallTotals | CallUsage], *, table: RateTable) -> TaskView:
+def view_of(totals: TaskSummary | TaskTotals, calls: Iterable[Any], *, table: RateTable) -> TaskView:
     """A task with its calls priced by `table`."""
     costs, sums = Costs(), dict.fromkeys(_SUMMED, Decimal(0))
     for call in calls:

@@ -93,12 +93,14 @@ def _schema(function: str, argument: str, kind: Any) -> dict[str, Any]:
         choices = list(get_args(kind))
         if all(isinstance(choice, str) for choice in choices):
             return {"enum": choices}
-    schema = {str: {"type": "string"}, int: {"type": "integer"}, bool: {"type": "boolean"}}.get(kind or NoneType)
+    schema: dict[str, Any] | None = {str: {"type": "string"}, int: {"type": "integer"}, bool: {"type": "boolean"}}.get(
+        kind or NoneType
+    )
     if schema is None:
         raise ToolInvalid(f"the argument {argument} of the tool {function} is of a type no model can be told: {kind}")
     for bound in bounds:
         if isinstance(bound, MaxLength):
-            schema = {**schema, "maxLength": bound.characters}  # type: ignore[dict-item]
+            schema = {**schema, "maxLength": bound.characters}
         if isinstance(bound, Between):
-            schema = {**schema, "minimum": bound.low, "maximum": bound.high}  # type: ignore[dict-item]
+            schema = {**schema, "minimum": bound.low, "maximum": bound.high}
     return dict(schema)

@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
+from typing import Any
 from uuid import UUID
 
 from agents.domain.summaries import CallSums, CallTotals, Change, call_group, fold_call, sums_of
@@ -105,15 +106,16 @@ def _take_in_sums(table: _Table, organization_id: int, news: Iterable[News]) -> 
         kind_key__in={empty.kind_key for empty, _ in found},
         **{f"{table.at}__in": {empty.begin for empty, _ in found}},
     )
-    sums = {(one.kind_key, one.begin): one for one in (_sums(row, table) for row in stored)}
+    sums: dict[Any, Any] = {(one.kind_key, one.begin): one for one in (_sums(row, table) for row in stored)}
     for empty, change in found:
         totals = sums.setdefault((empty.kind_key, empty.begin), empty)
         if isinstance(change, int):
             totals.tasks += change
         else:
             fold_call(totals, change)
+    rows: list[Any] = [_row(one, table, organization_id) for one in sums.values()]
     table.model.objects.bulk_create(
-        [_row(one, table, organization_id) for one in sums.values()],
+        rows,
         update_conflicts=True,
         unique_fields=["organization", table.at, "kind_key"],
         update_fields=_SUMS,

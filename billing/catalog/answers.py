@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from rest_framework.serializers import (
     BooleanField,
     CharField,
@@ -15,7 +17,7 @@ from billing.customers.answers import _maybe
 from rest.serializers import DecimalField, InstantField
 
 
-class Price(Serializer):  # type: ignore[type-arg]
+class Price(Serializer[Any]):
     id = CharField()
     key = CharField()
     name = CharField()
@@ -34,7 +36,7 @@ class Price(Serializer):  # type: ignore[type-arg]
     unprintable = ListField(child=CharField())
 
 
-class PlanVersion(Serializer):  # type: ignore[type-arg]
+class PlanVersion(Serializer[Any]):
     id = CharField()
     version = IntegerField()
     currency = CharField()
@@ -61,7 +63,7 @@ class PlanWithVersions(Plan):
     versions = PlanVersion(many=True)
 
 
-class Move(Serializer):  # type: ignore[type-arg]
+class Move(Serializer[Any]):
     subscription = CharField()
     customer = CharField()
     plan_version = IntegerField()
@@ -71,7 +73,7 @@ class Move(Serializer):  # type: ignore[type-arg]
     currency = CharField()
 
 
-class Migration(Serializer):  # type: ignore[type-arg]
+class Migration(Serializer[Any]):
     to_version = IntegerField()
     when = CharField()
     preview = BooleanField()

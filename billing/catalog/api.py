@@ -93,7 +93,7 @@ class PricingUnitChange(StrictSerializer):
     rate = DecimalField(low=_LEAST, required=False)
 
 
-class PricingUnitAnswer(serializers.Serializer):  # type: ignore[type-arg]
+class PricingUnitAnswer(serializers.Serializer[Any]):
     """One is worth `rate` of `currency`."""
 
     id = serializers.CharField()

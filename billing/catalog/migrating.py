@@ -94,7 +94,7 @@ def _as_if(subscription: Subscription, version: PlanVersion) -> Subscription:
     copied._state.fields_cache = dict(subscription._state.fields_cache)
     copied.plan_version = version
     kept = getattr(subscription, "_prefetched_objects_cache", {})
-    copied._prefetched_objects_cache = {**kept, "plan_changes": PlanChange.objects.none()}
+    setattr(copied, "_prefetched_objects_cache", {**kept, "plan_changes": PlanChange.objects.none()})  # noqa: B010 - Django's own
     return copied
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
 from django.db.models import CharField, Count, F, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce
@@ -40,7 +41,7 @@ def get_pricing_unit(*, organization_id: int, unit: str) -> PricingUnit:
     return find(pricing_units_of(organization_id), unit, what="pricing_unit")
 
 
-def subscriptions_on(organization_id: int, now: datetime) -> QuerySet[Subscription]:
+def subscriptions_on(organization_id: int, now: datetime) -> QuerySet[Any]:
     """Subscriptions that run at `now`; `version_now` is the id of the plan version each is on."""
     changes = PlanChange.objects.filter(subscription=OuterRef("pk"), starts_at__lte=now).order_by("-starts_at", "-id")
     running = Subscription.objects.filter(organization_id=organization_id, starts_at__lte=now)

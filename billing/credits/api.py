@@ -24,7 +24,7 @@ from rest.idempotency import clicked_once, idempotent
 from rest.pagination import page
 from rest.renderers import plain_decimal
 from rest.schema import page_of
-from rest.serializers import CurrencyField, DecimalField, InstantField, StrictSerializer
+from rest.serializers import CurrencyField, DecimalField, InstantField, Shape, StrictSerializer
 
 
 class CreditGrantInput(StrictSerializer):
@@ -39,10 +39,10 @@ class CreditGrantInput(StrictSerializer):
     expires_at = InstantField(required=False, allow_null=True)
     rollover_limit = DecimalField(required=False, allow_null=True, low=Decimal(0))
     rollover_days = serializers.IntegerField(required=False, allow_null=True, min_value=1, max_value=36_500)
-    source = serializers.ChoiceField(choices=["promotion", "purchase"], required=False)
+    source = serializers.ChoiceField(choices=["promotion", "purchase"], required=False)  # type: ignore[assignment]
 
 
-class CreditGrantAnswer(serializers.Serializer):  # type: ignore[type-arg]
+class CreditGrantAnswer(Shape):
     """Money in `currency`, or units of `pricing_unit` or of what `meter` counts: one of the three is not null."""
 
     id = serializers.CharField()
@@ -63,7 +63,7 @@ class CreditGrantAnswer(serializers.Serializer):  # type: ignore[type-arg]
     created_at = InstantField()
 
 
-class HeldGrant(serializers.Serializer):  # type: ignore[type-arg]
+class HeldGrant(serializers.Serializer[Any]):
     grant = serializers.CharField()
     name = serializers.CharField()
     balance = DecimalField()
@@ -72,7 +72,7 @@ class HeldGrant(serializers.Serializer):  # type: ignore[type-arg]
     expires_at = InstantField(allow_null=True)
 
 
-class CreditBalance(serializers.Serializer):  # type: ignore[type-arg]
+class CreditBalance(serializers.Serializer[Any]):
     """What there is of one thing; `grants` in the order in which they are drawn."""
 
     currency = serializers.CharField(allow_null=True)
@@ -83,13 +83,13 @@ class CreditBalance(serializers.Serializer):  # type: ignore[type-arg]
     grants = HeldGrant(many=True)
 
 
-class CreditBalances(serializers.Serializer):  # type: ignore[type-arg]
+class CreditBalances(Shape):
     customer = serializers.CharField()
     at = InstantField()
     data = CreditBalance(many=True)
 
 
-class CreditMovementAnswer(serializers.Serializer):  # type: ignore[type-arg]
+class CreditMovementAnswer(serializers.Serializer[Any]):
     """`balance` is what the customer had of this kind afterwards; `invoice` and `line` are what it paid for."""
 
     id = serializers.IntegerField()

@@ -52,7 +52,7 @@ class ChargeInput(StrictSerializer):
         return attrs
 
 
-class ChargeAnswer(serializers.Serializer):  # type: ignore[type-arg]
+class ChargeAnswer(serializers.Serializer[Any]):
     """`status` is `waiting` or `billed`; then `invoice` and `line` say where."""
 
     id = serializers.CharField()

@@ -27,7 +27,7 @@ from rest.access import Permission
 from rest.idempotency import idempotent
 from rest.pagination import page
 from rest.schema import page_of
-from rest.serializers import CurrencyField, DecimalField, InstantField, KeyField, StrictSerializer
+from rest.serializers import CurrencyField, DecimalField, InstantField, KeyField, Shape, StrictSerializer
 
 
 class CouponInput(StrictSerializer):
@@ -45,7 +45,7 @@ class RedeemInput(StrictSerializer):
     coupon = serializers.CharField()
 
 
-class CouponAnswer(serializers.Serializer):  # type: ignore[type-arg]
+class CouponAnswer(serializers.Serializer[Any]):
     """`periods` null: for ever."""
 
     id = serializers.CharField()
@@ -60,7 +60,7 @@ class CouponAnswer(serializers.Serializer):  # type: ignore[type-arg]
     created_at = InstantField()
 
 
-class RedemptionAnswer(serializers.Serializer):  # type: ignore[type-arg]
+class RedemptionAnswer(serializers.Serializer[Any]):
     """A coupon on a subscription, for the billing periods that begin in `starts_at` <= t < `ends_at`; `taken_off` is
     what it has taken off so far."""
 
@@ -73,7 +73,7 @@ class RedemptionAnswer(serializers.Serializer):  # type: ignore[type-arg]
     created_at = InstantField()
 
 
-class RedemptionList(serializers.Serializer):  # type: ignore[type-arg]
+class RedemptionList(Shape):
     data = RedemptionAnswer(many=True)
 
 

@@ -61,7 +61,7 @@ class Wallets:
         self, *, customer_id: str, of: str, amount: Decimal, at: datetime, subscription_id: str = ""
     ) -> tuple[Draw, ...]:
         """What pays `amount`, due at `at`, or as much of it as there is, in the order that is promised."""
-        held = self._held.get((customer_id, of)) or self._held.get((subscription_id, of), ())
+        held = self._held.get((customer_id, of)) or self._held.get((subscription_id, of), [])
         draws = draw([self._grants[grant] for grant in held], amount, at)
         for one in draws:
             self._add(one.grant_id, -one.amount)

@@ -31,7 +31,7 @@ class CustomerForm(forms.ModelForm):  # type: ignore[type-arg]
 
     def clean(self) -> dict[str, Any]:
         cleaned: dict[str, Any] = super().clean() or self.cleaned_data
-        given = {name: cleaned[name] for name in CustomerInput().fields if name in cleaned}
+        given: dict[str, Any] = {name: cleaned[name] for name in map(str, CustomerInput().fields) if name in cleaned}
         if "tax_rate" in given:
             given["tax_rate"] = str(given["tax_rate"])
         checked = CustomerInput(data=given, partial=True)
@@ -133,7 +133,7 @@ class SubscriptionAdmin(OperatorAdmin):
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
         return ("customer", "plan_version", "starts_at", "anchor", "trial_days", "seats") if obj else ()
 
-    def save_model(self, request: HttpRequest, obj: Subscription, form: Any, change: bool) -> None:
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         if not change:
             obj.organization_id = obj.customer.organization_id
         super().save_model(request, obj, form, change)

@@ -20,7 +20,7 @@ def _maybe(field: type[Any], **options: Any) -> Any:
     return field(allow_null=True, **options)
 
 
-class Customer(Serializer):  # type: ignore[type-arg]
+class Customer(Serializer[Any]):
     id = CharField()
     key = CharField()
     name = CharField()
@@ -41,7 +41,7 @@ class Customer(Serializer):  # type: ignore[type-arg]
     unprintable = ListField(child=CharField())
 
 
-class SellerProfile(Serializer):  # type: ignore[type-arg]
+class SellerProfile(Serializer[Any]):
     """What stands on documents; `version` is 0 where nothing was ever said. `missing` is what e-invoices need yet."""
 
     version = IntegerField()
@@ -70,7 +70,7 @@ class SellerProfile(Serializer):  # type: ignore[type-arg]
     unprintable = ListField(child=CharField())
 
 
-class BillingPolicy(Serializer):  # type: ignore[type-arg]
+class BillingPolicy(Serializer[Any]):
     grace_hours = IntegerField()
     payment_days = IntegerField()
     late_usage = CharField()

@@ -195,7 +195,7 @@ class PortalLinkInput(StrictSerializer):
     expires_in_hours = serializers.IntegerField(min_value=1, max_value=168, default=24)
 
 
-class PortalLinkAnswer(serializers.Serializer):  # type: ignore[type-arg]
+class PortalLinkAnswer(serializers.Serializer[Any]):
     """`url` works once, until `expires_at`, and is in this answer and nowhere else."""
 
     url = serializers.CharField()

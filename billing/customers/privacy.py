@@ -120,7 +120,7 @@ def _unbilled_months(customers: list[str]) -> Iterator[Month]:
 
 def priced_dimensions(organization_id: int) -> set[tuple[str, str]]:
     """(meter, dimension), by their keys, of each dimension whose values prices go by."""
-    found = set()
+    found: set[tuple[str, str]] = set()
     prices = Price.objects.filter(plan_version__plan__organization_id=organization_id, meter__isnull=False)
     for meter, where, model in prices.values_list("meter__key", "filter", "model"):
         names = [*(where or {}), *(model.get("dimensions") or [])]

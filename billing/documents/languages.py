@@ -18,6 +18,9 @@ from babel.numbers import NumberPattern
 
 from kernel.money import EXACT, minor_digits, round_to_currency
 
+#: For annotations in `Language`, whose method is called `date`.
+_Day = date
+
 _WORDS = Path(__file__).parent / "words"
 
 #: The languages there are words for.
@@ -110,7 +113,7 @@ class Language:
     def _time(self, at: datetime) -> str:
         return str(format_skeleton("Hm", at, tzinfo=at.tzinfo, locale=self.locale))
 
-    def between(self, first: date, last: date) -> str:
+    def between(self, first: _Day, last: _Day) -> str:
         """From a day to a day, both counted."""
         if first == last:
             return str(format_date(first, "medium", locale=self.locale))

@@ -96,7 +96,7 @@ def _check_svg(content: bytes) -> None:
 def _name(element: etree._Element) -> str:
     if not isinstance(element.tag, str):
         return "comment" if element.tag is etree.Comment else "instruction"
-    return etree.QName(element).localname
+    return str(etree.QName(element).localname)
 
 
 def _is_metadata(element: etree._Element) -> bool:

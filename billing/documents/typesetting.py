@@ -50,7 +50,7 @@ def draw(content: Mapping[str, Any], *, ppi: float = 80) -> list[bytes]:
     """The pages as PNG."""
     inputs = {"document": json.dumps(_writable(content), ensure_ascii=False)}
     with _lock:
-        pages = _compiler().compile(format="png", ppi=ppi, sys_inputs=inputs)
+        pages: Any = _compiler().compile(format="png", ppi=ppi, sys_inputs=inputs)
     return pages if isinstance(pages, list) else [pages]
 
 

@@ -12,9 +12,8 @@ from billing.models import Invoice, InvoiceCounter
 def violations(organization_id: int) -> Iterator[Violation]:
     counter = InvoiceCounter.objects.filter(organization_id=organization_id).first()
     given = {invoice_number(n) for n in range(1, (counter.last if counter else 0) + 1)}
-    found = set(
-        Invoice.objects.filter(organization_id=organization_id, number__isnull=False).values_list("number", flat=True)
-    )
+    numbered = Invoice.objects.filter(organization_id=organization_id, number__isnull=False)
+    found = {str(number) for number in numbered.values_list("number", flat=True)}
     for number in sorted(given - found):
         yield Violation(number, "was given, and there is no invoice with it")
     for number in sorted(found - given):

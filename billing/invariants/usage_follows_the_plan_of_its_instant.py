@@ -99,7 +99,8 @@ def _edges(one: Subscription) -> Iterator[_Since]:
     """The instants at which something about its usage changed."""
     yield _life(one)
     yield from ((change.usage_starts_at or change.starts_at, None) for change in one.plan_changes.all())
-    yield from (_usage_of(part) for part in (*one.pauses.all(), *one.add_ons.all()))
+    yield from (_usage_of(pause) for pause in one.pauses.all())
+    yield from (_usage_of(add_on) for add_on in one.add_ons.all())
 
 
 def _usage_of(part: SubscriptionPause | SubscriptionAddOn) -> _Since:

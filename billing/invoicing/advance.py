@@ -219,7 +219,7 @@ def given_back(line: InvoiceLine, credited: Decimal) -> Decimal:
     discount, in proportion."""
     net = line.amount - line.discount
     if line.invoice.status == InvoiceStatus.VOID or (credited and credited >= net):
-        return line.amount
+        return Decimal(line.amount)
     if not credited:
         return Decimal(0)
     return round_to_currency(share(line.amount, Fraction(credited) / Fraction(net)), line.invoice.currency)

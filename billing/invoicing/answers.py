@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from rest_framework.serializers import (
     CharField,
     DictField,
@@ -11,10 +13,10 @@ from rest_framework.serializers import (
 )
 
 from billing.customers.answers import _maybe
-from rest.serializers import DecimalField, InstantField
+from rest.serializers import DecimalField, InstantField, Shape
 
 
-class UpcomingLine(Serializer):  # type: ignore[type-arg]
+class UpcomingLine(Serializer[Any]):
     price = _maybe(CharField)
     kind = CharField()
     role = CharField()
@@ -38,7 +40,7 @@ class InvoiceLine(UpcomingLine):
     tax_rate = DecimalField()
 
 
-class UpcomingInvoice(Serializer):  # type: ignore[type-arg]
+class UpcomingInvoice(Serializer[Any]):
     customer = CharField()
     subscription = _maybe(CharField)
     status = CharField()
@@ -63,7 +65,7 @@ class UpcomingInvoices(UpcomingInvoice):
     others = UpcomingInvoice(many=True, required=False)
 
 
-class Invoice(Serializer):  # type: ignore[type-arg]
+class Invoice(Serializer[Any]):
     id = CharField()
     kind = CharField()
     number = _maybe(CharField)
@@ -92,7 +94,7 @@ class Invoice(Serializer):  # type: ignore[type-arg]
     unprintable = ListField(child=CharField())
 
 
-class UnbilledChange(Serializer):  # type: ignore[type-arg]
+class UnbilledChange(Serializer[Any]):
     line = CharField()
     price = _maybe(CharField)
     billed_quantity = DecimalField()
@@ -102,11 +104,11 @@ class UnbilledChange(Serializer):  # type: ignore[type-arg]
     problem = _maybe(CharField)
 
 
-class LateUsageList(Serializer):  # type: ignore[type-arg]
+class LateUsageList(Shape):
     data = UnbilledChange(many=True)
 
 
-class LateUsage(Serializer):  # type: ignore[type-arg]
+class LateUsage(Serializer[Any]):
     id = CharField()
     customer = CharField()
     invoice = CharField()
@@ -120,7 +122,7 @@ class LateUsage(Serializer):  # type: ignore[type-arg]
     resolved_at = _maybe(InstantField)
 
 
-class BillingRun(Serializer):  # type: ignore[type-arg]
+class BillingRun(Serializer[Any]):
     id = CharField()
     month = CharField()
     status = CharField()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from functools import partial
 from itertools import islice
 from zoneinfo import ZoneInfo
 
@@ -45,7 +46,7 @@ def issue_due(*, organization_id: int, now: datetime) -> int:
     ids = subscriptions_of(organization_id).filter(customer__test_clock=None, starts_at__lte=now + _ANY_ZONE)
     waiting = iter(list(ids.exclude(ends_at__lt=now - 2 * _LOOKS_BACK).values_list("pk", flat=True)))
     while some := list(islice(waiting, _BATCH)):
-        made += retried(lambda some=some: _issue(organization_id, some, now))
+        made += retried(partial(_issue, organization_id, some, now))
     return made
 
 

@@ -87,7 +87,8 @@ def _versions(invoice: Invoice) -> dict[str, MeterVersion]:
 def _differences(invoice: Invoice, priced: PricedInvoice, before: dict[str, tuple[Decimal, Decimal]]) -> list[Change]:
     charged = [line for line in priced.lines if line.role is LineRole.CHARGE]
     unknown = {(one.price.pk, one.period.start) for one in priced.unpriced if one.is_whole}
-    today = {(line.price.pk, line.period.start): line for line in charged if line.price.kind in _CHANGING}
+    priced_lines = [(line.price, line) for line in charged if line.price is not None]
+    today = {(price.pk, line.period.start): line for price, line in priced_lines if price.kind in _CHANGING}
     found: list[Change] = []
     for line in invoice.lines.all():
         if line.role != LineRole.CHARGE or line.kind not in _CHANGING:
@@ -100,7 +101,9 @@ def _differences(invoice: Invoice, priced: PricedInvoice, before: dict[str, tupl
         quantity = (now.rated.quantity if now else ZERO) - line.quantity - quantity
         found.append(Change(line, ZERO if line.kind == PriceKind.COMMITMENT else quantity, amount))
     # A true-up that the invoice had no line for goes with the first of its usage lines.
-    missing = sum((line.rated.amount for line in today.values() if line.price.kind == PriceKind.COMMITMENT), ZERO)
+    missing = sum(
+        (line.rated.amount for line in today.values() if line.price and line.price.kind == PriceKind.COMMITMENT), ZERO
+    )
     if missing and found and not unknown:
         found[0] = replace(found[0], amount=found[0].amount + missing)
     return found

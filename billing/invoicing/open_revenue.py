@@ -147,7 +147,7 @@ def _kept(subscriptions: QuerySet[Subscription], months: list[str], *, is_summed
 
 def _read(*row: Any) -> OpenAmount:
     *named, net, tax, problem, count = row
-    return OpenAmount(*named, Decimal(net or 0), Decimal(tax or 0), problem or "", count)
+    return OpenAmount(*(*named, Decimal(net or 0), Decimal(tax or 0), problem or "", count))
 
 
 #: Subscriptions priced by one transaction, and in one call for an organization.

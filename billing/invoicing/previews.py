@@ -86,8 +86,8 @@ def _paired(stored: Sequence[InvoiceLine], anew: Sequence[InvoiceLine]) -> list[
         old.setdefault(_same(line), []).append(line)
     found = []
     for line in anew:
-        before = old.get(_same(line)) or [None]  # type: ignore[list-item]
-        found.append(LineChange(before.pop(0), line))
+        before = old.get(_same(line))
+        found.append(LineChange(before.pop(0) if before else None, line))
     return [*found, *(LineChange(line, None) for left in old.values() for line in left)]
 
 

@@ -213,7 +213,7 @@ def _used(part: Part, usage: UsageRead) -> Usage:
 
 
 def _line_of(part: Part, used: Usage, bill: Bill, reductions: Reductions) -> PricedLine:
-    events = used.events if part.usage else 0
+    events = (used.events or 0) if part.usage else 0
     rated, draws = rate_prepaid(part, used, bill, reductions)
     meter_version_id = part.usage.meter_version_id if part.usage else None
     return replace(_line(part, rated), meter_version_id=meter_version_id, events=events, draws=draws)
@@ -300,7 +300,7 @@ def tax_rate_of(customer: Customer, price: Price | None) -> Decimal:
     """The price's own rate, else the customer's; 0 where the customer is exempt or owes the tax itself."""
     if customer.tax_treatment != TaxTreatment.STANDARD:
         return ZERO
-    return customer.tax_rate if price is None or price.tax_rate is None else price.tax_rate
+    return Decimal(customer.tax_rate if price is None or price.tax_rate is None else price.tax_rate)
 
 
 def _currency(part: Part) -> str:
@@ -315,7 +315,7 @@ def _commitment_of(line: PricedLine, commitments: Sequence[Part]) -> Part | None
         return None
     mine = [one for one in commitments if one.price.plan_version_id == line.price.plan_version_id]
     later = [one for one in mine if one.period.end > line.period.start]
-    return (later or mine[-1:] or [None])[0]
+    return next(iter(later or mine[-1:]), None)
 
 
 def _true_up(part: Part, reached: Decimal, bill: Bill) -> list[PricedLine]:

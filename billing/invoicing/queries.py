@@ -72,6 +72,7 @@ def events_behind(
 def line_question(*, invoice: Invoice, line: InvoiceLine) -> LineQuestion:
     """What a usage line asked the log when it was priced."""
     assert line.meter_version_id is not None, "only usage lines ask the log"
+    assert line.price is not None, "usage lines have a price"
     subscription = invoice.subscription
     return LineQuestion(
         meter_version_id=line.meter_version_id,

@@ -12,6 +12,7 @@ from django.db import connection, transaction
 
 from accounts.facade import Organization, record_audit
 from billing.announcing import tell
+from billing.customers.models import Customer
 from billing.customers.queries import seller_profile_of
 from billing.documents.unprintable import unprintable_detail, unprintable_of_customer, unprintable_of_seller
 from billing.fields import RunStatus
@@ -39,7 +40,12 @@ _MOST_NAMED = 100
 
 def problem_of(subscription: Subscription, code: str, detail: str) -> dict[str, str]:
     """Return why a subscription's bill is not issued."""
-    return {"subscription": subscription.pk, "customer": subscription.customer.key, "code": code, "detail": detail}
+    return _problem(subscription, subscription.customer, code, detail)
+
+
+def _problem(subscription: Subscription | None, customer: Customer, code: str, detail: str) -> dict[str, str]:
+    pk = subscription.pk if subscription else ""
+    return {"subscription": pk, "customer": customer.key, "code": code, "detail": detail}
 
 
 def late_usage_problems(organization_id: int, *, test_clock: TestClock | None = None) -> list[dict[str, str]]:
@@ -67,9 +73,9 @@ def unprintable_bills(priced: Iterable[PricedInvoice]) -> list[dict[str, str]]:
     """Return the bills with lines whose documents cannot show all of the customer's details and the lines."""
     found = []
     for one in priced:
-        characters = unprintable_of_customer(one.subscription.customer, *(line.description for line in one.lines))
+        characters = unprintable_of_customer(one.customer, *(line.description for line in one.lines))
         if one.lines and characters:
-            found.append(problem_of(one.subscription, UNPRINTABLE, unprintable_detail(characters)))
+            found.append(_problem(one.subscription, one.customer, UNPRINTABLE, unprintable_detail(characters)))
     return found
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 
 from django.db import transaction
 from django.db.models import Q
@@ -28,7 +29,7 @@ def invoice_thresholds(*, organization_id: int, now: datetime, test_clock: TestC
         | Q(plan_changes__plan_version__invoice_threshold__isnull=False),
         customer__test_clock=test_clock,
     )
-    found = (retried(lambda one=one: _invoice(one, now)) for one in watched.distinct())
+    found = (retried(partial(_invoice, one, now)) for one in watched.distinct())
     return [invoice for invoice in found if invoice is not None]
 
 

@@ -107,10 +107,10 @@ def read_usage(parts: Sequence[Part], versions: Mapping[int, MeterVersion]) -> U
     questions: list[tuple[UsageKey, str | None, UsageQuestion]] = []
     for key, customers in shared.items():
         questions.append((key, None, _question(key, versions, customers)))
-    for (key, pk), one in own.items():
+    for (key, pk_of_one), one in own.items():
         unnamed = one.usage == UsageMode.ANY
         question = replace(_question(key, versions, {one.customer.key}), names=one.names, unnamed=unnamed)
-        questions.append((key, pk, question))
+        questions.append((key, pk_of_one, question))
     rows: dict[Asked, list[UsageRow]] = defaultdict(list)
     failures: dict[UsageKey, TaximeterError] = {}
     for key, pk, question in questions:

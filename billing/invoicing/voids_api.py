@@ -33,7 +33,7 @@ class VoidInput(StrictSerializer):
     many_lines = ("reason",)
     as_sent = ("source", "id")
 
-    source = serializers.CharField(max_length=1024, required=False)
+    source = serializers.CharField(max_length=1024, required=False)  # type: ignore[assignment]
     id = serializers.CharField(max_length=1024, required=False)
     sent_by = serializers.CharField(max_length=200, required=False)
     reason = serializers.CharField(max_length=1000, required=False)
@@ -44,13 +44,13 @@ class VoidInput(StrictSerializer):
         return super().get_fields() | {"from": InstantField(required=False), "to": InstantField(required=False)}
 
 
-class CorrectionAnswer(serializers.Serializer):  # type: ignore[type-arg]
+class CorrectionAnswer(serializers.Serializer[Any]):
     id = serializers.CharField()
     reason = serializers.CharField()
     created_at = InstantField()
 
 
-class _Sent(serializers.Serializer):  # type: ignore[type-arg]
+class _Sent(serializers.Serializer[Any]):
     sent_by = serializers.CharField()
 
     def get_fields(self) -> dict[str, Any]:
@@ -71,17 +71,17 @@ class VoidRunAnswer(_Sent):
     finished_at = InstantField(allow_null=True)
 
 
-class ShareOfCustomer(serializers.Serializer):  # type: ignore[type-arg]
+class ShareOfCustomer(serializers.Serializer[Any]):
     customer = serializers.CharField(allow_null=True)
     events = serializers.IntegerField()
 
 
-class ShareOfType(serializers.Serializer):  # type: ignore[type-arg]
+class ShareOfType(serializers.Serializer[Any]):
     type = serializers.CharField()
     events = serializers.IntegerField()
 
 
-class ShareOfMeter(serializers.Serializer):  # type: ignore[type-arg]
+class ShareOfMeter(serializers.Serializer[Any]):
     """The meter's aggregation over the events to void: what usage falls by, of a sum or a count."""
 
     meter = serializers.CharField()
@@ -112,7 +112,7 @@ class VoidPreviewAnswer(_Sent):
     meters = ShareOfMeter(many=True)
 
 
-class VoidAnswer(serializers.Serializer):  # type: ignore[type-arg]
+class VoidAnswer(serializers.Serializer[Any]):
     """Of one event the correction (`id`, `reason`, `created_at`), of a sender the preview or the run."""
 
     def get_fields(self) -> dict[str, Any]:

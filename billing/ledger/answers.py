@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from rest_framework.serializers import CharField, Serializer
 
-from rest.serializers import DecimalField, InstantField
+from rest.serializers import DecimalField, InstantField, Shape
 
 
-class LedgerEntry(Serializer):  # type: ignore[type-arg]
+class LedgerEntry(Serializer[Any]):
     """A debit is positive, a credit negative."""
 
     account = CharField()
     amount = DecimalField()
 
 
-class LedgerTransaction(Serializer):  # type: ignore[type-arg]
+class LedgerTransaction(Serializer[Any]):
     """Its entries sum to zero."""
 
     id = CharField()
@@ -28,20 +30,20 @@ class LedgerTransaction(Serializer):  # type: ignore[type-arg]
     entries = LedgerEntry(many=True)
 
 
-class AccountBalance(Serializer):  # type: ignore[type-arg]
+class AccountBalance(Serializer[Any]):
     account = CharField()
     currency = CharField()
     balance = DecimalField()
 
 
-class AccountBalances(Serializer):  # type: ignore[type-arg]
+class AccountBalances(Shape):
     """Of all that happened before `at`."""
 
     at = InstantField(allow_null=True)
     data = AccountBalance(many=True)
 
 
-class TrialBalanceTotal(Serializer):  # type: ignore[type-arg]
+class TrialBalanceTotal(Serializer[Any]):
     currency = CharField()
     opening = DecimalField()
     debits = DecimalField()
@@ -53,7 +55,7 @@ class TrialBalanceRow(TrialBalanceTotal):
     account = CharField()
 
 
-class TrialBalance(Serializer):  # type: ignore[type-arg]
+class TrialBalance(Shape):
     """`opening` and `closing` of `totals` are zero, and its `debits` are its `credits`."""
 
     month = CharField()
@@ -61,7 +63,7 @@ class TrialBalance(Serializer):  # type: ignore[type-arg]
     totals = TrialBalanceTotal(many=True)
 
 
-class RevenueMonth(Serializer):  # type: ignore[type-arg]
+class RevenueMonth(Shape):
     """What was posted as earned in a month, what of deferred revenue is still to be, and what is deferred after it."""
 
     month = CharField()
@@ -71,5 +73,5 @@ class RevenueMonth(Serializer):  # type: ignore[type-arg]
     deferred = DecimalField()
 
 
-class RevenueSchedule(Serializer):  # type: ignore[type-arg]
+class RevenueSchedule(Shape):
     data = RevenueMonth(many=True)

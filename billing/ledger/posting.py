@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 from django.db import connection
@@ -79,7 +79,7 @@ def post(found: Iterable[Posting]) -> int:
         return 0
     entries = [(one.id, entry.account.value, entry.amount) for one in given for entry in one.entries]
     deferrals = [(one.id, d.line, d.amount, d.starts_on, d.ends_on) for one in given for d in one.deferrals]
-    transactions = [
+    transactions: list[Any] = [
         [one.id for one in given],
         [one.organization_id for one in given],
         [one.kind.value for one in given],
@@ -97,7 +97,7 @@ def post(found: Iterable[Posting]) -> int:
         return int(cursor.fetchone()[0])
 
 
-def _columns(rows: Sequence[tuple[object, ...]], width: int) -> list[list[object]]:
+def _columns(rows: Sequence[tuple[Any, ...]], width: int) -> list[list[Any]]:
     return [list(column) for column in zip(*rows, strict=True)] if rows else [[] for _ in range(width)]
 
 

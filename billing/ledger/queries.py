@@ -192,14 +192,18 @@ def _months(first: Month, last: Month) -> Iterator[Month]:
 def _posted(organization_id: int, last: Month, customer_id: str | None) -> dict[tuple[str, str, str], Decimal]:
     end: datetime = last.period(ZoneInfo("UTC")).end
     accounts = [Account.REVENUE.value, Account.DEFERRED_REVENUE.value]
-    given = {"organization": organization_id, "end": end, "accounts": accounts, "customer": customer_id}
+    given: dict[str, Any] = {"organization": organization_id, "end": end, "accounts": accounts, "customer": customer_id}
     with connection.cursor() as cursor:
         cursor.execute(_POSTED, given)
         return {(month, currency, account): amount for month, currency, account, amount in cursor.fetchall()}
 
 
 def _scheduled(organization_id: int, customer_id: str | None) -> dict[tuple[str, str], Decimal]:
-    given = {"organization": organization_id, "digits": digits_of(organization_id), "customer": customer_id}
+    given: dict[str, Any] = {
+        "organization": organization_id,
+        "digits": digits_of(organization_id),
+        "customer": customer_id,
+    }
     found: dict[tuple[str, str], Decimal] = defaultdict(Decimal)
     with connection.cursor() as cursor:
         cursor.execute(_SCHEDULED, given)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from rest_framework.serializers import CharField, Serializer
 
 from rest.serializers import DecimalField, InstantField
 
 
-class Payment(Serializer):  # type: ignore[type-arg]
+class Payment(Serializer[Any]):
     """Money received for an invoice, or (negative) given back."""
 
     id = CharField()
@@ -21,13 +23,13 @@ class Payment(Serializer):  # type: ignore[type-arg]
     paid_at = InstantField()
 
 
-class CreditNoteLine(Serializer):  # type: ignore[type-arg]
+class CreditNoteLine(Serializer[Any]):
     line = CharField()
     amount = DecimalField()
     tax = DecimalField()
 
 
-class CreditNote(Serializer):  # type: ignore[type-arg]
+class CreditNote(Serializer[Any]):
     """`total` is what lowered the amount due (`applied`), what became credit (`credited`) and what was paid back."""
 
     id = CharField()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from rest_framework.serializers import (
     BooleanField,
     CharField,
@@ -14,20 +16,20 @@ from billing.customers.answers import _maybe
 from rest.serializers import InstantField
 
 
-class SeatChange(Serializer):  # type: ignore[type-arg]
+class SeatChange(Serializer[Any]):
     seats = IntegerField()
     starts_at = InstantField()
     takes_effect = BooleanField()
 
 
-class PlanChange(Serializer):  # type: ignore[type-arg]
+class PlanChange(Serializer[Any]):
     plan = CharField()
     plan_version = IntegerField()
     starts_at = InstantField()
     takes_effect = BooleanField()
 
 
-class DroppedChange(Serializer):  # type: ignore[type-arg]
+class DroppedChange(Serializer[Any]):
     """A change to come that this one dropped: another plan, or another number of seats."""
 
     plan = _maybe(CharField)
@@ -36,12 +38,12 @@ class DroppedChange(Serializer):  # type: ignore[type-arg]
     starts_at = InstantField()
 
 
-class Pause(Serializer):  # type: ignore[type-arg]
+class Pause(Serializer[Any]):
     starts_at = InstantField()
     ends_at = _maybe(InstantField)
 
 
-class AddOn(Serializer):  # type: ignore[type-arg]
+class AddOn(Serializer[Any]):
     id = CharField()
     plan = CharField()
     quantity = IntegerField()
@@ -49,7 +51,7 @@ class AddOn(Serializer):  # type: ignore[type-arg]
     ends_at = _maybe(InstantField)
 
 
-class Subscription(Serializer):  # type: ignore[type-arg]
+class Subscription(Serializer[Any]):
     id = CharField()
     key = _maybe(CharField)
     customer = CharField()
@@ -73,7 +75,7 @@ class Subscription(Serializer):  # type: ignore[type-arg]
     created_at = InstantField()
 
 
-class UnassignedUsage(Serializer):  # type: ignore[type-arg]
+class UnassignedUsage(Serializer[Any]):
     subject = _maybe(CharField)
     subscription = _maybe(CharField)
     reason = CharField()
@@ -83,13 +85,13 @@ class UnassignedUsage(Serializer):  # type: ignore[type-arg]
     last_at = InstantField()
 
 
-class OverlappingPrice(Serializer):  # type: ignore[type-arg]
+class OverlappingPrice(Serializer[Any]):
     subscription = CharField()
     plan = CharField()
     price = CharField()
 
 
-class UsageOverlap(Serializer):  # type: ignore[type-arg]
+class UsageOverlap(Serializer[Any]):
     customer = CharField()
     meter = _maybe(CharField)
     starts_at = InstantField()

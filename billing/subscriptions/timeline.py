@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from fractions import Fraction
 from itertools import pairwise
+from typing import cast
 from zoneinfo import ZoneInfo
 
 from billing.models import PlanVersion, Price, Subscription, SubscriptionAddOn
@@ -226,7 +227,7 @@ def _begins_after(before: Regime, starts_at: datetime, ends_at: datetime) -> boo
 
 
 def _rhythm(version: PlanVersion) -> tuple[Interval, int]:
-    return version.interval, version.interval_count  # type: ignore[return-value]  # the choices of the field
+    return cast(Interval, version.interval), version.interval_count
 
 
 def version_at(subscription: Subscription, instant: datetime) -> PlanVersion:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from rest_framework.serializers import (
     CharField,
     DictField,
@@ -13,7 +15,7 @@ from rest_framework.serializers import (
 from rest.serializers import InstantField
 
 
-class TestClock(Serializer):  # type: ignore[type-arg]
+class TestClock(Serializer[Any]):
     __test__ = False
 
     id = CharField()

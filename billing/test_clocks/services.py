@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from functools import partial
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from django.db import transaction
@@ -80,7 +81,7 @@ def _advance(test_clock: TestClock, to: datetime) -> tuple[TestClock, int]:
             made += len(store_drafts(organization_id=clock.organization_id, priced=[priced], run=None, now=bill.due_at))
             _finalize_drafts(clock, bill.due_at)
         _finalize_drafts(clock, to)
-        watched = {"organization_id": clock.organization_id, "now": to, "test_clock": clock}
+        watched: dict[str, Any] = {"organization_id": clock.organization_id, "now": to, "test_clock": clock}
         made += len(invoice_left_late_usage(**watched)) + len(invoice_thresholds(**watched))
         expire_on_clock(test_clock=clock, until=to)
         _tell_moved(clock, to)

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from rest_framework.serializers import BooleanField, CharField, DictField, IntegerField, ListField, Serializer
 
 from rest.serializers import AnyField, DecimalField, InstantField
 
 
-class ThresholdAnswer(Serializer):  # type: ignore[type-arg]
+class ThresholdAnswer(Serializer[Any]):
     percent = CharField()
     actions = ListField(child=CharField())
     recipients = ListField(child=CharField())
 
 
-class BudgetStateAnswer(Serializer):  # type: ignore[type-arg]
+class BudgetStateAnswer(Serializer[Any]):
     """How far it has come in its period: `used` as of `evaluated_at`, `held` by reservations. Without a period (a
     customer without a subscription) nowhere."""
 
@@ -28,7 +30,7 @@ class BudgetStateAnswer(Serializer):  # type: ignore[type-arg]
     evaluated_at = InstantField(allow_null=True)
 
 
-class BudgetAnswer(Serializer):  # type: ignore[type-arg]
+class BudgetAnswer(Serializer[Any]):
     id = CharField()
     key = CharField()
     name = CharField()
@@ -46,7 +48,7 @@ class BudgetAnswer(Serializer):  # type: ignore[type-arg]
     created_at = InstantField()
 
 
-class CrossingAnswer(Serializer):  # type: ignore[type-arg]
+class CrossingAnswer(Serializer[Any]):
     """A threshold that was reached; `amount` is what the budget was then."""
 
     budget = CharField()
@@ -66,7 +68,7 @@ class CrossingAnswer(Serializer):  # type: ignore[type-arg]
     crossed_at = InstantField()
 
 
-class FeatureAnswer(Serializer):  # type: ignore[type-arg]
+class FeatureAnswer(Serializer[Any]):
     id = CharField()
     key = CharField()
     name = CharField()
@@ -74,7 +76,7 @@ class FeatureAnswer(Serializer):  # type: ignore[type-arg]
     created_at = InstantField()
 
 
-class EntitlementAnswer(Serializer):  # type: ignore[type-arg]
+class EntitlementAnswer(Serializer[Any]):
     feature = CharField()
     meter = CharField(allow_null=True)
     limit = DecimalField(allow_null=True)
@@ -82,18 +84,18 @@ class EntitlementAnswer(Serializer):  # type: ignore[type-arg]
     period = CharField()
 
 
-class EntitlementsAnswer(Serializer):  # type: ignore[type-arg]
+class EntitlementsAnswer(Serializer[Any]):
     plan = CharField()
     version = IntegerField()
     entitlements = EntitlementAnswer(many=True)
 
 
-class ReservedAnswer(Serializer):  # type: ignore[type-arg]
+class ReservedAnswer(Serializer[Any]):
     id = CharField()
     expires_at = InstantField()
 
 
-class VerdictAnswer(Serializer):  # type: ignore[type-arg]
+class VerdictAnswer(Serializer[Any]):
     """`reason` is a stable code where it is not allowed. `remaining` is how much of the meter is left afterwards,
     `remaining_amount` how much money in `currency`; null where nothing limits it."""
 
@@ -108,7 +110,7 @@ class VerdictAnswer(Serializer):  # type: ignore[type-arg]
     reservation = ReservedAnswer(allow_null=True)
 
 
-class ReservationAnswer(Serializer):  # type: ignore[type-arg]
+class ReservationAnswer(Serializer[Any]):
     """`held`, then `released`, `expired`, or `committed` and, once its usage is counted, `settled`."""
 
     id = CharField()

@@ -87,7 +87,7 @@ class CheckInput(StrictSerializer):
 class EventNameInput(StrictSerializer):
     as_sent = ("source", "id")
 
-    source = serializers.CharField(max_length=255)
+    source = serializers.CharField(max_length=255)  # type: ignore[assignment]
     id = serializers.CharField(max_length=255)
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from rest_framework.serializers import BooleanField, CharField, IntegerField, ListField, Serializer
 
 from rest.serializers import DecimalField, InstantField
 
 
-class CollectionPolicy(Serializer):  # type: ignore[type-arg]
+class CollectionPolicy(Serializer[Any]):
     """Days are counted from the due date; of `retry_days` each from a failed charge to the next."""
 
     is_active = BooleanField()
@@ -21,7 +23,7 @@ class CollectionPolicy(Serializer):  # type: ignore[type-arg]
     lost_dispute = CharField()
 
 
-class StripeAccount(Serializer):  # type: ignore[type-arg]
+class StripeAccount(Serializer[Any]):
     """The key and the webhook's secret are never answered."""
 
     key_hint = CharField()
@@ -32,7 +34,7 @@ class StripeAccount(Serializer):  # type: ignore[type-arg]
     created_at = InstantField()
 
 
-class PaymentDetails(Serializer):  # type: ignore[type-arg]
+class PaymentDetails(Serializer[Any]):
     customer = CharField()
     provider = CharField(allow_null=True)
     stripe_customer = CharField(allow_null=True)
@@ -41,7 +43,7 @@ class PaymentDetails(Serializer):  # type: ignore[type-arg]
     is_suspended = BooleanField()
 
 
-class Link(Serializer):  # type: ignore[type-arg]
+class Link(Serializer[Any]):
     url = CharField()
 
 
@@ -51,7 +53,7 @@ class PaymentLink(Link):
     page_url = CharField(allow_null=True)
 
 
-class InvoiceCollection(Serializer):  # type: ignore[type-arg]
+class InvoiceCollection(Serializer[Any]):
     invoice = CharField()
     customer = CharField()
     number = CharField(allow_null=True)
@@ -72,7 +74,7 @@ class InvoiceCollection(Serializer):  # type: ignore[type-arg]
     closed_at = InstantField(allow_null=True)
 
 
-class ProviderCall(Serializer):  # type: ignore[type-arg]
+class ProviderCall(Serializer[Any]):
     id = CharField()
     kind = CharField()
     state = CharField()
@@ -90,7 +92,7 @@ class ProviderCall(Serializer):  # type: ignore[type-arg]
     error_detail = CharField(allow_null=True)
 
 
-class ProviderRefund(Serializer):  # type: ignore[type-arg]
+class ProviderRefund(Serializer[Any]):
     provider_id = CharField()
     amount = DecimalField()
     status = CharField()
@@ -101,7 +103,7 @@ class ProviderDispute(ProviderRefund):
     reason = CharField(allow_null=True)
 
 
-class ProviderPayment(Serializer):  # type: ignore[type-arg]
+class ProviderPayment(Serializer[Any]):
     """`surplus` is what came beyond what was due, and goes back."""
 
     id = CharField()
@@ -117,7 +119,7 @@ class ProviderPayment(Serializer):  # type: ignore[type-arg]
     disputes = ProviderDispute(many=True)
 
 
-class BankTransfer(Serializer):  # type: ignore[type-arg]
+class BankTransfer(Serializer[Any]):
     id = CharField()
     reference = CharField()
     text = CharField()
@@ -129,7 +131,7 @@ class BankTransfer(Serializer):  # type: ignore[type-arg]
     received_at = InstantField()
 
 
-class Reconciliation(Serializer):  # type: ignore[type-arg]
+class Reconciliation(Serializer[Any]):
     id = CharField()
     provider = CharField()
     since = InstantField()
@@ -140,11 +142,11 @@ class Reconciliation(Serializer):  # type: ignore[type-arg]
     open_differences = IntegerField()
 
 
-class Started(Serializer):  # type: ignore[type-arg]
+class Started(Serializer[Any]):
     status = CharField()
 
 
-class Difference(Serializer):  # type: ignore[type-arg]
+class Difference(Serializer[Any]):
     id = CharField()
     kind = CharField()
     subject = CharField()
@@ -157,7 +159,7 @@ class Difference(Serializer):  # type: ignore[type-arg]
     resolved_at = InstantField(allow_null=True)
 
 
-class StripeMeter(Serializer):  # type: ignore[type-arg]
+class StripeMeter(Serializer[Any]):
     meter = CharField()
     event_name = CharField()
     since = InstantField()

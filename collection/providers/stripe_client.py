@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, cast
 
 import stripe
 from django.conf import settings
@@ -37,7 +37,7 @@ def client_of(account: StripeAccount) -> stripe.StripeClient:
 
 
 def client_with(api_key: str) -> stripe.StripeClient:
-    addresses: stripe.BaseAddresses | None = {"api": settings.STRIPE_API_BASE} if settings.STRIPE_API_BASE else None
+    addresses: Any = {"api": settings.STRIPE_API_BASE} if settings.STRIPE_API_BASE else None
     return stripe.StripeClient(
         api_key,
         stripe_version=API_VERSION,
@@ -79,7 +79,7 @@ def plain(found: Any) -> dict[str, Any]:
 
 
 def _refused(error: stripe.StripeError) -> Refused:
-    body = (error.json_body or {}).get("error", {})
+    body = cast(dict[str, Any], error.json_body or {}).get("error", {})
     intent = body.get("payment_intent") or {}
     code = str(body.get("decline_code") or error.code or "refused")
     return Refused(code[:100], _text(error), str(intent.get("id", "")))

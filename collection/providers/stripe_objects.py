@@ -75,7 +75,7 @@ class StripeObjects:
     def events_since(self, since: datetime, types: list[str]) -> Iterator[dict[str, Any]]:
         """Stripe keeps events for 30 days."""
         with stripe_errors():
-            yield from _each(self._client.v1.events.list({**_since(since), "types": types}))
+            yield from _each(self._client.v1.events.list({"created": _since(since)["created"], "types": types}))
 
     def meters(self) -> dict[str, str]:
         """The ids of the active Billing Meters, by the names of their events."""

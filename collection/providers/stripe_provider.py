@@ -106,12 +106,12 @@ class Stripe:
         since = int((call.first_sent_at - _CLOCKS_DIFFER).timestamp())
         with stripe_errors():
             if call.kind == CallKind.CHARGE:
-                asked = {"customer": call.request["customer"], "created": {"gte": since}, "limit": 100}
-                found = self._made_by(call, self._client.v1.payment_intents.list(asked))  # type: ignore[arg-type]
+                asked: Any = {"customer": call.request["customer"], "created": {"gte": since}, "limit": 100}
+                found = self._made_by(call, self._client.v1.payment_intents.list(asked))
                 return _of_intent(found) if found else None
             if call.kind == CallKind.REFUND:
                 asked = {"payment_intent": call.request["payment_intent"], "limit": 100}
-                found = self._made_by(call, self._client.v1.refunds.list(asked))  # type: ignore[arg-type]
+                found = self._made_by(call, self._client.v1.refunds.list(asked))
                 return _of_refund(found) if found else None
             if call.kind == CallKind.CUSTOMER:
                 made = self._client.v1.customers.list({"created": {"gte": since}, "limit": 100})

@@ -70,8 +70,8 @@ def _store_payment(invoice: Invoice, intent: Mapping[str, Any], now: datetime) -
     applied = min(amount, max(invoice.amount_due, Decimal(0))) if is_owed else Decimal(0)
     payment = None
     if applied:
-        fields = {"method": "stripe", "reference": str(intent["id"]), "actor": "stripe"}
-        pay_invoice(invoice=invoice, now=now, amount=applied, **fields)
+        of_stripe: dict[str, Any] = {"method": "stripe", "reference": str(intent["id"]), "actor": "stripe"}
+        pay_invoice(invoice=invoice, now=now, amount=applied, **of_stripe)
         payment = payments_of(invoice.organization_id, invoice_id=invoice.pk).filter(reference=intent["id"]).last()
     made = ProviderPayment.objects.create(
         organization_id=invoice.organization_id,

@@ -31,4 +31,4 @@ class Watcher:
         due = InvoiceCollection.objects.filter(customer__test_clock=test_clock, closed_at=None, next_step_at__lte=to)
         while (following := due.order_by("next_step_at", "pk").values_list("pk", "next_step_at").first()) is not None:
             pk, at = following
-            take_steps(invoice_id=pk, now=max(at, test_clock.now))
+            take_steps(invoice_id=pk, now=max(at or test_clock.now, test_clock.now))

@@ -37,7 +37,7 @@ def pay(request: HttpRequest, token: str) -> HttpResponseBase:
         _take(request, "look", invoice.pk, _LOOKS, _LOOKS_OF_ADDRESS)
     except TooManyTries as error:
         return _refused(request, error)
-    context = {"invoice": invoice, "seller": seller_profile_of(invoice.organization_id)}
+    context: dict[str, object] = {"invoice": invoice, "seller": seller_profile_of(invoice.organization_id)}
     context["is_open"] = invoice.status in {"finalized", "uncollectible"} and invoice.amount_due > 0
     if request.method != "POST" or not context["is_open"]:
         return _shown(request, context)

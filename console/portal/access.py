@@ -22,6 +22,8 @@ from billing.facade import Customer, clock_of, get_customer, seller_profile_of
 from kernel.clock import system_clock
 from kernel.errors import ConflictError, ForbiddenError, InvalidError, MalformedError, NotFoundError
 
+View = Callable[..., HttpResponseBase]
+
 COOKIE = "taximeter_portal"
 _PATH = "/portal/"
 
@@ -51,13 +53,13 @@ def portal_of(request: HttpRequest) -> Portal | None:
     return Portal(access, access.organization, customer, seller, clock_of(customer)())
 
 
-def portal_page(*, methods: tuple[str, ...] = ("GET", "HEAD")) -> Any:
+def portal_page(*, methods: tuple[str, ...] = ("GET", "HEAD")) -> Callable[[View], View]:
     """A view for a customer: it finds `request.portal`, and times are in the customer's zone.
 
     All that it shows must be asked for by `request.portal`'s organization and customer.
     """
 
-    def decorate(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponseBase]:
+    def decorate(view: View) -> View:
         @wraps(view)
         @never_cache
         @require_http_methods(methods)

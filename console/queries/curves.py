@@ -144,7 +144,7 @@ def usual_width(versions: Sequence[Curved], meter: str) -> Decimal:
 
 def draw(versions: Sequence[Curved], view: View, *, currency: str) -> Curves:
     """The curves of versions of one currency. Raises what `price_curve` does."""
-    asked = {
+    asked: dict[str, Any] = {
         "meter": view.meter,
         "up_to": view.up_to,
         "currency": currency,

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from typing import Any
 from urllib.parse import urlencode
 
 from django.db.models import Count, Q, QuerySet, Sum
@@ -72,7 +73,12 @@ class InvoiceFilter:
     @property
     def fields(self) -> dict[str, str]:
         """What of the address says the filters."""
-        given = {"month": self.month, "status": self.status, "customer": self.customer, "q": self.search}
+        given: dict[str, object] = {
+            "month": self.month,
+            "status": self.status,
+            "customer": self.customer,
+            "q": self.search,
+        }
         given |= {"least": self.least, "most": self.most}
         return {name: str(value) for name, value in given.items() if value not in (None, "")}
 
@@ -181,7 +187,7 @@ def standing_invoices(
     }
     counts = {f"{name}_count": Count("currency", filter=kind) for name, (kind, _) in kinds.items()}
     sums = {f"{name}_sum": Sum(of, filter=kind) for name, (kind, of) in kinds.items()}
-    found = list(rows.order_by("currency").values("currency").annotate(**counts, **sums))
+    found: list[Any] = list(rows.order_by("currency").values("currency").annotate(**counts, **sums))
     totals = []
     for name in kinds:
         some = [

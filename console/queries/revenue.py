@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from functools import cached_property
+from typing import Any
 
 from django.db.models import Count, F, Sum, Value
 
@@ -131,7 +132,8 @@ class RevenueReader:
         names = {"customer_key": F("customer__key"), "plan_key": F("subscription__plan_version__plan__key")}
         apart = {name: Value("") for name in names} if self._is_summed else names
         rows = self._invoices.filter(month__in=months).order_by().values("currency", **apart)
-        for row in rows.annotate(net=Sum("subtotal") - Sum("discount"), taxes=Sum("tax"), bills=Count("*")):
+        summed: Iterable[Any] = rows.annotate(net=Sum("subtotal") - Sum("discount"), taxes=Sum("tax"), bills=Count("*"))
+        for row in summed:
             yield RevenueRow(
                 row["customer_key"], row["plan_key"], row["currency"], row["net"], ZERO, row["taxes"], row["bills"]
             )

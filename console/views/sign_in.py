@@ -50,6 +50,7 @@ class SignInForm(AuthenticationForm):
     def clean(self) -> dict[str, Any]:
         """A try counts before the password is looked at, so that many at once get no further than one by one."""
         email = self.cleaned_data.get("username", "")
+        assert self.request is not None, "the view gives its request"
         if not email:
             return self.cleaned_data
         try:

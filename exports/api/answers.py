@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from rest_framework.serializers import (
     BooleanField,
     CharField,
@@ -14,14 +16,14 @@ from rest_framework.serializers import (
 from rest.serializers import InstantField
 
 
-class ExportFile(Serializer):  # type: ignore[type-arg]
+class ExportFile(Serializer[Any]):
     name = CharField()
     bytes = IntegerField()
     sha256 = CharField()
     url = CharField()
 
 
-class Export(Serializer):  # type: ignore[type-arg]
+class Export(Serializer[Any]):
     """`status` is queued, running, succeeded, failed or expired; `kind` is null where there are several."""
 
     id = CharField()
@@ -44,7 +46,7 @@ class Export(Serializer):  # type: ignore[type-arg]
     expires_at = InstantField(allow_null=True)
 
 
-class ExportSchedule(Serializer):  # type: ignore[type-arg]
+class ExportSchedule(Serializer[Any]):
     id = CharField()
     kinds = ListField(child=CharField())
     format = CharField()

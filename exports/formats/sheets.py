@@ -104,14 +104,15 @@ class _Cells:
         self._style = self._styled(_FORMATS.get(kind, "General"))
         self._as_text = self._styled("General", quote_prefix=True) if kind in {"text", "json"} else ""
         self._by_currency: dict[str, str] = {}
-        self.cell: _Cell = {
+        by_kind: dict[str, _Cell] = {
             "money": self._money,
             "number": self._decimal,
             "price": self._decimal,
             "count": self._count,
             "time": self._time,
             "day": self._day,
-        }.get(kind, self._text)
+        }
+        self.cell = by_kind.get(kind, self._text)
 
     def _styled(self, number_format: str, *, quote_prefix: bool = False) -> str:
         """The attribute that gives a cell its style, which is made known to the workbook."""

@@ -67,7 +67,7 @@ def save_workbook(workbook: Workbook, path: Path) -> None:
         _Writer(workbook, archive).write_data()
 
 
-class _Writer(ExcelWriter):
+class _Writer(ExcelWriter):  # type: ignore[misc] # openpyxl has no types
     """Writes each sheet with the rows that were kept for it."""
 
     def write_worksheet(self, ws: Any) -> None:
@@ -82,8 +82,8 @@ class _TimelessZip(ZipFile):
 
     rows: IO[bytes]
 
-    def writestr(self, name: Any, data: Any, *args: Any, **options: Any) -> None:
-        super().writestr(timeless_member(name), data, *args, **options)
+    def writestr(self, zinfo_or_arcname: Any, data: Any, *args: Any, **options: Any) -> None:
+        super().writestr(timeless_member(zinfo_or_arcname), data, *args, **options)
 
     def write(self, filename: Any, arcname: Any = None, *args: Any, **options: Any) -> None:
         """Add what openpyxl made of a sheet: its header, and all around the rows."""

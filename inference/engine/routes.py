@@ -53,7 +53,10 @@ def _embed(handler: EngineRequestHandler, _: Any) -> None:
     caller = handler.caller(f"embd-{uuid.uuid4().hex}")
     vectors, usage, entry = service.embed(request, Pulse(handler).beat, caller=caller)
     if usage.finish_reason != "stop":  # some vectors are no answer; what they took is told all the same
-        error = {"message": "The request was ended before all of its texts were done", "type": "server_error"}
+        error: dict[str, str | None] = {
+            "message": "The request was ended before all of its texts were done",
+            "type": "server_error",
+        }
         error |= {"param": None, "code": f"request_{usage.finish_reason}"}
         handler.send_whole(503, {"error": error, "taximeter": service.account(usage, entry)})
         return
@@ -123,7 +126,7 @@ def _call_off(handler: EngineRequestHandler, request_id: Any) -> None:
 
 def _metrics(handler: EngineRequestHandler, _: Any) -> None:
     service = handler.service
-    now = {
+    now: dict[tuple[str, tuple[tuple[str, str], ...]], float] = {
         ("requests_waiting", ()): service.line.waiting,
         ("requests_running", ()): service.line.running,
         ("model_loads_total", ()): service.pool.loads,

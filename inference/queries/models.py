@@ -31,8 +31,9 @@ def tasks_of_model(*, organization_id: int, digest: str) -> QuerySet[Any, dict[s
     calls = UsageEvent.objects.filter(
         organization_id=organization_id, type="inference.call", data__model_digest=digest, correction__isnull=True
     )
-    return (
+    tasks: QuerySet[Any, Any] = (
         calls.values(task_id=KT("data__task_id"), customer=F("subject"))
         .annotate(calls=Count("*"), first_at=Min("time"), last_at=Max("time"))
         .order_by("first_at", "task_id", "customer")
     )
+    return tasks

@@ -29,7 +29,7 @@ def prefers_strict(headers: Mapping[str, str]) -> bool:
         return False
     for name, quoted, plain in _PREFERENCE.findall(given):
         if name.lower() == "handling":
-            return (quoted or plain).lower() == "strict"
+            return str(quoted or plain).lower() == "strict"
     return False
 
 
@@ -43,9 +43,9 @@ def read_body(request: HttpRequest, media_types: Collection[str]) -> bytes:
     # The request stays until a full garbage collection, for the messages that Django hangs on it point back to it;
     # the server's own copy of the body must not stay with it.
     request.META.pop("wsgi.input", None)
-    request._stream = None  # type: ignore[attr-defined]
+    request._stream = None  # type: ignore[assignment]
     if body and request.content_type not in media_types:
-        raise UnsupportedMediaType(request.content_type)
+        raise UnsupportedMediaType(request.content_type or "")
     encoding = request.headers.get("Content-Encoding", "").strip().lower()
     if encoding in {"gzip", "x-gzip"}:
         body = _decompress(body)

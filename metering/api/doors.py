@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.http.response import HttpResponseBase
 from rest_framework.views import APIView
 
@@ -20,18 +20,18 @@ class Door(APIView):
 
     required_permission: Any = Permission.SEND_EVENTS
 
-    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+    def dispatch(self, request: Any, *args: Any, **kwargs: Any) -> HttpResponseBase:
         if request.method != "POST":
             return super().dispatch(request, *args, **kwargs)
         try:
             with relief.passage():
                 [authenticator] = self.get_authenticators()
-                _, request.auth = authenticator.authenticate(request)  # type: ignore[attr-defined]
+                _, request.auth = authenticator.authenticate(request) or (None, None)
                 for permission in self.get_permissions():
                     permission.has_permission(request, self)
                 return self.post(request)
         except Exception as error:
-            refusal = self.get_exception_handler()(error, {"view": self, "request": request})
+            refusal: HttpResponseBase | None = self.get_exception_handler()(error, {"view": self, "request": request})
             if refusal is None:
                 raise
             return refusal

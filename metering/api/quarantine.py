@@ -23,7 +23,7 @@ from rest.serializers import AnyField, CustomerKeyField, InstantField, StrictSer
 _ALL = "all"
 
 
-class QuarantinedEventAnswer(serializers.Serializer):  # type: ignore[type-arg]
+class QuarantinedEventAnswer(serializers.Serializer[Any]):
     """What `present_quarantined` gives. `id` is the quarantine's, `event` the event as it was sent.
     `decision_reason` is there where it was voided."""
 

@@ -7,7 +7,7 @@ from rest_framework import serializers
 from metering.contracts import EventView, UsageRow
 from metering.domain.meters import AGGREGATIONS
 from metering.models import Meter
-from rest.serializers import AnyField, DecimalField, InstantField, KeyField, StrictSerializer
+from rest.serializers import AnyField, DecimalField, InstantField, KeyField, Shape, StrictSerializer
 
 
 class DefinitionInput(StrictSerializer):
@@ -28,13 +28,13 @@ class AmendInput(StrictSerializer):
     many_lines = ("reason",)
     as_sent = ("source", "id", "event")
 
-    source = serializers.CharField(max_length=1024)
+    source = serializers.CharField(max_length=1024)  # type: ignore[assignment]
     id = serializers.CharField(max_length=1024)
     reason = serializers.CharField(max_length=1000)
     event = serializers.DictField()
 
 
-class IngestAnswer(serializers.Serializer):  # type: ignore[type-arg]
+class IngestAnswer(serializers.Serializer[Any]):
     """Documentation of the events door's answer."""
 
     accepted = serializers.IntegerField()
@@ -44,7 +44,7 @@ class IngestAnswer(serializers.Serializer):  # type: ignore[type-arg]
     notices = serializers.ListField(child=serializers.DictField(), required=False)
 
 
-class MeterAnswer(serializers.Serializer):  # type: ignore[type-arg]
+class MeterAnswer(serializers.Serializer[Any]):
     """What `present_meter` gives."""
 
     id = serializers.CharField()
@@ -64,7 +64,7 @@ class MeterWithProjection(MeterAnswer):
     projection = serializers.DictField()
 
 
-class EventAnswer(serializers.Serializer):  # type: ignore[type-arg]
+class EventAnswer(Shape):
     """What `present_event` gives."""
 
     specversion = serializers.CharField()
@@ -80,7 +80,7 @@ class EventAnswer(serializers.Serializer):  # type: ignore[type-arg]
     subscription = serializers.CharField(allow_null=True)
 
 
-class UsageRowAnswer(serializers.Serializer):  # type: ignore[type-arg]
+class UsageRowAnswer(serializers.Serializer[Any]):
     """What `present_usage` gives; `customer` and `group` are there where the question asked by them."""
 
     start = InstantField()
@@ -90,7 +90,7 @@ class UsageRowAnswer(serializers.Serializer):  # type: ignore[type-arg]
     quantity = DecimalField(allow_null=True)
 
 
-class UsageAnswer(serializers.Serializer):  # type: ignore[type-arg]
+class UsageAnswer(serializers.Serializer[Any]):
     def get_fields(self) -> dict[str, Any]:
         """`from` is no name a class can have."""
         return {

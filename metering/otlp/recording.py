@@ -68,7 +68,7 @@ def record_spans(
         for refusal in _refusals(result, part, spans):
             refused.setdefault(refusal.index, refusal)
     if refused:
-        logger.warning("%d of %d OTLP spans were refused: %s", len(refused), len(spans), _codes(refused.values()))
+        logger.warning("%d of %d OTLP spans were refused: %s", len(refused), len(spans), _codes(list(refused.values())))
     return Report(
         rejected_spans=len(refused),
         message=". ".join(

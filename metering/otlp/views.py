@@ -67,7 +67,8 @@ class TracesView(Door):
 
 def otlp_refusal(error: TaximeterError, environ: Mapping[str, Any]) -> HttpResponse:
     """What stands before the views refuses in the same words."""
-    refusal = api_settings.EXCEPTION_HANDLER(error, {})
+    handle: Any = api_settings.EXCEPTION_HANDLER
+    refusal = handle(error, {})
     protobuf = environ.get("CONTENT_TYPE", "").partition(";")[0].strip().lower() == PROTOBUF
     return _as_status(refusal, media_type=PROTOBUF if protobuf else JSON)
 

@@ -164,5 +164,5 @@ def events_of_task(
     )
     rows = ask(statement, organization_id=organization_id, period=None, plan=everything(selection))
     data = unseal([_decoder.decode(row[7]) for row in rows[:limit]], organization_id=organization_id)
-    found = [EventView(str(row[0]), *row[1:7], one, row[8]) for row, one in zip(rows, data, strict=False)]
+    found = [EventView(*(str(row[0]), *row[1:7], one, row[8])) for row, one in zip(rows, data, strict=False)]
     return [(event, int(row[9])) for event, row in zip(found, rows, strict=False)], len(rows) > limit

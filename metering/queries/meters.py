@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from decimal import Decimal
+from typing import Any
 
 from django.db import connection
 from django.db.models import OuterRef, QuerySet, Subquery
@@ -98,7 +99,7 @@ def projection_progress(meter: Meter) -> dict[str, object]:
     if version.unbounded or version.definition["aggregation"] not in PROJECTED:
         return {"state": "from_log", "progress": None}
     organization_id = meter.organization_id
-    reached = [organization_id, str(version.projected_to), json.dumps(version.archived)]
+    reached: list[Any] = [organization_id, str(version.projected_to), json.dumps(version.archived)]
     with connection.cursor() as cursor:
         cursor.execute(_PROGRESS, [*reached, organization_id, organization_id])
         first, last, archives = cursor.fetchone()

@@ -131,7 +131,7 @@ def sent_selection(question: SentQuestion) -> Selection:
 def _held(question: SentQuestion) -> Rows:
     with connection.cursor() as cursor:
         cursor.execute(sql.SQL(_QUARANTINED).format(where=_where(question)).as_string(cursor.connection))
-        return cursor.fetchall()
+        return list(cursor.fetchall())
 
 
 def _shares(question: SentQuestion, types: set[str]) -> tuple[MeterShare, ...]:

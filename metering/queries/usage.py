@@ -176,7 +176,8 @@ class _Query:
         conditions = sql.SQL("organization_id = {} AND {} AND {}").format(
             self._organization(), self._customers(), naming(self.question.names, self.question.unnamed)
         )
-        seen, corrected = sql.SQL("TRUE"), sql.SQL("c.event_id = e.identity")
+        seen: Fragment = sql.SQL("TRUE")
+        corrected: Fragment = sql.SQL("c.event_id = e.identity")
         if below is not None:
             seen = sql.SQL("e.xid < {}").format(below)
             corrected = sql.SQL("{} AND c.xid < {}").format(corrected, below)
@@ -186,7 +187,7 @@ class _Query:
     def statement(self, source: Fragment) -> sql.Composed:
         question = self.question
         start = self._window_start()
-        columns = [sql.SQL("{} AS start").format(start)]
+        columns: list[Fragment] = [sql.SQL("{} AS start").format(start)]
         columns.append(sql.SQL("subject") if question.by_customer else sql.SQL("NULL::text AS subject"))
         columns += [
             sql.SQL("dimensions[{}] AS {}").format(self._position(name), sql.Identifier(f"d{i}"))

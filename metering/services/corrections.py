@@ -75,7 +75,7 @@ def _not_found(source: str, event_id: str) -> EventNotFound:
 def _take_back(known: EventIdentity, organization_id: int, reason: str, at: datetime) -> tuple[Voided | None, bool]:
     """Take an event back that is in the log, in quarantine or in an archive, unless it is taken back already: the
     record of it, and whether it is new."""
-    values = [new_id("cor"), reason, at, organization_id, known.time, known.pk]
+    values: list[Any] = [new_id("cor"), reason, at, organization_id, known.time, known.pk]
 
     def write(log: Fragment) -> bool:
         with connection.cursor() as cursor:

@@ -215,12 +215,12 @@ def _is_unbounded(version: MeterVersion, day: datetime) -> bool:
     with connection.cursor() as cursor:
         cursor.execute(_GROUPS, [version.pk, Scope.ORGANIZATION, day, MANY_GROUPS])
         groups, events = cursor.fetchone()
-    return groups == MANY_GROUPS and events < FEWEST_EVENTS * groups
+    return bool(groups == MANY_GROUPS and events < FEWEST_EVENTS * groups)
 
 
 def _upper(version: MeterVersion, watermark: int) -> int | None:
     """Up to which transaction the next step may go; None where there is nothing new below the watermark."""
-    bounds = {"organization": version.meter.organization_id, "low": str(version.projected_to)}
+    bounds: dict[str, Any] = {"organization": version.meter.organization_id, "low": str(version.projected_to)}
     with connection.cursor() as cursor:
         cursor.execute(_NEXT, {**bounds, "watermark": str(watermark), "step": STEP - 1})
         last, anything = cursor.fetchone()

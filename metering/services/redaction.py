@@ -139,9 +139,9 @@ def _rebuild(row: Redaction) -> None:
     Only of meters that group by or count text which is neither kept nor the name of an agent, model or task.
     """
     kept = {*STANDARD_PATHS, *row.kept}
-    with_text = [version.pk for version in _versions(row.organization_id) if _texts(version.definition) - kept]
+    texts_in = [version.pk for version in _versions(row.organization_id) if _texts(version.definition) - kept]
     held = UsageBucket.objects.filter(scope=Scope.CUSTOMER, subject=row.subject, meter_version=OuterRef("pk"))
-    with_text = MeterVersion.objects.filter(Exists(held), pk__in=with_text).values_list("pk", flat=True)
+    with_text = MeterVersion.objects.filter(Exists(held), pk__in=texts_in).values_list("pk", flat=True)
     for version in MeterVersion.objects.select_for_update().filter(pk__in=list(with_text)).order_by("pk"):
         # Another subject's buckets hold the same texts as their own events do.
         UsageBucket.objects.filter(meter_version=version).delete()

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.db import IntegrityError, connection, transaction
 from django.db.models import QuerySet
@@ -98,11 +99,12 @@ def start_void_run(*, organization_id: int, sent_by: str, received: Period, reas
                 run = VoidRun.objects.create(
                     **asked, reason=reason, created_by=acting(), created_at=now, events=found.events - found.voided
                 )
+                spell: dict[str, Any] = {"from": received.start, "to": received.end}
                 record_audit(
                     organization_id=organization_id,
                     action="event.void_all",
                     target=sent_by,
-                    **{"from": received.start, "to": received.end},
+                    **spell,
                     reason=reason,
                     run=run.pk,
                     events=run.events,
@@ -154,7 +156,11 @@ def _advance(run: VoidRun, now: datetime) -> None:
         run.voided += discarded
         return
     with connection.cursor() as cursor:
-        asked = {"organization": run.organization_id, "sent_by": run.sent_by, "archives": json.dumps(run.archives)}
+        asked: dict[str, Any] = {
+            "organization": run.organization_id,
+            "sent_by": run.sent_by,
+            "archives": json.dumps(run.archives),
+        }
         cursor.execute(_LEFT, asked | {"start": run.start, "end": _received(run).end})
         is_left, archives = cursor.fetchone()
     if is_left:  # what came back from an archive or out of quarantine, or was received before what was there already
@@ -204,7 +210,7 @@ def _void(
 
 def _discard(run: VoidRun, now: datetime) -> int:
     """Discard a batch of what waits in quarantine; how many events."""
-    values = {
+    values: dict[str, Any] = {
         "organization": run.organization_id,
         "sent_by": run.sent_by,
         "start": run.start,

@@ -9,7 +9,8 @@ from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 
-from metering.stream.changes import Position, changes
+from metering.queries.positions import Position
+from metering.stream.changes import changes
 from metering.stream.shared import Found, Shared
 
 #: An answer is found anew at most every so many seconds, and a tenth of the time is spent on it at most. No longer

@@ -14,7 +14,7 @@ import msgspec
 import redis
 from django.conf import settings
 
-from metering.stream.changes import Position
+from metering.queries.positions import Position
 
 logger = logging.getLogger("metering")
 
@@ -36,7 +36,10 @@ class Shared:
         """An answer that somebody found and that may stand, and for how many seconds more."""
         name = _name("answer", key)
         try:
-            stored, left = self._client.pipeline(transaction=False).get(name).pttl(name).execute()
+            both = self._client.pipeline(transaction=False)
+            both.get(name)
+            both.pttl(name)
+            stored, left = both.execute()
         except redis.RedisError as error:
             logger.debug("No shared answers: %s", error)
             return None

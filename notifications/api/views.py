@@ -32,11 +32,11 @@ class SinceInput(StrictSerializer):
     since = InstantField()
 
 
-class CountAnswer(Serializer):  # type: ignore[type-arg]
+class CountAnswer(Serializer[Any]):
     deliveries = IntegerField()
 
 
-class MessageAnswer(Serializer):  # type: ignore[type-arg]
+class MessageAnswer(Serializer[Any]):
     message_id = CharField()
     type = CharField()
 

@@ -26,7 +26,7 @@ class EndpointInput(StrictSerializer):
     enabled = BooleanField(required=False)
 
 
-class EndpointAnswer(Serializer):  # type: ignore[type-arg]
+class EndpointAnswer(Serializer[Any]):
     """`secret` is answered where it is made, and not again."""
 
     id = CharField()
@@ -46,7 +46,7 @@ class NewSecretAnswer(EndpointAnswer):
     secret = CharField()
 
 
-class AttemptAnswer(Serializer):  # type: ignore[type-arg]
+class AttemptAnswer(Serializer[Any]):
     at = InstantField()
     duration_ms = IntegerField()
     status_code = IntegerField(allow_null=True)
@@ -54,7 +54,7 @@ class AttemptAnswer(Serializer):  # type: ignore[type-arg]
     response = CharField()
 
 
-class DeliveryAnswer(Serializer):  # type: ignore[type-arg]
+class DeliveryAnswer(Serializer[Any]):
     id = CharField()
     webhook_endpoint = CharField()
     message_id = CharField()

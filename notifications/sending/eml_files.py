@@ -26,7 +26,7 @@ class EmailBackend(BaseEmailBackend):
 
     def __init__(self, *_: Any, file_path: str | None = None, **__: Any) -> None:
         super().__init__()
-        self._directory = Path(file_path or settings.EMAIL_FILE_PATH)
+        self._directory = Path(file_path or getattr(settings, "EMAIL_FILE_PATH"))  # noqa: B009 - only of this backend
 
     def send_messages(self, email_messages: Sequence[EmailMessage]) -> int:
         private_directory(self._directory)
@@ -35,10 +35,10 @@ class EmailBackend(BaseEmailBackend):
         return len(email_messages)
 
     def _write(self, message: EmailMessage) -> None:
-        content = message.message()
+        content: Any = message.message()
         sent = parsedate_to_datetime(str(content["Date"])).astimezone(UTC)
         to = message.to[0] if message.to else "nobody"
-        name = f"{sent:%Y%m%d-%H%M%S} {_safe(to, 60)} {_safe(message.subject, 60)}"
+        name = f"{sent:%Y%m%d-%H%M%S} {_safe(to, 60)} {_safe(str(message.subject), 60)}"
         handle, path = tempfile.mkstemp(dir=self._directory, prefix=".", suffix=".partial")
         with os.fdopen(handle, "wb") as file:
             file.write(content.as_bytes(linesep="\r\n"))

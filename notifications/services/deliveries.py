@@ -6,6 +6,7 @@ import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.db import connection
 
@@ -89,7 +90,7 @@ class Outcome:
 def claim_deliveries(*, now: datetime, most: int, most_each: int, busy: Mapping[str, int]) -> list[Claimed]:
     """Take up to `most` deliveries that are due, of one endpoint no more than `most_each` with the `busy` ones."""
     until = now + LEASE
-    values = {"now": now, "until": until, "all": most, "each": most_each}
+    values: dict[str, Any] = {"now": now, "until": until, "all": most, "each": most_each}
     with connection.cursor() as cursor:
         cursor.execute(_CLAIM, {**values, "busy": list(busy), "counts": list(busy.values())})
         return [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.conf import settings
 from django.db import transaction
@@ -140,7 +141,7 @@ def _check(url: str | None, event_types: Sequence[str]) -> None:
             raise EventTypeUnknown(f"There is no event type {one!r}. There are: {', '.join(EVENT_TYPES)}")
 
 
-def _audit(endpoint: WebhookEndpoint, actor: str, action: str, **detail: object) -> None:
+def _audit(endpoint: WebhookEndpoint, actor: str, action: str, **detail: Any) -> None:
     record_audit(
         organization_id=endpoint.organization_id,
         actor=actor,

@@ -42,7 +42,7 @@ def forget_messages(person: Person) -> dict[str, int]:
 
 def _found(person: Person) -> tuple[list[str], list[int]]:
     """Ids of the mail to or about a customer, and of the webhook events about it."""
-    values = {
+    values: dict[str, Any] = {
         "organization": person.organization_id,
         "names": list(person.texts),
         "things": [*person.customers, *person.things],

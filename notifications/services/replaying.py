@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
 from django.db import connection
 
@@ -64,7 +65,7 @@ def _require_enabled(endpoint: WebhookEndpoint) -> None:
         raise EndpointDisabled("Nothing is sent to a disabled endpoint: enable it first")
 
 
-def _audit(endpoint: WebhookEndpoint, actor: str, target: str, **detail: object) -> None:
+def _audit(endpoint: WebhookEndpoint, actor: str, target: str, **detail: Any) -> None:
     record_audit(
         organization_id=endpoint.organization_id,
         actor=actor,

@@ -21,7 +21,7 @@ from privacy.services.merging import Merge
 from rest.serializers import InstantField, StrictSerializer
 
 
-class KeptAnswer(Serializer):  # type: ignore[type-arg]
+class KeptAnswer(Serializer[Any]):
     """Something that stays, the reason, and the last day; null where it has no end."""
 
     what = CharField()
@@ -29,7 +29,7 @@ class KeptAnswer(Serializer):  # type: ignore[type-arg]
     until = DateField(allow_null=True)
 
 
-class RemovalAnswer(Serializer):  # type: ignore[type-arg]
+class RemovalAnswer(Serializer[Any]):
     """`removed` counts by kind. `is_complete` is false while text in a long history of events is still being made
     unreadable in the background."""
 
@@ -47,7 +47,7 @@ class PersonalField(StrictSerializer):
     path = CharField(max_length=500)
 
 
-class PrivacyPolicyAnswer(Serializer):  # type: ignore[type-arg]
+class PrivacyPolicyAnswer(Serializer[Any]):
     retention_years = IntegerField()
     personal_fields = PersonalField(many=True)
 
@@ -74,12 +74,12 @@ class MergeInput(StrictSerializer):
     preview = BooleanField(default=False)
 
 
-class ConflictAnswer(Serializer):  # type: ignore[type-arg]
+class ConflictAnswer(Serializer[Any]):
     code = CharField()
     detail = CharField()
 
 
-class MergeAnswer(Serializer):  # type: ignore[type-arg]
+class MergeAnswer(Serializer[Any]):
     """How many events and waiting charges go over, and what stands in the way; `is_done` is false in a preview."""
 
     customer = CharField()

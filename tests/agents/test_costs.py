@@ -35,7 +35,7 @@ def used(**quantities: Any) -> CallTotals:
     group = CallTotals(
         group_key=None, hour=NOVEMBER, task_key=None, customer=None, agent=None, provider="openai", model="m",
         hardware="", cost_currency=None, calls=1,
-    )  # type: ignore[arg-type]  # fmt: skip
+    )  # fmt: skip
     for name, value in quantities.items():
         setattr(group, name, value if isinstance(value, str | datetime) else Decimal(value))
     return group

@@ -40,7 +40,7 @@ def close(*arguments: str) -> tuple[str, str]:
     try:
         call_command("close_month", "--month", "2025-10", *arguments, stdout=out, stderr=err)
     except CommandError as error:
-        error.output = out.getvalue(), err.getvalue()  # type: ignore[attr-defined]
+        error.output = out.getvalue(), err.getvalue()
         raise
     return out.getvalue(), err.getvalue()
 
@@ -87,7 +87,7 @@ def test_a_problem_is_listed_and_fails_the_command() -> None:
     )
     with pytest.raises(CommandError, match=r"1 problem\(s\)") as caught:
         close()
-    out, err = caught.value.output  # type: ignore[attr-defined]
+    out, err = caught.value.output
     assert "2 new invoice(s), 1 problem(s)" in out
     assert err.splitlines()[-1].startswith("odd: ")
 

@@ -31,7 +31,7 @@ NOW = datetime(2026, 11, 2, tzinfo=UTC)
 
 def credits_of(api: Api) -> list[tuple[str, str, str, str, str]]:
     names = ("status", "total", "discount", "credits_applied", "amount_due")
-    return [tuple(one[name] for name in names) for one in api.get("invoices").json()["data"]]  # type: ignore[misc]
+    return [tuple(one[name] for name in names) for one in api.get("invoices").json()["data"]]
 
 
 def assert_books_agree(api: Api) -> None:

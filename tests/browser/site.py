@@ -198,7 +198,7 @@ def _people_examples(vendor: Vendor) -> dict[str, str]:
         role="viewer",
         by=None,
         now=system_clock(),
-        link_of=lambda token: tokens.append(token) or token,  # type: ignore[func-returns-value]
+        link_of=lambda token: tokens.append(token) or token,
     )
     user = create_user(email="forgetful@example.com", password=PASSWORD)  # who signs in uses such a link up
     uid = urlsafe_base64_encode(str(user.pk).encode())

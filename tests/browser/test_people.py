@@ -33,7 +33,7 @@ def test_a_customer_follows_a_line_to_its_events(site: Site, browser_as: Browser
         page.goto(f"/portal/{path}")
         for width, scheme in ((375, "dark"), (1280, "light")):
             page.set_viewport_size({"width": width, "height": 900})
-            page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+            page.emulate_media(color_scheme=scheme)
             assert_fits(page)
             assert_accessible(page)
             if folder := os.environ.get("TAXIMETER_SHOTS"):

@@ -182,7 +182,7 @@ def test_who_lives_by_a_test_clock_goes_through_it_at_its_own_time_and_gets_no_m
     strict.work()
     assert InvoiceCollection.objects.get(pk=invoice.pk).state == "current", "its time stands still"
     assert invoice.due_at is not None
-    advance_test_clock(test_clock=clock, to=invoice.due_at + timedelta(days=12))  # type: ignore[arg-type]
+    advance_test_clock(test_clock=clock, to=invoice.due_at + timedelta(days=12))
     found = InvoiceCollection.objects.get(pk=invoice.pk)
     assert (found.state, found.suspended_at) == ("suspended", invoice.due_at + timedelta(days=10))
     assert mails(strict, "payment_reminder") == 0

@@ -103,7 +103,7 @@ def test_a_schedule_is_made_paused_and_shows_what_was_not_delivered(vendor: Vend
     [export] = start_due_exports(now=now)
     work_export(export_id=export.pk, now=now)
     assert "waiting" in vendor.client.get("/exports").content.decode()
-    deliver_export(export_id=export.pk, target=_Broken(), now=now)  # type: ignore[arg-type]
+    deliver_export(export_id=export.pk, target=_Broken(), now=now)
     shown = vendor.client.get("/exports").content.decode()
     assert "The disk is full" in shown
     assert "tried 1 time, next" in shown

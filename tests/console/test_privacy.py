@@ -30,7 +30,7 @@ def test_the_pages_about_a_customers_data_lead_to_each_other(vendor: Vendor) -> 
         assert address(vendor, name) in page
         assert vendor.client.get(address(vendor, name)).status_code == 200
     export = vendor.client.get(address(vendor, "customer_export"))
-    assert json.loads(b"".join(export.streaming_content))["customer"]["email"] == "jane@example.com"  # type: ignore[attr-defined]
+    assert json.loads(b"".join(export.streaming_content))["customer"]["email"] == "jane@example.com"
 
 
 def test_a_customer_is_merged_after_a_look_and_anonymized_by_its_key(vendor: Vendor) -> None:

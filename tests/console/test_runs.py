@@ -83,7 +83,7 @@ def test_workers_without_a_schedule_are_told_apart(vendor: Vendor, monkeypatch: 
 
 
 def test_a_broker_that_is_away_is_said_and_the_rest_is_shown(vendor: Vendor, settings: object) -> None:
-    settings.REDIS_URL = "redis://127.0.0.1:1/0"  # type: ignore[attr-defined]
+    settings.REDIS_URL = "redis://127.0.0.1:1/0"
     assert "The broker does not answer" in text(vendor.client.get("/runs/health").content)
 
 
@@ -154,9 +154,9 @@ def test_the_engine_is_asked(monkeypatch: pytest.MonkeyPatch, found: EngineState
 
 
 def test_an_engine_that_left_its_socket_behind_is_told(vendor: Vendor, settings: object, tmp_path: object) -> None:
-    socket = tmp_path / "engine.sock"  # type: ignore[operator]
+    socket = tmp_path / "engine.sock"
     socket.touch()
-    settings.ENGINE_SOCKET = str(socket)  # type: ignore[attr-defined]
+    settings.ENGINE_SOCKET = str(socket)
     assert signs(vendor)["Engine"].said == "The engine does not answer."
 
 

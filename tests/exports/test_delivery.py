@@ -105,7 +105,7 @@ def test_a_store_that_is_not_there_is_waited_for_longer_and_longer(export: Expor
 
     now, waits = NOW, []
     for _ in range(12):
-        assert not deliver_export(export_id=export.pk, target=Away(), now=now)  # type: ignore[arg-type]
+        assert not deliver_export(export_id=export.pk, target=Away(), now=now)
         export.refresh_from_db()
         assert export.deliver_at is not None
         waits.append((export.deliver_at - now) / timedelta(minutes=1))
@@ -142,7 +142,7 @@ def test_a_file_that_cannot_be_read_to_its_end_leaves_no_object(
             return self.left.pop()
 
     with pytest.raises(OSError, match="the disk is gone"):
-        Target(bucket.url).put(Torn(), "folder", "torn")  # type: ignore[arg-type]
+        Target(bucket.url).put(Torn(), "folder", "torn")
     assert "finance/folder/torn" not in bucket.objects
 
 
@@ -165,7 +165,7 @@ def test_a_delivery_whose_worker_was_killed_is_taken_up_when_its_lease_is_over(e
             raise Killed
 
     with pytest.raises(Killed):
-        deliver_export(export_id=export.pk, target=Dying(), now=NOW)  # type: ignore[arg-type]
+        deliver_export(export_id=export.pk, target=Dying(), now=NOW)
     assert exports_to_deliver(NOW + timedelta(minutes=29)) == []
     assert exports_to_deliver(NOW + timedelta(minutes=30)) == [export.pk]
     later = datetime(2026, 11, 2, 12, tzinfo=UTC)

@@ -56,7 +56,7 @@ def answer(door: Door, **headers: str) -> Any:
 def refusal(door: Door, **headers: str) -> str:
     with pytest.raises(openai.PermissionDeniedError) as refused:
         answer(door, **headers)
-    return f"{refused.value.code}: {refused.value.body['message']}"  # type: ignore[index]
+    return f"{refused.value.code}: {refused.value.body['message']}"
 
 
 def use_up(door: Door) -> None:

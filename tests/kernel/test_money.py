@@ -82,6 +82,6 @@ def test_a_currency_is_an_iso_code(currency: str) -> None:
 
 def test_money_from_a_float_raises() -> None:
     with pytest.raises(TypeError):
-        Money(0.1, "USD")  # type: ignore[arg-type]
+        Money(0.1, "USD")
     with pytest.raises(TypeError):
-        _ = usd("1") * 0.5  # type: ignore[operator]
+        _ = usd("1") * 0.5

@@ -39,7 +39,7 @@ def filled(system: System) -> Iterator[Callable[[str], Any]]:
         database.execute(FILL.replace("%(events)s", str(EVENTS)))
 
         def ask(statement: str) -> Any:
-            return database.execute(statement).fetchall()  # type: ignore[call-overload]
+            return database.execute(statement).fetchall()
 
         system.manage("shell", "-c", "from metering.facade import advance_projections; advance_projections()")
         yield ask

@@ -127,7 +127,7 @@ def test_senders_go_to_an_archive_and_come_back(api: Api, settings: Any, tmp_pat
     settings.ARCHIVE_DIR = str(tmp_path)
     mine = key_of(api)
     assert api.post("events", [event(f"a{n}", time="2026-10-05T00:00:00Z") for n in range(3)]).status_code == 200
-    organization_id = UsageEvent.objects.first().organization_id  # type: ignore[union-attr]
+    organization_id = UsageEvent.objects.first().organization_id
     others = [event(f"b{n}", time="2026-10-06T00:00:00Z") for n in range(2)]
     ingest(organization_id=organization_id, events=others, received_at=datetime.now(UTC), sent_by="key_other")
     before = senders(api)

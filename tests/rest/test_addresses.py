@@ -114,6 +114,6 @@ def test_the_scheme_is_believed_of_a_trusted_proxy_alone(settings: Any, peer: st
     settings.TRUSTED_PROXIES = (ip_network("10.0.0.0/24"),)
     request = RequestFactory().get("/", headers={"X-Forwarded-Proto": proto, "X-Real-Ip": "8.8.8.8"}, REMOTE_ADDR=peer)
     seen = []
-    TrustedProxies(lambda one: seen.append(one.is_secure()))(request)  # type: ignore[arg-type,func-returns-value]
+    TrustedProxies(lambda one: seen.append(one.is_secure()))(request)
     assert seen == [is_secure]
     assert ("HTTP_X_REAL_IP" in request.META) is (peer == "10.0.0.1")

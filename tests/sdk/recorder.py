@@ -41,4 +41,4 @@ def record_until_killed(address: str, spool: str, notes: str, name: str, turns: 
 
 
 if __name__ == "__main__":
-    record_until_killed(*sys.argv[1:5], *map(int, sys.argv[5:6]))  # type: ignore[arg-type]
+    record_until_killed(*sys.argv[1:5], *map(int, sys.argv[5:6]))

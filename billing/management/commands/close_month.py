@@ -98,7 +98,7 @@ class Command(BaseCommand):
             table.add_row(
                 one.number or "draft",
                 Text(_printable(one.customer.name)),
-                Text(_printable(one.subscription.plan_version.plan.name)),
+                Text(_printable(one.subscription.plan_version.plan.name if one.subscription else "")),
                 str(len(one.lines.all())),
                 f"{one.currency} {money(one.total, one.currency)}",
                 one.status,

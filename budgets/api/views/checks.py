@@ -37,18 +37,18 @@ class CheckView(APIView):
     answers = {"POST": answers.VerdictAnswer}
     takes_customer_keys = True
 
-    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+    def dispatch(self, request: Any, *args: Any, **kwargs: Any) -> HttpResponseBase:
         ask = _ordinary(request)
         if ask is None:
             return super().dispatch(request, *args, **kwargs)
         try:
             [authenticator] = self.get_authenticators()
-            _, request.auth = authenticator.authenticate(request)  # type: ignore[attr-defined]
+            _, request.auth = authenticator.authenticate(request) or (None, None)
             for permission in self.get_permissions():
                 permission.has_permission(request, self)
             return HttpResponse(encode_json(self._answer(request, ask)), content_type="application/json")
         except Exception as error:
-            refusal = self.get_exception_handler()(error, {"view": self, "request": request})
+            refusal: HttpResponseBase | None = self.get_exception_handler()(error, {"view": self, "request": request})
             if refusal is None:
                 raise
             return refusal

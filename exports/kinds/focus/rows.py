@@ -49,7 +49,8 @@ class _Head:
 
 
 def issue_status(invoice: Invoice) -> str:
-    return {InvoiceStatus.DRAFT: "Open", InvoiceStatus.VOID: "Voided"}.get(invoice.status, "Issued")
+    names: dict[str, str] = {InvoiceStatus.DRAFT: "Open", InvoiceStatus.VOID: "Voided"}
+    return names.get(invoice.status, "Issued")
 
 
 def invoice_name(invoice: Invoice) -> str:
@@ -61,7 +62,7 @@ def usage_of_invoice(common: Common, invoice: Invoice, shares: dict[str, list[Sh
     """Cost and Usage of an invoice; a void one has none, so that no sum counts it."""
     if invoice.status == InvoiceStatus.VOID:
         return
-    plan = invoice.subscription.plan_version.plan if invoice.subscription_id else None
+    plan = invoice.subscription.plan_version.plan if invoice.subscription else None
     head = _Head(
         invoice.customer, invoice.currency, invoice_name(invoice), issue_status(invoice), None, plan,
         invoice.subscription_id,
@@ -87,7 +88,7 @@ def usage_of_note(common: Common, note: CreditNote, lines: list[CreditNoteLine])
 
 def _note_head(common: Common, note: CreditNote, one: CreditNoteLine) -> _Head:
     invoice = one.line.invoice
-    plan = invoice.subscription.plan_version.plan if invoice.subscription_id else None
+    plan = invoice.subscription.plan_version.plan if invoice.subscription else None
     return _Head(
         note.invoice.customer, note.currency, note.number, "Issued", _CORRECTION, plan, invoice.subscription_id
     )
@@ -171,7 +172,7 @@ def _detail_row(
     is_void = status == "Voided"
     updated = max(at for at in (invoice.created_at, invoice.finalized_at, invoice.voided_at) if at)
     is_sold = line is not None and category not in {TAX, ADJUSTMENT}
-    reference = line.adjusts.invoice.number if line is not None and _adjusts(line) else name
+    reference = line.adjusts.invoice.number if line is not None and line.adjusts and _adjusts(line) else name
     return (
         _ZERO if is_void else cost, invoice.customer.key, invoice.currency, common.period.end, common.period.start,
         category, whole_seconds(invoice.created_at), text or None, _grain(invoice, line), detail,

@@ -92,8 +92,8 @@ def shares_of(some: Sequence[Invoice]) -> dict[str, list[Share]]:
     found: dict[str, list[Share]] = {}
     for question, lines in asked.items():
         by_customer = _by_customer(versions[question.version], question, [key for key, _ in lines])
-        for customer, line in lines:
-            found[line] = by_customer.get(customer, [])
+        for customer, line_id in lines:
+            found[line_id] = by_customer.get(customer, [])
     return found
 
 

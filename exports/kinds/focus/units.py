@@ -43,7 +43,7 @@ def sku_of(line: InvoiceLine, charge: Charge | None) -> Sku:
         "x_TokenDirection": token_direction(line),
     }
     given = {name: value for name, value in details.items() if value is not None}
-    meter = line.price.meter.name if line.price.meter_id else line.kind
+    meter = line.price.meter.name if line.price.meter else line.kind
     price = f"{line.price_id}:{tier}" if tier else str(line.price_id)
     return Sku(sku, price, meter, json.dumps(given, ensure_ascii=False, sort_keys=True))
 
@@ -55,7 +55,7 @@ def token_direction(line: InvoiceLine) -> str | None:
 
 
 def _definition(line: InvoiceLine) -> dict[str, Any]:
-    return line.meter_version.definition if line.meter_version_id else {}
+    return line.meter_version.definition if line.meter_version else {}
 
 
 def unit_name(kind: str, meter: Any) -> str:

@@ -215,7 +215,7 @@ def test_a_quantity_that_is_none_is_refused(quantity: str, code: str) -> None:
 
 def test_a_float_is_no_quantity() -> None:
     with pytest.raises(TypeError):
-        Usage(0.1)  # type: ignore[arg-type]
+        Usage(0.1)
 
 
 def test_groups_must_sum_to_the_quantity() -> None:

@@ -17,7 +17,7 @@ LATER = datetime(2027, 1, 1, tzinfo=UTC)
 
 
 def grant(name: str, balance: str = "10", **fields: object) -> Grant:
-    return Grant(**({"id": name, "balance": Decimal(balance), "effective_at": START, "created_at": START} | fields))  # type: ignore[arg-type]
+    return Grant(**({"id": name, "balance": Decimal(balance), "effective_at": START, "created_at": START} | fields))
 
 
 def ids(grants: list[Grant]) -> list[str]:
@@ -106,7 +106,7 @@ def test_draws_never_exceed_a_balance_nor_the_amount_and_take_all_there_is(
     assert all(0 < one.amount <= balances[one.grant_id] for one in draws)
     usable = sum((one.balance for one in grants if one.pays_at(NOW)), Decimal(0))
     assert sum((one.amount for one in draws), Decimal(0)) == min(usable, amount)
-    chance.shuffle(grants)  # type: ignore[attr-defined]
+    chance.shuffle(grants)
     assert draw(grants, amount, NOW) == draws
 
 

@@ -118,7 +118,7 @@ def test_a_tier_split_anywhere_costs_the_same(model: Json, quantity: Decimal, cu
     """A tier cut in two at the same price: every quantity costs what it did."""
     tiers: list[Json] = []
     done = False
-    for tier in model["tiers"]:  # type: ignore[attr-defined]
+    for tier in model["tiers"]:
         if not done and (tier["up_to"] is None or cut < Decimal(tier["up_to"])):
             if not tiers or cut > Decimal(str(tiers[-1]["up_to"])):
                 tiers.append({**tier, "up_to": plain(cut)})
@@ -167,7 +167,7 @@ def test_a_line_is_its_breakdown_and_within_half_a_cent_of_it(
     model: Json, quantity: Decimal, kind: str, fraction: Fraction, limits: list[str], included: str
 ) -> None:
     minimum, maximum = sorted(map(Decimal, limits))
-    price = PriceTerms(kind, parse_model(model), Decimal(included), minimum=minimum, maximum=maximum)  # type: ignore[arg-type]
+    price = PriceTerms(kind, parse_model(model), Decimal(included), minimum=minimum, maximum=maximum)
     line = rate(price, Usage(quantity, 1), currency="USD", fraction=fraction)
     assert exact_sum(row.amount for row in line.breakdown) == line.amount_exact
     assert abs(Fraction(line.amount) - Fraction(line.amount_exact)) <= Fraction("0.005")
@@ -266,7 +266,7 @@ def test_an_unpriced_group_is_told_in_words_that_can_be_written(dimension: str, 
 def test_the_callers_decimal_context_is_of_no_effect(
     model: Json, quantity: Decimal, kind: str, fraction: Fraction, included: str
 ) -> None:
-    price = PriceTerms(kind, parse_model(model), Decimal(included), minimum=Decimal("0.123456"))  # type: ignore[arg-type]
+    price = PriceTerms(kind, parse_model(model), Decimal(included), minimum=Decimal("0.123456"))
     line = rate(price, Usage(quantity, 1), currency="USD", fraction=fraction)
     with localcontext(Context(prec=2)):
         assert parse_model(parse_model(model).to_json()) == price.model

@@ -20,7 +20,7 @@ CENT = Decimal("0.01")
 
 
 def terms(model: dict[str, object], **rest: object) -> PriceTerms:
-    return PriceTerms(**({"kind": "usage", "model": parse_model(model), "unit_rate": CENT} | rest))  # type: ignore[arg-type]
+    return PriceTerms(**({"kind": "usage", "model": parse_model(model), "unit_rate": CENT} | rest))
 
 
 def per_unit(units: str, **rest: object) -> PriceTerms:
@@ -72,7 +72,7 @@ GRADUATED = {
 def test_a_price_in_credits_comes_to(
     price: PriceTerms, quantity: str, options: dict[str, Decimal], expected: tuple[str, str]
 ) -> None:
-    line = rate(price, Usage(Decimal(quantity)), currency="USD", **options)  # type: ignore[arg-type]
+    line = rate(price, Usage(Decimal(quantity)), currency="USD", **options)
     assert shown(line) == expected
     assert sum(row.amount for row in line.breakdown) == line.units
     assert line.quantity == Decimal(quantity)

@@ -73,7 +73,7 @@ def test_the_spread_does_not_depend_on_the_order_of_lines(
     case: tuple[str, list[tuple[Decimal, Decimal]]], chance: object
 ) -> None:
     currency, lines = case
-    shuffled = sorted(lines, key=lambda _: chance.random())  # type: ignore[attr-defined]
+    shuffled = sorted(lines, key=lambda _: chance.random())
 
     def taxed(ordered: list[tuple[Decimal, Decimal]]) -> Counter[object]:
         return Counter(zip(ordered, taxes_of(ordered, rounding=TaxRounding.DOCUMENT, currency=currency), strict=True))

@@ -42,7 +42,7 @@ class StripeFake(State):
         self.requests: list[tuple[str, str, str]] = []
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
         self._server.daemon_threads = True
-        self._server.fake = self  # type: ignore[attr-defined]
+        self._server.fake = self
         self.address = f"http://127.0.0.1:{self._server.server_address[1]}"
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
         self._thread.start()
@@ -139,7 +139,7 @@ class _Handler(BaseHTTPRequestHandler):
         self._serve(self.rfile.read(int(self.headers.get("Content-Length") or 0)).decode())
 
     def _serve(self, body: str) -> None:
-        self.fake: StripeFake = self.server.fake  # type: ignore[attr-defined]
+        self.fake: StripeFake = self.server.fake
         parts = urlsplit(self.path)
         named = f"{self.command} {parts.path}"
         key = self.headers.get("Idempotency-Key") or ""
