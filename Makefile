@@ -18,7 +18,7 @@ export PYTHONPATH := $(CURDIR):$(CURDIR)/sdk/src
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help run stop status check style types layers fast test test-thorough durations lint format bench fuzz screenshots clean reset
+.PHONY: help run stop status check style types layers fast test test-thorough durations lint format bench fuzz screenshots release clean reset
 
 help:
 	@echo "make run      install, start everything, play the demo and keep serving (Ctrl-C stops it)"
@@ -33,6 +33,7 @@ help:
 	@echo "make bench    run the benchmarks"
 	@echo "make fuzz     send the API generated requests for ten minutes (Schemathesis)"
 	@echo "make screenshots  take the pictures of docs/images (needs Chromium)"
+	@echo "make release  build the wheels and sdists of both packages into dist/"
 	@echo "make clean    remove .venv and caches; data in var/ stays"
 	@echo "make reset    stop and remove all data in var/"
 	@echo
@@ -87,8 +88,11 @@ fuzz: .venv/.installed-dev .venv/fuzz/.installed
 screenshots: .venv/.installed-dev
 	$(BIN)/python -m tests.browser.screenshots
 
+release: .venv/.installed-dev
+	@$(BIN)/python release.py
+
 clean: stop
-	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache staticfiles
+	rm -rf .venv dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache staticfiles
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 reset:

@@ -7,10 +7,12 @@ from pathlib import Path
 
 from django.core.exceptions import ImproperlyConfigured
 
+from launcher.paths import HOME as HOME
+
 ROOT = Path(__file__).resolve().parent.parent
 
 #: Where the embedded services, logs, generated secrets and exports of this machine live.
-VAR = Path(os.environ.get("TAXIMETER_VAR", ROOT / "var")).resolve()
+VAR = Path(os.environ.get("TAXIMETER_VAR", HOME / "var")).resolve()
 
 
 def text(name: str, default: str = "") -> str:

