@@ -7,7 +7,7 @@ from pathlib import Path
 
 from django.core.exceptions import ImproperlyConfigured
 
-from launcher.paths import HOME as HOME
+from launcher.paths import HOME
 
 ROOT = Path(__file__).resolve().parent.parent
 

@@ -17,6 +17,7 @@ from config.engine import engine_options
 from config.notifying import mail_options, webhook_networks, webhook_retries
 from config.reaching import public_url, trusted_proxies
 from kernel.files import private_directory
+from launcher.paths import HOME
 from notifications.domain.retries import WEBHOOK_SECONDS
 
 BASE_DIR = env.ROOT
@@ -159,7 +160,7 @@ TIME_ZONE = "UTC"
 USE_TZ = True
 
 STATIC_URL = "static/"
-STATIC_ROOT = env.VAR / "static" if DEVELOPMENT else env.HOME / "staticfiles"
+STATIC_ROOT = env.VAR / "static" if DEVELOPMENT else HOME / "staticfiles"
 STATICFILES_DIRS = [BASE_DIR / "static"]
 # Development serves assets straight from their sources, so that `make run` needs no collectstatic.
 WHITENOISE_USE_FINDERS = DEVELOPMENT
