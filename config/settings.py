@@ -228,6 +228,7 @@ CELERY_BEAT_SCHEDULE = {
     },
     "work agents' tasks": {"task": "agents.work_tasks", "schedule": 2.0, "options": {"expires": 2.0}},
     "recognize revenue": {"task": "billing.recognize_revenue", "schedule": crontab(hour=2, minute=40)},
+    "prune idempotency keys": {"task": "rest.prune_idempotency_keys", "schedule": crontab(hour=1, minute=30)},
     "prune throttles": {"task": "accounts.prune_throttles", "schedule": crontab(hour=1, minute=35)},
     "resume void runs": {"task": "metering.resume_void_runs", "schedule": 5.0, "options": {"expires": 5.0}},
     "keep the log": {"task": "metering.keep_log", "schedule": crontab(hour=1, minute=20)},

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import hashlib
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import transaction
@@ -20,7 +20,7 @@ from rest.renderers import encode_json
 
 #: How long a key and its answer are kept.
 LIFETIME = timedelta(hours=24)
-
+_BATCH = 5_000
 
 #: How soon after the first an identical request without a key is taken for a second click.
 IDENTICAL_WITHIN = timedelta(seconds=10)
@@ -114,15 +114,25 @@ def _recorded(record: IdempotencyRecord, response: Response) -> Response:
 
 def _claim(organization_id: int, key: str, request_hash: bytes) -> IdempotencyRecord:
     now = system_clock()
-    IdempotencyRecord.objects.filter(created_at__lt=now - LIFETIME, organization_id=organization_id).delete()
     if not _try_lock(_lock_of(organization_id, key)):
         raise ConflictError("The first request with this Idempotency-Key is still running", code="idempotency_running")
-    record, _ = IdempotencyRecord.objects.get_or_create(
+    mine = IdempotencyRecord.objects.filter(organization_id=organization_id, key=key)
+    mine.filter(created_at__lt=now - LIFETIME).delete()  # it may wait for the night still
+    record, _ = mine.get_or_create(
         organization_id=organization_id, key=key, defaults={"request_hash": request_hash, "created_at": now}
     )
     if bytes(record.request_hash) != request_hash:
         raise InvalidError("This Idempotency-Key was used for another request", code="idempotency_key_reused")
     return record
+
+
+def forget_old_keys(*, now: datetime) -> int:
+    """Delete records that are older than `LIFETIME`, in batches; return how many."""
+    forgotten = 0
+    old = IdempotencyRecord.objects.filter(created_at__lt=now - LIFETIME).order_by("created_at")
+    while some := list(old.values_list("pk", flat=True)[:_BATCH]):
+        forgotten += IdempotencyRecord.objects.filter(pk__in=some).delete()[0]
+    return forgotten
 
 
 def _lock_of(organization_id: int, key: str) -> int:
