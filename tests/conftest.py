@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import pytest
@@ -46,6 +47,7 @@ from django.contrib.auth.hashers import PBKDF2PasswordHasher  # noqa: E402
 from django.db import connection  # noqa: E402
 from django.test import Client, TransactionTestCase  # noqa: E402
 
+from tests import tenancy  # noqa: E402
 from tests.api import Api, make_api  # noqa: E402 - models can be imported from here on
 from tests.conformance import document  # noqa: E402
 from tests.emptying import empty_database  # noqa: E402
@@ -63,16 +65,17 @@ hypothesis_settings.load_profile("quick")
 _request = Client.request
 
 
-def _held_to_the_schema(client: Client, **request: Any) -> Any:
-    response = _request(client, **request)
+def _held_to_schema_and_tenant(client: Client, **request: Any) -> Any:
     path = request["PATH_INFO"]
+    response, faults = tenancy.faults_of(request, partial(_request, client, **request))
+    assert not faults, faults
     if path.startswith(("/api/v1/", "/v1/")):
         fault = document().faults(request["REQUEST_METHOD"], path, response)
         assert fault is None, f"An answer is not as the OpenAPI document says: {fault}"
     return response
 
 
-Client.request = _held_to_the_schema
+Client.request = _held_to_schema_and_tenant
 
 
 if _is_embedded:  # where the tests' user may do all

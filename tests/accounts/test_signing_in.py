@@ -54,6 +54,13 @@ def code_of(device: TOTPDevice, *, later: int = 0) -> str:
     return f"{app.token():06d}"
 
 
+@pytest.fixture(autouse=True)
+def one_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An app shows one code for 30 seconds; none of these tests runs across two of them."""
+    now = time.time()
+    monkeypatch.setattr(time, "time", lambda: now)
+
+
 @pytest.fixture
 def user() -> User:
     made = create_user(email="ada@example.com", password=PASSWORD)
