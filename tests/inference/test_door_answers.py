@@ -105,7 +105,8 @@ def test_a_conversation_with_a_tools_answer_goes_on(door):
     ]
     with door.client() as client:
         answer = client.chat.completions.create(model=door.model, messages=messages, tools=TOOLS, max_tokens=4)
-    assert answer.usage.completion_tokens == 4
+    # The model draws its words, among which may be the end of its answer.
+    assert answer.usage.completion_tokens == 4 or answer.choices[0].finish_reason == "stop"
 
 
 @pytest.mark.parametrize(
