@@ -108,7 +108,7 @@ def _texts_of(request: Mapping[str, Any]) -> Iterator[str]:
     if request.get("CONTENT_TYPE", "").startswith("application/json"):
         try:
             yield from _strings(json.loads(content))
-        except ValueError:
+        except (ValueError, RecursionError):  # hostile bodies hold no key
             return
 
 

@@ -17,6 +17,7 @@ from metering.domain import otel_aliases as aliases
 from metering.domain.faults import OUTCOMES
 from metering.domain.otel_aliases import Kind
 from metering.domain.otel_spans import (
+    UNKNOWN,
     Span,
     SpanRefused,
     common_text,
@@ -27,6 +28,7 @@ from metering.domain.otel_spans import (
     own_text,
     resource_text,
     text,
+    token_counts,
 )
 
 #: Half of every event's identity. Trace and span ids are unique whatever service they come from.
@@ -73,6 +75,9 @@ def map_spans(spans: Sequence[Span], *, customer: str | None = None, metered: Se
             if found is None:
                 mapped.ignored["not_genai"] += 1
                 continue
+            if found[1] == UNKNOWN:
+                mapped.ignored["operation_unknown"] += 1
+                continue
             if found[0] is Kind.MODEL and span.attributes.get(aliases.RESPONSE_ID) in metered:
                 mapped.ignored["metered"] += 1
                 continue
@@ -86,6 +91,8 @@ def map_spans(spans: Sequence[Span], *, customer: str | None = None, metered: Se
             continue
         if "subject" not in named:
             mapped.warnings["customer_missing"] += 1
+        if found[0] is Kind.MODEL and events[0]["data"].get("input_tokens") != count(span, "input_tokens"):
+            mapped.warnings["tokens_exclusive"] += 1
         if found[0] is Kind.MODEL and not span.failed and "input_tokens" not in events[0]["data"]:
             mapped.warnings["tokens_missing"] += 1
         mapped.events += [(index, event | named) for event in events]
@@ -200,7 +207,7 @@ def _inference_call(span: Span, word: str) -> Event:
         "operation": aliases.OPERATIONS.get(word, word),
         "provider": aliases.PROVIDERS.get(provider.lower(), provider.lower()) if provider else None,
         "model": text(span, "model"),
-        **{name: count(span, name) for name in aliases.COUNTS},
+        **token_counts(span),
         "finish_reason": text(span, "finish_reason") or ("error" if span.failed else None),
         "error": _error(span),
         "cost": cost,

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from enum import Enum
 
 #: Raised whenever a line changes what a span becomes.
-ALIASES_VERSION = "2"
+ALIASES_VERSION = "3"
 
 
 class Kind(Enum):
@@ -168,6 +168,7 @@ COUNTS: Mapping[str, tuple[str, ...]] = {
     "cached_input_tokens": (
         "gen_ai.usage.cache_read.input_tokens",
         "gen_ai.usage.cache_read_input_tokens",
+        "gen_ai.usage.details.cache_read_tokens",
         "llm.token_count.prompt_details.cache_read",
         "llm.token_count.prompt_details.cache_input",
         "llm.usage.cache_read_input_tokens",
@@ -176,19 +177,28 @@ COUNTS: Mapping[str, tuple[str, ...]] = {
         "gen_ai.usage.cache_write.input_tokens",
         "gen_ai.usage.cache_creation.input_tokens",
         "gen_ai.usage.cache_creation_input_tokens",
+        "gen_ai.usage.details.cache_write_tokens",
         "llm.token_count.prompt_details.cache_write",
         "llm.usage.cache_creation_input_tokens",
     ),
     "reasoning_tokens": (
         "gen_ai.usage.reasoning.output_tokens",
         "gen_ai.usage.reasoning_tokens",
+        "gen_ai.usage.details.reasoning_tokens",
         "llm.token_count.completion_details.reasoning",
         "llm.usage.reasoning_tokens",
     ),
 }
 
-#: What a call cost the vendor, in US dollars (OpenInference).
-COST_USD = "llm.cost.total"
+#: What a call cost in US dollars, as its caller reports it; the first that is there wins.
+COSTS_USD: tuple[str, ...] = (
+    "llm.cost.total",
+    "gen_ai.usage.cost",
+    "gen_ai.usage.cost.total",
+    "gen_ai.usage.total_cost",
+    "gen_ai.cost.total_cost",
+    "operation.cost",
+)
 
 #: What the provider calls its answer. It is read to tell calls that were metered already, and not kept.
 RESPONSE_ID = "gen_ai.response.id"
@@ -206,5 +216,5 @@ PROVIDERS: Mapping[str, str] = {
 READ = frozenset(
     [name for name, _ in KINDS]
     + [name for table in (TEXTS, COMMON, COUNTS) for names in table.values() for name in names]
-    + [SERVICE_NAME, ENTITY_NAME, COST_USD, "telemetry.sdk.name", "telemetry.sdk.language", "telemetry.sdk.version"]
+    + [SERVICE_NAME, ENTITY_NAME, *COSTS_USD, "telemetry.sdk.name", "telemetry.sdk.language", "telemetry.sdk.version"]
 )

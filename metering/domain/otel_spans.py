@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -17,7 +19,13 @@ Value = str | bool | int | float | tuple[str, ...]
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LONGEST_TEXT = 255
 _LARGEST_COUNT = 10**15
-_SIGNS_OF_A_CALL = aliases.TEXTS["provider"] + aliases.COUNTS["input_tokens"] + aliases.COUNTS["output_tokens"]
+_LONGEST_LIST = 1_000
+#: Counts as text, some with a point or an exponent, such as `12.0` and `1e3`.
+_WHOLE_TEXT = re.compile(r"[0-9]{1,16}(\.[0-9]{1,3})?([eE]\+?[0-9]{1,2})?", re.ASCII)
+_TOKENS = aliases.COUNTS["input_tokens"] + aliases.COUNTS["output_tokens"]
+_SIGNS_OF_A_CALL = aliases.TEXTS["provider"] + _TOKENS
+#: In place of the word of a span whose operation is in no table.
+UNKNOWN = "unknown operation"
 
 
 class SpanRefused(Exception):
@@ -63,8 +71,8 @@ def kind_of(span: Span) -> tuple[Kind, str] | None:
     """What a span stands for, with the word that said so; None for a span that has nothing to do with GenAI.
 
     A span that says no word at all, as the first conventions had it, is a model call if it names a model and
-    either its provider or its tokens. One whose words are all unknown raises `SpanRefused`: what it would
-    cost is not guessed.
+    either its provider or its tokens. One whose words are all unknown is a call where it has a model and tokens, and
+    else a step (`UNKNOWN`), such as the loop of an agent.
     """
     unknown = ""
     for attribute, words in aliases.KINDS:
@@ -74,7 +82,8 @@ def kind_of(span: Span) -> tuple[Kind, str] | None:
                 return kind, word.lower()
             unknown = unknown or f"{attribute} = {word[:60]!r}"
     if unknown:
-        raise SpanRefused("operation_unknown", f"{unknown} is no operation known here")
+        is_call = _has(span, aliases.TEXTS["model"]) and _has(span, _TOKENS)
+        return (Kind.MODEL, "chat") if is_call else (Kind.STEP, UNKNOWN)
     if _has(span, aliases.TEXTS["model"]) and _has(span, _SIGNS_OF_A_CALL):
         return Kind.MODEL, "chat"
     return None
@@ -82,11 +91,8 @@ def kind_of(span: Span) -> tuple[Kind, str] | None:
 
 def is_agentic(span: Span) -> bool:
     """Whether what happens below `span` is part of an agent's work."""
-    try:
-        found = kind_of(span)
-    except SpanRefused:
-        return True
-    return found is not None and found[0] in {Kind.AGENT, Kind.WORKFLOW, Kind.TOOL}
+    found = kind_of(span)
+    return found is not None and (found[0] in {Kind.AGENT, Kind.WORKFLOW, Kind.TOOL} or found[1] == UNKNOWN)
 
 
 def text(span: Span, field: str) -> str | None:
@@ -122,14 +128,25 @@ def count(span: Span, field: str) -> int | None:
     return None
 
 
+def token_counts(span: Span) -> dict[str, int | None]:
+    """The token counts of a call. Cached and written tokens are among the input tokens; where they are more than
+    those, the caller counts them apart, and they are added."""
+    counts = {name: count(span, name) for name in aliases.COUNTS}
+    cached = (counts["cached_input_tokens"] or 0) + (counts["cache_write_input_tokens"] or 0)
+    given = counts["input_tokens"]
+    return counts if given is None or cached <= given else counts | {"input_tokens": given + cached}
+
+
 def cost_usd(span: Span) -> str | None:
     """The cost as a plain decimal; `SpanRefused` for what is no amount."""
-    value = span.attributes.get(aliases.COST_USD)
-    if value is None:
-        return None
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value) or value < 0:
-        raise SpanRefused("cost_invalid", f"{aliases.COST_USD} is not an amount")
-    return format(Decimal(repr(value)), "f")
+    for name in aliases.COSTS_USD:
+        value = span.attributes.get(name)
+        if value is None:
+            continue
+        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value) or value < 0:
+            raise SpanRefused("cost_invalid", f"{name} is not an amount")
+        return format(Decimal(repr(value)), "f")
+    return None
 
 
 def _has(span: Span, names: tuple[str, ...]) -> bool:
@@ -141,6 +158,8 @@ def _first_text(attributes: Mapping[str, Value], names: tuple[str, ...], *, is_e
         value = attributes.get(name)
         if isinstance(value, tuple):
             value = value[0] if value else None
+        elif isinstance(value, str) and value.startswith("["):
+            value = _first_of_list(value)
         if isinstance(value, int) and not isinstance(value, bool):
             value = str(value)
         if not isinstance(value, str) or not value.strip():
@@ -151,6 +170,17 @@ def _first_text(attributes: Mapping[str, Value], names: tuple[str, ...], *, is_e
     return None
 
 
+def _first_of_list(value: str) -> str:
+    """The first text of a list that was written as JSON (`["stop"]`), else `value` itself."""
+    if len(value) > _LONGEST_LIST:
+        return value
+    try:
+        listed = json.loads(value)
+    except ValueError:
+        return value
+    return listed[0] if isinstance(listed, list) and listed and isinstance(listed[0], str) else value
+
+
 def _whole(value: Value) -> int | None:
     """A whole number, also from text and from a double, as some dialects write them."""
     if isinstance(value, bool):
@@ -159,6 +189,7 @@ def _whole(value: Value) -> int | None:
         return value
     if isinstance(value, float):
         return int(value) if value.is_integer() else None
-    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= 16:
-        return int(value)
+    if isinstance(value, str) and (found := _WHOLE_TEXT.fullmatch(value)):
+        number = Decimal(found[0])
+        return int(number) if number == number.to_integral_value() else None
     return None

@@ -21,11 +21,13 @@ _IGNORED = {
     "not_genai": "are no GenAI operations",
     "no_unit": "are steps that no unit of agent activity is made of",
     "metered": "are calls that this server answered and counted itself",
+    "operation_unknown": "are operations that are not known here and name no model with tokens",
     "unanswered": "are agents within a task that failed before a model answered",
 }
 _WARNINGS = {
     "customer_missing": "name no customer (taximeter.customer, customer.id or X-Customer); their usage is nobody's",
     "tokens_missing": "are model calls without token counts",
+    "tokens_exclusive": "give input tokens without the cached ones, which were added",
 }
 _SHOWN_REFUSALS = 5
 

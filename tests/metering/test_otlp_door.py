@@ -113,6 +113,7 @@ def test_what_is_refused_is_counted_and_what_is_passed_over_is_told(api: Api) ->
             request(
                 span("c1", CHAT),
                 span("c2", {"gen_ai.operation.name": "dream"}),
+                span("c3", CHAT | {"gen_ai.usage.input_tokens": -1}),
                 span("f1", {"http.request.method": "GET"}),
                 span("f2", {"gen_ai.operation.name": "retrieval"}),
             ),
@@ -120,9 +121,9 @@ def test_what_is_refused_is_counted_and_what_is_passed_over_is_told(api: Api) ->
     )
     assert rejected == 1
     assert message == (
-        "1 of 4 spans were refused (operation_unknown: 1): span c200000000000000: gen_ai.operation.name = 'dream' is "
-        "no operation known here. 1 of 4 spans are no GenAI operations. "
-        "1 of 4 spans are steps that no unit of agent activity is made of"
+        "1 of 5 spans were refused (tokens_invalid: 1): span c300000000000000: gen_ai.usage.input_tokens is not a "
+        "number of tokens. 1 of 5 spans are no GenAI operations. 1 of 5 spans are steps that no unit of agent activity "
+        "is made of. 1 of 5 spans are operations that are not known here and name no model with tokens"
     )
     assert UsageEvent.objects.count() == 1
 

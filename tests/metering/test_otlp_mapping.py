@@ -374,7 +374,6 @@ CHAT = {"gen_ai.operation.name": "chat"}
 @pytest.mark.parametrize(
     ("broken", "code"),
     [
-        (span("c1", {"gen_ai.operation.name": "dream"}), "operation_unknown"),
         (span("c1", CHAT | {"gen_ai.usage.input_tokens": -1}), "tokens_invalid"),
         (span("c1", CHAT | {"gen_ai.usage.input_tokens": 1.5}), "tokens_invalid"),
         (span("c1", CHAT | {"gen_ai.usage.input_tokens": True}), "tokens_invalid"),
@@ -395,6 +394,70 @@ def test_a_genai_span_that_is_broken_is_refused_and_its_neighbours_are_not(broke
     found = mapped(span("c8", CHAT), broken, span("c9", CHAT))
     assert [(refusal.index, refusal.code) for refusal in found.refused] == [(1, code)]
     assert [index for index, _ in found.events] == [0, 2]
+
+
+CALL = CHAT | {"gen_ai.request.model": "claude-x"}
+
+
+@pytest.mark.parametrize(
+    ("given", "counted"),
+    [("7", 7), ("12.0", 12), ("1e3", 1000), ("1.5E+3", 1500), (3.0, 3), ("1.5", None), ("1e99", None), ("٣", None)],
+)
+def test_counts_may_be_texts_with_a_point_or_an_exponent_that_are_whole(given: Any, counted: int | None) -> None:
+    found = mapped(span("c1", CALL | {"gen_ai.usage.input_tokens": given}))
+    if counted is None:
+        assert [refusal.code for refusal in found.refused] == ["tokens_invalid"]
+    else:
+        assert found.events[0][1]["data"]["input_tokens"] == counted
+
+
+@pytest.mark.parametrize(
+    ("given", "reason"),
+    [('["stop"]', "stop"), ('["length", "stop"]', "length"), ("[]", "[]"), ("[stop", "[stop"), ("stop", "stop")],
+)
+def test_a_finish_reason_may_be_a_list_written_as_text(given: str, reason: str) -> None:
+    [event] = events_of(span("c1", CALL | {"gen_ai.response.finish_reasons": given}))
+    assert event["data"]["finish_reason"] == reason
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["llm.cost.total", "gen_ai.usage.cost", "gen_ai.usage.cost.total", "gen_ai.cost.total_cost", "operation.cost"],
+)
+def test_a_cost_that_the_caller_reports_stands_whatever_it_is_called(name: str) -> None:
+    [event] = events_of(span("c1", CALL | {name: 0.0027288}))
+    assert (event["data"]["cost"], event["data"]["cost_currency"]) == ("0.0027288", "USD")
+
+
+def test_input_tokens_without_the_cached_ones_are_added_up_and_it_is_told() -> None:
+    tokens = {"gen_ai.usage.cache_read.input_tokens": 1886, "gen_ai.usage.cache_creation.input_tokens": 188}
+    found = mapped(
+        span("c1", CALL | tokens | {"gen_ai.usage.input_tokens": 21, "gen_ai.usage.output_tokens": 93}),
+        span("c2", CALL | tokens | {"gen_ai.usage.input_tokens": 2095, "gen_ai.usage.output_tokens": 93}),
+        span("c3", CALL | tokens | {"gen_ai.usage.output_tokens": 93}),
+    )
+    assert [event["data"].get("input_tokens") for _, event in found.events] == [2095, 2095, None]
+    assert found.warnings["tokens_exclusive"] == 1
+
+
+def test_details_of_usage_are_read_under_the_names_that_logfire_gives_them() -> None:
+    details = {"reasoning_tokens": 200, "cache_read_tokens": 600, "cache_write_tokens": 16}
+    usage = {f"gen_ai.usage.details.{name}": count for name, count in details.items()}
+    [event] = events_of(span("c1", CALL | usage | {"gen_ai.usage.input_tokens": 1000}))
+    assert event["data"] | {
+        "reasoning_tokens": 200, "cached_input_tokens": 600, "cache_write_input_tokens": 16, "input_tokens": 1000,
+    } == event["data"]  # fmt: skip
+
+
+def test_an_unknown_operation_with_model_and_tokens_is_a_call_and_another_is_a_notice() -> None:
+    loop = {"gen_ai.operation.name": "execute_event_loop_cycle"}
+    found = mapped(
+        span("c1", loop | {"gen_ai.request.model": "claude-x", "gen_ai.usage.output_tokens": 93}),
+        span("c2", loop | {"gen_ai.request.model": "claude-x"}),
+        span("c3", loop),
+    )
+    assert [(event["type"], event["data"]["operation"]) for _, event in found.events] == [("inference.call", "chat")]
+    assert (found.ignored["operation_unknown"], found.refused) == (2, [])
 
 
 def test_what_is_no_genai_operation_is_only_counted() -> None:

@@ -71,7 +71,7 @@ def kinds(traced: Traced) -> list[str]:
 
 def test_the_table_is_the_doors():
     assert otel_aliases.ALIASES_VERSION == door_aliases.ALIASES_VERSION
-    for name in ("TEXTS", "COMMON", "COUNTS", "OPERATIONS", "PROVIDERS", "READ", "COST_USD", "SERVICE_NAME"):
+    for name in ("TEXTS", "COMMON", "COUNTS", "OPERATIONS", "PROVIDERS", "READ", "COSTS_USD", "SERVICE_NAME"):
         assert getattr(otel_aliases, name) == getattr(door_aliases, name), name
     assert otel_aliases.ENTITY_NAME == door_aliases.ENTITY_NAME
     door_kinds = [(name, {word: kind.value for word, kind in words.items()}) for name, words in door_aliases.KINDS]

@@ -22,7 +22,7 @@ from taximeter.context import current_task, current_turn
 from taximeter.integrations import otel_aliases as aliases
 from taximeter.integrations.model_calls import Named, asked
 from taximeter.integrations.otel_events import events_of
-from taximeter.integrations.otel_spans import Span, SpanRefused, is_agentic, kind_of, readable
+from taximeter.integrations.otel_spans import UNKNOWN, Span, SpanRefused, is_agentic, kind_of, readable
 from taximeter.meter import Meter
 
 logger = logging.getLogger("taximeter")
@@ -92,6 +92,9 @@ class TaximeterSpanProcessor(SpanProcessor):
         if found is None:
             return
         kind, word = found
+        if word == UNKNOWN:
+            self.refused["operation_unknown"] += 1
+            return
         if node is not None and node.is_in_task and kind == aliases.WORKFLOW:
             return  # the task that is open is the unit
         is_outermost = node is not None and _is_outermost(node)
@@ -151,8 +154,5 @@ def _stamp(span: SdkSpan) -> bool:
 
 
 def _is_agent(attributes: Mapping[str, Any]) -> bool:
-    try:
-        found = kind_of(readable(attributes))
-    except SpanRefused:
-        return False
+    found = kind_of(readable(attributes))
     return found is not None and found[0] == aliases.AGENT

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-ALIASES_VERSION = "2"
+ALIASES_VERSION = "3"
 
 #: What a span stands for. A step is a known operation that is no unit of its own.
 MODEL, AGENT, WORKFLOW, TOOL, STEP = "model", "agent", "workflow", "tool", "step"
@@ -141,6 +141,7 @@ COUNTS: Mapping[str, tuple[str, ...]] = {
     "cached_input_tokens": (
         "gen_ai.usage.cache_read.input_tokens",
         "gen_ai.usage.cache_read_input_tokens",
+        "gen_ai.usage.details.cache_read_tokens",
         "llm.token_count.prompt_details.cache_read",
         "llm.token_count.prompt_details.cache_input",
         "llm.usage.cache_read_input_tokens",
@@ -149,12 +150,14 @@ COUNTS: Mapping[str, tuple[str, ...]] = {
         "gen_ai.usage.cache_write.input_tokens",
         "gen_ai.usage.cache_creation.input_tokens",
         "gen_ai.usage.cache_creation_input_tokens",
+        "gen_ai.usage.details.cache_write_tokens",
         "llm.token_count.prompt_details.cache_write",
         "llm.usage.cache_creation_input_tokens",
     ),
     "reasoning_tokens": (
         "gen_ai.usage.reasoning.output_tokens",
         "gen_ai.usage.reasoning_tokens",
+        "gen_ai.usage.details.reasoning_tokens",
         "llm.token_count.completion_details.reasoning",
         "llm.usage.reasoning_tokens",
     ),
@@ -164,8 +167,15 @@ COUNTS: Mapping[str, tuple[str, ...]] = {
 SERVICE_NAME = "service.name"
 #: The entity of a Traceloop span of kind `agent` is the agent, of kind `tool` the tool.
 ENTITY_NAME = "traceloop.entity.name"
-#: What a call cost the vendor, in US dollars (OpenInference).
-COST_USD = "llm.cost.total"
+#: What a call cost in US dollars, as its caller reports it; the first that is there wins.
+COSTS_USD: tuple[str, ...] = (
+    "llm.cost.total",
+    "gen_ai.usage.cost",
+    "gen_ai.usage.cost.total",
+    "gen_ai.usage.total_cost",
+    "gen_ai.cost.total_cost",
+    "operation.cost",
+)
 #: Names of providers before `gen_ai.provider.name`.
 PROVIDERS = {
     "az.ai.inference": "azure.ai.inference",
@@ -179,5 +189,5 @@ PROVIDERS = {
 READ = frozenset(
     [name for name, _ in KINDS]
     + [name for table in (TEXTS, COMMON, COUNTS) for names in table.values() for name in names]
-    + [SERVICE_NAME, ENTITY_NAME, COST_USD, "telemetry.sdk.name", "telemetry.sdk.language", "telemetry.sdk.version"]
+    + [SERVICE_NAME, ENTITY_NAME, *COSTS_USD, "telemetry.sdk.name", "telemetry.sdk.language", "telemetry.sdk.version"]
 )

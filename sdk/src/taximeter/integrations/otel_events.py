@@ -108,7 +108,7 @@ def _inference_call(span: Span, word: str) -> Made:
         "operation": aliases.OPERATIONS.get(word, word),
         "provider": aliases.PROVIDERS.get(provider.lower(), provider.lower()) if provider else None,
         "model": span.text("model"),
-        **{name: span.count(name) for name in aliases.COUNTS},
+        **span.token_counts(),
         "finish_reason": span.text("finish_reason") or ("error" if span.failed else None),
         "error": _error(span),
         "cost": cost,

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
@@ -14,7 +16,13 @@ from taximeter.integrations import otel_aliases as aliases
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 _LONGEST_TEXT = 255
 _LARGEST_COUNT = 10**15
-_SIGNS_OF_A_CALL = aliases.TEXTS["provider"] + aliases.COUNTS["input_tokens"] + aliases.COUNTS["output_tokens"]
+_LONGEST_LIST = 1_000
+#: Counts as text, some with a point or an exponent, such as `12.0` and `1e3`.
+_WHOLE_TEXT = re.compile(r"[0-9]{1,16}(\.[0-9]{1,3})?([eE]\+?[0-9]{1,2})?", re.ASCII)
+_TOKENS = aliases.COUNTS["input_tokens"] + aliases.COUNTS["output_tokens"]
+_SIGNS_OF_A_CALL = aliases.TEXTS["provider"] + _TOKENS
+#: In place of the word of a span whose operation is in no table.
+UNKNOWN = "unknown operation"
 
 
 class SpanRefused(Exception):
@@ -78,12 +86,22 @@ class Span:
 
     def cost_usd(self) -> str | None:
         """The cost as a plain decimal; `SpanRefused` for what is no amount."""
-        value = self.attributes.get(aliases.COST_USD)
-        if value is None:
-            return None
-        if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value) or value < 0:
-            raise SpanRefused("cost_invalid", f"{aliases.COST_USD} is not an amount")
-        return format(Decimal(repr(value)), "f")
+        for name in aliases.COSTS_USD:
+            value = self.attributes.get(name)
+            if value is None:
+                continue
+            if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value) or value < 0:
+                raise SpanRefused("cost_invalid", f"{name} is not an amount")
+            return format(Decimal(repr(value)), "f")
+        return None
+
+    def token_counts(self) -> dict[str, int | None]:
+        """The token counts of a call. Cached and written tokens are among the input tokens; where they are more than
+        those, the caller counts them apart, and they are added."""
+        counts = {name: self.count(name) for name in aliases.COUNTS}
+        cached = (counts["cached_input_tokens"] or 0) + (counts["cache_write_input_tokens"] or 0)
+        given = counts["input_tokens"]
+        return counts if given is None or cached <= given else {**counts, "input_tokens": given + cached}
 
 
 def readable(attributes: Mapping[str, Any] | None) -> dict[str, Any]:
@@ -102,7 +120,7 @@ def kind_of(attributes: Mapping[str, Any]) -> tuple[str, str] | None:
     """What a span stands for, with the word that said so; None for what has nothing to do with GenAI.
 
     One that says no word at all is a model call if it names a model and either its provider or its tokens. One
-    whose words are all unknown raises `SpanRefused`.
+    whose words are all unknown is a call where it has a model and tokens, and else a step (`UNKNOWN`).
     """
     unknown = ""
     for attribute, words in aliases.KINDS:
@@ -112,7 +130,8 @@ def kind_of(attributes: Mapping[str, Any]) -> tuple[str, str] | None:
                 return kind, word.lower()
             unknown = unknown or f"{attribute} = {word[:60]!r}"
     if unknown:
-        raise SpanRefused("operation_unknown", f"{unknown} is no operation known here")
+        is_call = any(name in attributes for name in aliases.TEXTS["model"]) and any(n in attributes for n in _TOKENS)
+        return (aliases.MODEL, "chat") if is_call else (aliases.STEP, UNKNOWN)
     if any(name in attributes for name in aliases.TEXTS["model"]) and any(n in attributes for n in _SIGNS_OF_A_CALL):
         return aliases.MODEL, "chat"
     return None
@@ -120,11 +139,8 @@ def kind_of(attributes: Mapping[str, Any]) -> tuple[str, str] | None:
 
 def is_agentic(attributes: Mapping[str, Any]) -> bool:
     """Whether what happens below a span with these attributes is part of an agent's work."""
-    try:
-        found = kind_of(attributes)
-    except SpanRefused:
-        return True
-    return found is not None and found[0] in {aliases.AGENT, aliases.WORKFLOW, aliases.TOOL}
+    found = kind_of(attributes)
+    return found is not None and (found[0] in {aliases.AGENT, aliases.WORKFLOW, aliases.TOOL} or found[1] == UNKNOWN)
 
 
 def first_text(attributes: Mapping[str, Any], names: Sequence[str], *, is_exact: bool = False) -> str | None:
@@ -134,6 +150,8 @@ def first_text(attributes: Mapping[str, Any], names: Sequence[str], *, is_exact:
         value = attributes.get(name)
         if isinstance(value, tuple):
             value = value[0] if value else None
+        elif isinstance(value, str) and value.startswith("["):
+            value = _first_of_list(value)
         if isinstance(value, int) and not isinstance(value, bool):
             value = str(value)
         if not isinstance(value, str) or not value.strip():
@@ -144,6 +162,17 @@ def first_text(attributes: Mapping[str, Any], names: Sequence[str], *, is_exact:
     return None
 
 
+def _first_of_list(value: str) -> str:
+    """The first text of a list that was written as JSON (`["stop"]`), else `value` itself."""
+    if len(value) > _LONGEST_LIST:
+        return value
+    try:
+        listed = json.loads(value)
+    except ValueError:
+        return value
+    return listed[0] if isinstance(listed, list) and listed and isinstance(listed[0], str) else value
+
+
 def _whole(value: Any) -> int | None:
     """A whole number, also from text and from a double, as some dialects write them."""
     if isinstance(value, bool):
@@ -152,6 +181,7 @@ def _whole(value: Any) -> int | None:
         return value
     if isinstance(value, float):
         return int(value) if value.is_integer() else None
-    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= 16:
-        return int(value)
+    if isinstance(value, str) and (found := _WHOLE_TEXT.fullmatch(value)):
+        number = Decimal(found[0])
+        return int(number) if number == number.to_integral_value() else None
     return None
