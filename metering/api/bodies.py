@@ -13,7 +13,8 @@ from kernel.errors import MalformedError, TooLargeError
 from metering.decoding import MAX_BYTES
 
 #: What the events door takes: a batch and a single event are told apart by the body itself.
-MEDIA_TYPES = ("application/json", "application/cloudevents+json", "application/cloudevents-batch+json")
+ONE_EVENT = "application/cloudevents+json"
+MEDIA_TYPES = ("application/json", ONE_EVENT, "application/cloudevents-batch+json")
 
 _PIECE = 64 * 1024
 _MOST_MEMBERS = 1_000
@@ -33,18 +34,18 @@ def prefers_strict(headers: Mapping[str, str]) -> bool:
     return False
 
 
-def read_body(request: HttpRequest, media_types: Collection[str]) -> bytes:
+def read_body(request: HttpRequest, media_types: Collection[str] | None) -> bytes:
     """The body's bytes, decompressed; never more than `MAX_BYTES` are held, and the request keeps none of them.
 
     Raises `TooLargeError`, `MalformedError` for broken gzip, 415 for another encoding or for a media type that is
-    not among `media_types`.
+    not among `media_types` (None: any).
     """
     body: bytes = request.read(MAX_BYTES + 1)
     # The request stays until a full garbage collection, for the messages that Django hangs on it point back to it;
     # the server's own copy of the body must not stay with it.
     request.META.pop("wsgi.input", None)
     request._stream = None  # type: ignore[assignment]
-    if body and request.content_type not in media_types:
+    if body and media_types is not None and request.content_type not in media_types:
         raise UnsupportedMediaType(request.content_type or "")
     encoding = request.headers.get("Content-Encoding", "").strip().lower()
     if encoding in {"gzip", "x-gzip"}:

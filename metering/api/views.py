@@ -11,7 +11,8 @@ from rest_framework.views import APIView
 from kernel.clock import system_clock
 from kernel.errors import InvalidError
 from metering.api import serializers as shapes
-from metering.api.bodies import MEDIA_TYPES, prefers_strict, read_body
+from metering.api.binary import is_binary, structured
+from metering.api.bodies import MEDIA_TYPES, ONE_EVENT, prefers_strict, read_body
 from metering.api.doors import Door
 from metering.api.questions import event_question, usage_question
 from metering.contracts import BatchRejected
@@ -38,6 +39,7 @@ class EventsView(Door):
     filters = ("customer", "type", "agent", "task_id", "sent_by", "from", "to")
 
     @extend_schema(
+        description="One CloudEvent, structured or in binary mode (attributes in `ce-` headers), or an array of them.",
         request=dict.fromkeys(MEDIA_TYPES, dict),
         responses=shapes.IngestAnswer,
         parameters=[
@@ -47,19 +49,27 @@ class EventsView(Door):
         ],
     )
     def post(self, request: Any) -> HttpResponse:
+        content_type = request.content_type
+        in_headers = is_binary(request.headers, content_type)
+        body = read_body(request, None if in_headers else MEDIA_TYPES)
+        if in_headers:
+            body = structured(request.headers, content_type, body)
         strict = prefers_strict(request.headers)
         try:
             result = ingest_body(
                 organization_id=request.auth.organization_id,
-                body=read_body(request, MEDIA_TYPES),
+                body=body,
                 received_at=system_clock(),
                 strict=strict,
                 only_customer=request.auth.customer,
                 backfill=_is_backfill(request),
             )
+            is_one = in_headers or content_type == ONE_EVENT
+            if is_one and result.rejected and not (result.accepted or result.duplicates or result.quarantined):
+                raise BatchRejected(result)  # a sender of one event looks at the status alone
         except BatchRejected as error:
-            body = problem_of(error) | {"accepted": 0, "rejected": msgspec.to_builtins(error.result.rejected)}
-            return HttpResponse(encode_json(body), status=422, content_type="application/problem+json")
+            problem = problem_of(error) | {"accepted": 0, "rejected": msgspec.to_builtins(error.result.rejected)}
+            return HttpResponse(encode_json(problem), status=422, content_type="application/problem+json")
         response = HttpResponse(msgspec.json.encode(result), content_type="application/json")
         if strict:
             response["Preference-Applied"] = "handling=strict"
