@@ -37,7 +37,7 @@ Application = Callable[[Environ, StartResponse], HttpResponseBase]
 
 _CALLS = {"/v1/chat/completions", "/v1/completions", "/v1/embeddings"}
 _OPENAI = {*_CALLS, "/v1/models"}
-_OTLP = {"/v1/traces"}
+_OTLP = {"/v1/traces", "/v1/logs"}
 #: Threads for calls, which are held until the engine's answer is sent; the last of them are for other organizations.
 _CALL_THREADS = 256
 _RESERVED_CALLS = 64
@@ -204,7 +204,7 @@ class Admission:
 
     def _way(self, path: str, method: str) -> _Way:
         if method == "POST":
-            if path in {"/api/v1/events", "/v1/traces"}:
+            if path == "/api/v1/events" or path in _OTLP:
                 return self._events
             if path == "/api/v1/entitlements/check":
                 return self._checks

@@ -22,6 +22,7 @@ _LARGEST_COUNT = 10**15
 _LONGEST_LIST = 1_000
 #: Counts as text, some with a point or an exponent, such as `12.0` and `1e3`.
 _WHOLE_TEXT = re.compile(r"[0-9]{1,16}(\.[0-9]{1,3})?([eE]\+?[0-9]{1,2})?", re.ASCII)
+_AMOUNT_TEXT = re.compile(r"[0-9]{1,12}(\.[0-9]{1,20})?([eE]-?[0-9]{1,2})?", re.ASCII)
 _TOKENS = aliases.COUNTS["input_tokens"] + aliases.COUNTS["output_tokens"]
 _SIGNS_OF_A_CALL = aliases.TEXTS["provider"] + _TOKENS
 #: In place of the word of a span whose operation is in no table.
@@ -118,14 +119,20 @@ def own_text(span: Span, name: str) -> str | None:
 def count(span: Span, field: str) -> int | None:
     """A token count; `SpanRefused` for what is no whole number from 0 to 10^15."""
     for name in aliases.COUNTS[field]:
-        value = span.attributes.get(name)
-        if value is None:
-            continue
-        number = _whole(value)
-        if number is None or not 0 <= number <= _LARGEST_COUNT:
-            raise SpanRefused("tokens_invalid", f"{name} is not a number of tokens")
-        return number
+        if (number := whole_count(span.attributes, name)) is not None:
+            return number
     return None
+
+
+def whole_count(attributes: Mapping[str, Value], name: str) -> int | None:
+    """A count that an attribute holds; `SpanRefused` for what is no whole number from 0 to 10^15."""
+    value = attributes.get(name)
+    if value is None:
+        return None
+    number = _whole(value)
+    if number is None or not 0 <= number <= _LARGEST_COUNT:
+        raise SpanRefused("tokens_invalid", f"{name} is not a number of tokens")
+    return number
 
 
 def token_counts(span: Span) -> dict[str, int | None]:
@@ -140,13 +147,21 @@ def token_counts(span: Span) -> dict[str, int | None]:
 def cost_usd(span: Span) -> str | None:
     """The cost as a plain decimal; `SpanRefused` for what is no amount."""
     for name in aliases.COSTS_USD:
-        value = span.attributes.get(name)
-        if value is None:
-            continue
-        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value) or value < 0:
-            raise SpanRefused("cost_invalid", f"{name} is not an amount")
-        return format(Decimal(repr(value)), "f")
+        if (cost := amount(span.attributes, name)) is not None:
+            return cost
     return None
+
+
+def amount(attributes: Mapping[str, Value], name: str) -> str | None:
+    """An amount that an attribute holds, as a plain decimal; `SpanRefused` for what is no amount."""
+    value = attributes.get(name)
+    if value is None:
+        return None
+    if isinstance(value, str) and _AMOUNT_TEXT.fullmatch(value):
+        return format(Decimal(value), "f")
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value) or value < 0:
+        raise SpanRefused("cost_invalid", f"{name} is not an amount")
+    return format(Decimal(repr(value)), "f")
 
 
 def _has(span: Span, names: tuple[str, ...]) -> bool:

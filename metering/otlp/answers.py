@@ -6,6 +6,7 @@ from django.http import HttpResponse
 from google.protobuf import any_pb2, json_format
 from google.protobuf.message import Message
 from google.rpc import error_details_pb2, status_pb2
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceResponse
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 
 from metering.otlp.recording import Report
@@ -24,10 +25,19 @@ def answer(message: Message, *, media_type: str, status: int = 200) -> HttpRespo
 
 
 def success(report: Report) -> Message:
-    """Full success, or partial success with what was refused or only noticed."""
+    """Full success, or partial success with the spans that were refused or only noticed."""
     message = ExportTraceServiceResponse()
     if report.message:
-        message.partial_success.rejected_spans = report.rejected_spans
+        message.partial_success.rejected_spans = report.rejected
+        message.partial_success.error_message = report.message
+    return message
+
+
+def success_of_logs(report: Report) -> Message:
+    """The same for log records."""
+    message = ExportLogsServiceResponse()
+    if report.message:
+        message.partial_success.rejected_log_records = report.rejected
         message.partial_success.error_message = report.message
     return message
 

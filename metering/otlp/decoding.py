@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Set
 from typing import Any
 
 import msgspec
@@ -12,7 +12,9 @@ from opentelemetry.proto.common.v1.common_pb2 import AnyValue
 from opentelemetry.proto.trace.v1.trace_pb2 import Status
 
 from kernel.errors import MalformedError, TooLargeError
+from metering.domain import otel_logs
 from metering.domain.otel_aliases import READ, RESPONSE_ID
+from metering.domain.otel_logs import Record
 from metering.domain.otel_spans import Span, Value
 from metering.otlp import envelope
 
@@ -20,6 +22,8 @@ MAX_SPANS = 10_000
 MAX_SPAN_BYTES = 4 * 1024 * 1024
 
 _READ = READ | {RESPONSE_ID}
+#: A longer body is no event's name.
+_LONGEST_BODY = 300
 _LAST_NANOSECOND = 2**64 - 1
 _INTEGER = re.compile(r"-?[0-9]{1,20}")
 
@@ -56,10 +60,10 @@ def _span_of_protobuf(span: Any, resource: Mapping[str, Value]) -> Span:
     )
 
 
-def _attributes_of_protobuf(pairs: Iterable[Any]) -> dict[str, Value]:
+def _attributes_of_protobuf(pairs: Iterable[Any], read: Set[str] = _READ) -> dict[str, Value]:
     found: dict[str, Value] = {}
     for pair in pairs:
-        if pair.key not in _READ:
+        if pair.key not in read:
             continue
         value = AnyValue.FromString(pair.value)
         which = value.WhichOneof("value")
@@ -69,6 +73,33 @@ def _attributes_of_protobuf(pairs: Iterable[Any]) -> dict[str, Value]:
             values = value.array_value.values
             found[pair.key] = tuple(v.string_value for v in values if v.HasField("string_value"))
     return found
+
+
+def decode_logs_protobuf(body: bytes) -> list[Record]:
+    """The records of a binary `ExportLogsServiceRequest`; raises `MalformedError`, `TooLargeError`."""
+    try:
+        groups = envelope.Request.FromString(body).groups
+        _check_sizes((record for group in groups for scope in group.scopes for record in scope.spans), "record")
+        return list(_records_of_protobuf(groups))
+    except DecodeError as error:
+        raise MalformedError(f"The body is not an OTLP request: {error}", code="malformed_protobuf") from None
+
+
+def _records_of_protobuf(groups: Iterable[Any]) -> Iterator[Record]:
+    for group in groups:
+        resource = _attributes_of_protobuf(group.resource.attributes, otel_logs.READ)
+        for scope in group.scopes:
+            for one in scope.spans:
+                record = envelope.Record.FromString(one)
+                body = AnyValue.FromString(record.body) if len(record.body) < _LONGEST_BODY else None
+                yield Record(
+                    at_ns=record.time_unix_nano or record.observed_time_unix_nano,
+                    name=record.event_name or (body.string_value if body is not None else ""),
+                    trace_id=_id(record.trace_id.hex(), 32),
+                    span_id=_id(record.span_id.hex(), 16),
+                    attributes=_attributes_of_protobuf(record.attributes, otel_logs.READ),
+                    resource=resource,
+                )
 
 
 class _Json(msgspec.Struct, rename="camel", gc=False):
@@ -124,8 +155,33 @@ class _JsonRequest(_Json):
     resource_spans: list[_JsonGroup] | None = None
 
 
+class _JsonRecord(_Json):
+    time_unix_nano: int | str | None = None
+    observed_time_unix_nano: int | str | None = None
+    event_name: str | None = None
+    body: msgspec.Raw = msgspec.Raw(b"null")
+    attributes: list[_JsonAttribute] | None = None
+    trace_id: str | None = None
+    span_id: str | None = None
+
+
+class _JsonLogScope(_Json):
+    log_records: list[msgspec.Raw] | None = None
+
+
+class _JsonLogGroup(_Json):
+    resource: _JsonResource | None = None
+    scope_logs: list[_JsonLogScope] | None = None
+
+
+class _JsonLogRequest(_Json):
+    resource_logs: list[_JsonLogGroup] | None = None
+
+
 _request_decoder = msgspec.json.Decoder(_JsonRequest)
 _span_decoder = msgspec.json.Decoder(_JsonSpan)
+_log_request_decoder = msgspec.json.Decoder(_JsonLogRequest)
+_record_decoder = msgspec.json.Decoder(_JsonRecord)
 _value_decoder = msgspec.json.Decoder(_JsonValue | None)
 
 
@@ -137,6 +193,34 @@ def decode_json(body: bytes) -> list[Span]:
         return list(_spans_of_json(groups))
     except (msgspec.MsgspecError, ValueError, RecursionError) as error:
         raise MalformedError(f"The body is not an OTLP request in JSON: {error}", code="malformed_json") from None
+
+
+def decode_logs_json(body: bytes) -> list[Record]:
+    """The records of a request in OTLP's JSON mapping; raises `MalformedError`, `TooLargeError`."""
+    try:
+        groups = _log_request_decoder.decode(body).resource_logs or []
+        scopes = [scope for group in groups for scope in group.scope_logs or []]
+        _check_sizes((record for scope in scopes for record in scope.log_records or []), "record")
+        return list(_records_of_json(groups))
+    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+        raise MalformedError(f"The body is not an OTLP request in JSON: {error}", code="malformed_json") from None
+
+
+def _records_of_json(groups: Iterable[_JsonLogGroup]) -> Iterator[Record]:
+    for group in groups:
+        resource = _attributes_of_json(group.resource.attributes if group.resource else None, otel_logs.READ)
+        for scope in group.scope_logs or []:
+            for one in scope.log_records or []:
+                record = _record_decoder.decode(one)
+                body = _value_decoder.decode(record.body) if len(memoryview(record.body)) < _LONGEST_BODY else None
+                yield Record(
+                    at_ns=_nanoseconds(record.time_unix_nano) or _nanoseconds(record.observed_time_unix_nano),
+                    name=record.event_name or (body.string_value if body is not None else None) or "",
+                    trace_id=_id(record.trace_id or "", 32),
+                    span_id=_id(record.span_id or "", 16),
+                    attributes=_attributes_of_json(record.attributes, otel_logs.READ),
+                    resource=resource,
+                )
 
 
 def _spans_of_json(groups: Iterable[_JsonGroup]) -> Iterator[Span]:
@@ -162,10 +246,10 @@ def _span_of_json(span: _JsonSpan, resource: Mapping[str, Value]) -> Span:
     )
 
 
-def _attributes_of_json(pairs: Iterable[_JsonAttribute] | None) -> dict[str, Value]:
+def _attributes_of_json(pairs: Iterable[_JsonAttribute] | None, read: Set[str] = _READ) -> dict[str, Value]:
     found: dict[str, Value] = {}
     for pair in pairs or []:
-        if pair.key not in _READ:
+        if pair.key not in read:
             continue
         given = _value_decoder.decode(pair.value)
         value = _value_of_json(given) if given else None
@@ -200,12 +284,12 @@ def _nanoseconds(value: int | str | None) -> int:
     return number
 
 
-def _check_sizes(spans: Iterable[bytes | msgspec.Raw]) -> None:
+def _check_sizes(spans: Iterable[bytes | msgspec.Raw], what: str = "span") -> None:
     for number, span in enumerate(spans, start=1):
         if number > MAX_SPANS:
-            raise TooLargeError(f"A request takes at most {MAX_SPANS:,} spans", code="too_many_spans")
+            raise TooLargeError(f"A request takes at most {MAX_SPANS:,} {what}s", code=f"too_many_{what}s")
         if memoryview(span).nbytes > MAX_SPAN_BYTES:
-            raise TooLargeError(f"A span takes at most {MAX_SPAN_BYTES:,} bytes", code="span_too_large")
+            raise TooLargeError(f"A {what} takes at most {MAX_SPAN_BYTES:,} bytes", code=f"{what}_too_large")
 
 
 def _id(text: str, length: int) -> str:

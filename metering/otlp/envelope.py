@@ -3,7 +3,7 @@
 Read whole, a few megabytes of empty spans become gigabytes of messages, and one attribute that is nested too deeply
 makes a request unreadable. So spans and the values of their attributes are left as bytes: spans are counted first and
 then read one at a time, and of the values only those that some field is taken from. The field numbers are those of
-`opentelemetry/proto/{collector/trace,trace,resource,common}/v1`.
+`opentelemetry/proto/{collector/trace,collector/logs,trace,logs,resource,common}/v1`.
 """
 
 from __future__ import annotations
@@ -35,6 +35,15 @@ _MESSAGES: dict[str, tuple[_Shape, ...]] = {
         ("attributes", 9, "Attribute", True),
         ("status", 15, "Status", False),
     ),
+    "Record": (
+        ("time_unix_nano", 1, _Field.TYPE_FIXED64, False),
+        ("body", 5, _BYTES, False),
+        ("attributes", 6, "Attribute", True),
+        ("trace_id", 9, _BYTES, False),
+        ("span_id", 10, _BYTES, False),
+        ("observed_time_unix_nano", 11, _Field.TYPE_FIXED64, False),
+        ("event_name", 12, _STRING, False),
+    ),
     "Status": (("code", 3, _Field.TYPE_INT32, False),),
 }
 
@@ -61,5 +70,7 @@ _classes = _message_classes()
 
 #: `groups`, each of a `resource` and `scopes` of `spans` (bytes).
 Request = _classes["Request"]
+#: A log record; requests for logs have their records where those for traces have their spans.
+Record = _classes["Record"]
 #: A span with its `attributes`: `key` and `value`, the bytes of an `AnyValue`.
 Span = _classes["Span"]

@@ -10,7 +10,8 @@ from datetime import datetime
 
 from metering.contracts import IngestResult, Quarantined
 from metering.decoding import MAX_EVENTS
-from metering.domain.otel import Event, SpanRefusal, map_spans
+from metering.domain.otel import Event, Mapped, SpanRefusal, map_spans
+from metering.domain.otel_logs import Record, map_records
 from metering.domain.otel_spans import Span
 from metering.otlp.own_calls import metered_calls
 from metering.services.ingest import ingest
@@ -21,6 +22,7 @@ _IGNORED = {
     "not_genai": "are no GenAI operations",
     "no_unit": "are steps that no unit of agent activity is made of",
     "metered": "are calls that this server answered and counted itself",
+    "no_agent": "are of no coding agent that is known here",
     "operation_unknown": "are operations that are not known here and name no model with tokens",
     "unanswered": "are agents within a task that failed before a model answered",
 }
@@ -34,9 +36,9 @@ _SHOWN_REFUSALS = 5
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What became of a request's spans. `message` is "" where there is nothing to say."""
+    """What became of a request's spans or log records. `message` is "" where there is nothing to say."""
 
-    rejected_spans: int
+    rejected: int
     message: str
 
 
@@ -55,6 +57,33 @@ def record_spans(
     """
     metered = metered_calls(organization_id=organization_id, spans=spans)
     mapped = map_spans(spans, customer=customer, metered=metered)
+    ids = [span.span_id for span in spans]
+    return _record(organization_id, mapped, "span", ids, received_at=received_at, only_customer=only_customer)
+
+
+def record_logs(
+    *,
+    organization_id: int,
+    records: Sequence[Record],
+    customer: str | None,
+    received_at: datetime,
+    only_customer: str | None = None,
+) -> Report:
+    """The same for log records of coding agents."""
+    mapped = map_records(records, customer=customer)
+    names = [record.name for record in records]
+    return _record(organization_id, mapped, "record", names, received_at=received_at, only_customer=only_customer)
+
+
+def _record(
+    organization_id: int,
+    mapped: Mapped,
+    what: str,
+    ids: Sequence[str],
+    *,
+    received_at: datetime,
+    only_customer: str | None,
+) -> Report:
     refused = {refusal.index: refusal for refusal in mapped.refused}
     quarantined: list[Quarantined] = []
     for start in range(0, len(mapped.events), MAX_EVENTS):
@@ -67,34 +96,35 @@ def record_spans(
             sent_once=True,
         )
         quarantined += result.quarantined or []
-        for refusal in _refusals(result, part, spans):
+        for refusal in _refusals(result, part, ids):
             refused.setdefault(refusal.index, refusal)
     if refused:
-        logger.warning("%d of %d OTLP spans were refused: %s", len(refused), len(spans), _codes(list(refused.values())))
+        codes = _codes(list(refused.values()))
+        logger.warning("%d of %d OTLP %ss were refused: %s", len(refused), len(ids), what, codes)
     return Report(
-        rejected_spans=len(refused),
+        rejected=len(refused),
         message=". ".join(
             [
-                *_quarantine(quarantined),
-                *_messages(list(refused.values()), mapped.ignored, mapped.warnings, total=len(spans)),
+                *_quarantine(quarantined, what),
+                *_messages(list(refused.values()), mapped, what, total=len(ids)),
             ]
         ),
     )
 
 
-def _refusals(result: IngestResult, events: Sequence[tuple[int, Event]], spans: Sequence[Span]) -> list[SpanRefusal]:
-    """The log's refusals of events, as refusals of the spans they were made of."""
+def _refusals(result: IngestResult, events: Sequence[tuple[int, Event]], ids: Sequence[str]) -> list[SpanRefusal]:
+    """The log's refusals of events, as refusals of the spans or records they were made of."""
     found = []
     for rejection in result.rejected:
         index, _ = events[rejection.index]
-        found.append(SpanRefusal(index, spans[index].span_id, rejection.code, rejection.detail))
+        found.append(SpanRefusal(index, ids[index], rejection.code, rejection.detail))
     return found
 
 
-def _quarantine(events: Sequence[Quarantined]) -> list[str]:
+def _quarantine(events: Sequence[Quarantined], what: str) -> list[str]:
     if not events:
         return []
-    logger.warning("%d events of OTLP spans are in quarantine: %s", len(events), _codes(events))
+    logger.warning("%d events of OTLP %ss are in quarantine: %s", len(events), what, _codes(events))
     shown = "; ".join(f"event {one.id}: {one.detail}" for one in events[:_SHOWN_REFUSALS])
     return [f"{len(events)} events are in quarantine and count once they are released ({_codes(events)}): {shown}"]
 
@@ -104,13 +134,11 @@ def _codes(refusals: Sequence[SpanRefusal] | Sequence[Quarantined]) -> str:
     return ", ".join(f"{code}: {number}" for code, number in sorted(counts.items()))
 
 
-def _messages(
-    refused: Sequence[SpanRefusal], ignored: Counter[str], warnings: Counter[str], *, total: int
-) -> list[str]:
+def _messages(refused: Sequence[SpanRefusal], mapped: Mapped, what: str, *, total: int) -> list[str]:
     parts = []
     if refused:
-        shown = "; ".join(f"span {r.span_id or '?'}: {r.detail}" for r in refused[:_SHOWN_REFUSALS])
-        parts.append(f"{len(refused)} of {total} spans were refused ({_codes(refused)}): {shown}")
-    parts += [f"{ignored[code]} of {total} spans {text}" for code, text in _IGNORED.items() if ignored[code]]
-    parts += [f"{warnings[code]} of {total} spans {text}" for code, text in _WARNINGS.items() if warnings[code]]
+        shown = "; ".join(f"{what} {r.span_id or '?'}: {r.detail}" for r in refused[:_SHOWN_REFUSALS])
+        parts.append(f"{len(refused)} of {total} {what}s were refused ({_codes(refused)}): {shown}")
+    for counts, texts in ((mapped.ignored, _IGNORED), (mapped.warnings, _WARNINGS)):
+        parts += [f"{counts[code]} of {total} {what}s {text}" for code, text in texts.items() if counts[code]]
     return parts

@@ -1,5 +1,5 @@
 from django.urls import path
 
-from metering.otlp.views import TracesView
+from metering.otlp.views import LogsView, TracesView
 
-urlpatterns = [path("traces", TracesView.as_view())]
+urlpatterns = [path("traces", TracesView.as_view()), path("logs", LogsView.as_view())]

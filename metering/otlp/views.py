@@ -1,4 +1,4 @@
-"""The OTLP/HTTP door for traces."""
+"""The OTLP/HTTP doors for traces and logs."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from kernel.errors import InvalidError, TaximeterError
 from kernel.keys import customer_in_header
 from metering.api.bodies import read_body
 from metering.api.doors import Door
-from metering.otlp.answers import JSON, PROTOBUF, answer, failure, success
-from metering.otlp.decoding import decode_json, decode_protobuf
-from metering.otlp.recording import record_spans
+from metering.otlp.answers import JSON, PROTOBUF, answer, failure, success, success_of_logs
+from metering.otlp.decoding import decode_json, decode_logs_json, decode_logs_protobuf, decode_protobuf
+from metering.otlp.recording import record_logs, record_spans
 from rest.renderers import JsonRenderer
 
 _LONGEST_CUSTOMER = 255
 
 
-class TracesView(Door):
-    """Takes `ExportTraceServiceRequest` and turns its GenAI spans into usage events."""
+class _OtlpDoor(Door):
+    """A door whose answers, refusals too, are protobuf messages in the encoding of the request."""
 
     takes_customer_keys = True
     refusals = ((JSON, PROTOBUF), None)
@@ -44,10 +44,17 @@ class TracesView(Door):
 
         return handle
 
-    @extend_schema(
-        request={PROTOBUF: OpenApiTypes.BINARY, JSON: OpenApiTypes.OBJECT},
-        responses={(200, JSON): OpenApiTypes.OBJECT, (200, PROTOBUF): OpenApiTypes.BINARY},
-    )
+
+_SHAPES: dict[str, Any] = {
+    "request": {PROTOBUF: OpenApiTypes.BINARY, JSON: OpenApiTypes.OBJECT},
+    "responses": {(200, JSON): OpenApiTypes.OBJECT, (200, PROTOBUF): OpenApiTypes.BINARY},
+}
+
+
+class TracesView(_OtlpDoor):
+    """Takes `ExportTraceServiceRequest` and turns its GenAI spans into usage events."""
+
+    @extend_schema(**_SHAPES)
     def post(self, request: Any) -> HttpResponse:
         """Traces by OTLP/HTTP in protobuf or JSON, plain or gzipped. `X-Customer` is for spans that name none."""
         media_type = _media_type(request)
@@ -63,6 +70,27 @@ class TracesView(Door):
             only_customer=request.auth.customer,
         )
         return answer(success(report), media_type=media_type)
+
+
+class LogsView(_OtlpDoor):
+    """Takes `ExportLogsServiceRequest` and turns the records of coding agents into usage events."""
+
+    @extend_schema(**_SHAPES)
+    def post(self, request: Any) -> HttpResponse:
+        """Logs by OTLP/HTTP in protobuf or JSON, plain or gzipped. `X-Customer` is for records that name none."""
+        media_type = _media_type(request)
+        customer = _customer(request) or request.auth.customer
+        body = read_body(request, (PROTOBUF, JSON))
+        records = decode_logs_protobuf(body) if media_type == PROTOBUF else decode_logs_json(body)
+        del body  # its records are all that is needed of it
+        report = record_logs(
+            organization_id=request.auth.organization_id,
+            records=records,
+            customer=customer,
+            received_at=system_clock(),
+            only_customer=request.auth.customer,
+        )
+        return answer(success_of_logs(report), media_type=media_type)
 
 
 def otlp_refusal(error: TaximeterError, environ: Mapping[str, Any]) -> HttpResponse:

@@ -30,7 +30,7 @@ AS_SENT = {
 }
 #: Operations whose body is data as a whole, or has no shape that the schema could say.
 FREE = {
-    *("POST /api/v1/events", "POST /api/v1/pricing/calculate", "POST /v1/traces"),
+    *("POST /api/v1/events", "POST /api/v1/pricing/calculate", "POST /v1/traces", "POST /v1/logs"),
     *("POST /v1/chat/completions", "POST /v1/completions", "POST /v1/embeddings"),
 }
 #: Strings that no text fits: they are read as what they say, and refused as that.

@@ -19,6 +19,7 @@ _LARGEST_COUNT = 10**15
 _LONGEST_LIST = 1_000
 #: Counts as text, some with a point or an exponent, such as `12.0` and `1e3`.
 _WHOLE_TEXT = re.compile(r"[0-9]{1,16}(\.[0-9]{1,3})?([eE]\+?[0-9]{1,2})?", re.ASCII)
+_AMOUNT_TEXT = re.compile(r"[0-9]{1,12}(\.[0-9]{1,20})?([eE]-?[0-9]{1,2})?", re.ASCII)
 _TOKENS = aliases.COUNTS["input_tokens"] + aliases.COUNTS["output_tokens"]
 _SIGNS_OF_A_CALL = aliases.TEXTS["provider"] + _TOKENS
 #: In place of the word of a span whose operation is in no table.
@@ -90,6 +91,8 @@ class Span:
             value = self.attributes.get(name)
             if value is None:
                 continue
+            if isinstance(value, str) and _AMOUNT_TEXT.fullmatch(value):
+                return format(Decimal(value), "f")
             if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value) or value < 0:
                 raise SpanRefused("cost_invalid", f"{name} is not an amount")
             return format(Decimal(repr(value)), "f")
