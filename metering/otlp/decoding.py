@@ -91,15 +91,24 @@ def _records_of_protobuf(groups: Iterable[Any]) -> Iterator[Record]:
         for scope in group.scopes:
             for one in scope.spans:
                 record = envelope.Record.FromString(one)
-                body = AnyValue.FromString(record.body) if len(record.body) < _LONGEST_BODY else None
                 yield Record(
                     at_ns=record.time_unix_nano or record.observed_time_unix_nano,
-                    name=record.event_name or (body.string_value if body is not None else ""),
+                    name=record.event_name or _name_in_protobuf(record.body),
                     trace_id=_id(record.trace_id.hex(), 32),
                     span_id=_id(record.span_id.hex(), 16),
                     attributes=_attributes_of_protobuf(record.attributes, otel_logs.READ),
                     resource=resource,
                 )
+
+
+def _name_in_protobuf(body: bytes) -> str:
+    """The text of a record's body, "" for a longer one and for anything else: it is no event's name."""
+    if len(body) >= _LONGEST_BODY:
+        return ""
+    try:
+        return str(AnyValue.FromString(body).string_value)
+    except DecodeError:
+        return ""
 
 
 class _Json(msgspec.Struct, rename="camel", gc=False):
@@ -212,15 +221,25 @@ def _records_of_json(groups: Iterable[_JsonLogGroup]) -> Iterator[Record]:
         for scope in group.scope_logs or []:
             for one in scope.log_records or []:
                 record = _record_decoder.decode(one)
-                body = _value_decoder.decode(record.body) if len(memoryview(record.body)) < _LONGEST_BODY else None
                 yield Record(
                     at_ns=_nanoseconds(record.time_unix_nano) or _nanoseconds(record.observed_time_unix_nano),
-                    name=record.event_name or (body.string_value if body is not None else None) or "",
+                    name=record.event_name or _name_in_json(record.body),
                     trace_id=_id(record.trace_id or "", 32),
                     span_id=_id(record.span_id or "", 16),
                     attributes=_attributes_of_json(record.attributes, otel_logs.READ),
                     resource=resource,
                 )
+
+
+def _name_in_json(body: msgspec.Raw) -> str:
+    """The same for JSON."""
+    if len(memoryview(body)) >= _LONGEST_BODY:
+        return ""
+    try:
+        found = _value_decoder.decode(body)
+    except msgspec.MsgspecError:
+        return ""
+    return (found.string_value if found else None) or ""
 
 
 def _spans_of_json(groups: Iterable[_JsonGroup]) -> Iterator[Span]:

@@ -150,6 +150,44 @@ def test_records_of_others_are_noticed_and_content_is_not_kept(api: Api) -> None
 
 
 @pytest.mark.parametrize(
+    "body", [{"stringValue": 7}, {"stringValue": "x" * 400}, {"kvlistValue": {"values": [{"key": "a"}]}}, None]
+)
+def test_a_body_that_is_no_name_disturbs_nobody(api: Api, body: Any) -> None:
+    sent = record("codex", 1)
+    sent["resourceLogs"][0]["scopeLogs"][0]["logRecords"][0]["body"] = body
+    assert "partialSuccess" not in send(api, sent)
+    assert UsageEvent.objects.count() == 1
+
+
+def test_a_body_nested_too_deeply_disturbs_nobody(api: Api) -> None:
+    body = b""
+    while len(body) < 280:  # an AnyValue of an array of one, deeper than protobuf reads
+        inner = b"\x0a" + _length(body) + body
+        body = b"\x2a" + _length(inner) + inner
+    message = json_format.ParseDict(record("codex", 1), ExportLogsServiceRequest())
+    raw = message.resource_logs[0].scope_logs[0].log_records[0]
+    raw.ClearField("body")
+    nested = raw.SerializeToString() + b"\x2a" + _length(body) + body
+    scope = b"\x12" + _length(nested) + nested
+    group = message.resource_logs[0].resource.SerializeToString()
+    whole = b"\x0a" + _length(group) + group + b"\x12" + _length(scope) + scope
+    answer = api.client.post(
+        "/v1/logs", b"\x0a" + _length(whole) + whole, content_type="application/x-protobuf"
+    )  # fmt: skip
+    assert answer.status_code == 200, answer.content
+    assert UsageEvent.objects.count() == 1
+
+
+def _length(data: bytes) -> bytes:
+    """A length as protobuf writes it."""
+    number, found = len(data), b""
+    while number > 127:
+        found += bytes([number & 127 | 128])
+        number >>= 7
+    return found + bytes([number])
+
+
+@pytest.mark.parametrize(
     ("body", "status"),
     [(b"{", 400), (b'{"resourceLogs": 7}', 400), (b"[" * 100_000, 400), (b"", 400), (b"{}", 200), (b"null", 400)],
 )
