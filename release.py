@@ -39,6 +39,12 @@ def require_changelog(text: str, wanted: str) -> None:
         )
 
 
+def has_unreleased(text: str) -> bool:
+    """Return true where `text`, a changelog, has entries under 'Unreleased'."""
+    section = re.search(r"^## Unreleased$(.*?)(?=^## |\Z)", text, re.MULTILINE | re.DOTALL)
+    return section is not None and "\n- " in section[1]
+
+
 def build(directory: Path, epoch: int) -> list[Path]:
     """Build both packages into `directory` as of `epoch` (seconds), and return the four files by name."""
     environment = os.environ | {"SOURCE_DATE_EPOCH": str(epoch)}
@@ -56,13 +62,16 @@ def main() -> None:
         wanted = version()
         if changed := _git("status", "--porcelain"):
             raise ReleaseRefused(f"Commit or remove these first:\n{changed}")
-        require_changelog((ROOT / "CHANGELOG.md").read_text(), wanted)
+        changelog = (ROOT / "CHANGELOG.md").read_text()
+        require_changelog(changelog, wanted)
         shutil.rmtree(DIST, ignore_errors=True)
         files = build(DIST, int(_git("log", "-1", "--format=%ct")))
     except ReleaseRefused as refused:
         sys.exit(str(refused))
     sums = "".join(f"{hashlib.sha256(file.read_bytes()).hexdigest()}  {file.name}\n" for file in files)
     (DIST / "SHA256SUMS").write_text(sums)
+    if has_unreleased(changelog):
+        print(f"Not for handing over: these files say {wanted} and have the changes under 'Unreleased' as well.\n")
     print(f"Taximeter {wanted}, in dist/:\n{sums}\nNext: git tag -a v{wanted} -m 'Taximeter {wanted}'")
 
 

@@ -130,3 +130,9 @@ def test_a_release_needs_a_dated_section_of_the_changelog() -> None:
 
 def test_the_changelog_has_the_version_that_is_built() -> None:
     release.require_changelog((ROOT / "CHANGELOG.md").read_text(), release.version())
+
+
+def test_entries_under_unreleased_are_noticed() -> None:
+    assert release.has_unreleased("## Unreleased\n\n### Added\n- x\n\n## 1.2.3 - 2026-12-01\n- y\n")
+    assert not release.has_unreleased("## Unreleased\n\n## 1.2.3 - 2026-12-01\n- y\n")
+    assert not release.has_unreleased("## 1.2.3 - 2026-12-01\n- y\n")
