@@ -27,6 +27,7 @@ _OF_ALL = "/admin"
 
 _TABLES = re.compile(r'(?:FROM|JOIN|UPDATE)\s+(?:ONLY\s+)?"?(\w+)"?', re.IGNORECASE)
 _CONDITION = re.compile(r"\bWHERE\b(.*)", re.IGNORECASE | re.DOTALL)
+_COLUMN = re.compile(r'"(\w+)"\."(\w+)" (?:=|IN)')
 #: Shorter texts are words of the language, not keys.
 _SHORTEST = 3
 
@@ -40,6 +41,7 @@ class Watch:
         self.sent = frozenset(_texts_of(request))
         self.faults: list[str] = []
         self._found: set[str] = set()
+        self._read: set[str] = set()
 
     def __call__(self, execute: Execute, sql: Any, params: Any, many: bool, context: Any) -> Any:
         text = sql if isinstance(sql, str) else sql.as_string(None)
@@ -49,18 +51,25 @@ class Watch:
 
     def _look(self, text: str, tables: frozenset[str], params: Any) -> None:
         condition = _CONDITION.search(text)
+        where = condition[1] if condition is not None else ""
         asked = params
         if text.startswith("UPDATE") and condition is not None and isinstance(params, list | tuple):
             asked = params[text.count("%s", 0, condition.start()) :]  # what is written is no look-up
         given = {one for one in _flat(asked) if isinstance(one, str) and len(one) >= _SHORTEST}
-        if condition is not None and "organization" in condition[1]:
+        # By the organization, by what was found under it, or by rows of a table that was read so before.
+        if "organization" in where or given & self._found or self._follows(where):
             self._found |= given & self.sent
+            self._read |= tables
             return
-        where = ", ".join(sorted(tables))
+        names = ", ".join(sorted(tables))
         if unscoped := sorted((given & self.sent) - self._found):
-            self.faults.append(f"{unscoped} of the request looked up in {where} without the organization: {text}")
+            self.faults.append(f"{unscoped} of the request looked up in {names} without the organization: {text}")
         elif condition is None and "unnest(" not in text:  # whose keys come as arrays
-            self.faults.append(f"{where} is read without a condition: {text}")
+            self.faults.append(f"{names} is read without a condition: {text}")
+
+    def _follows(self, where: str) -> bool:
+        """Whether a condition goes by rows of another table that this request has read in order."""
+        return any(_points_to().get(column) in self._read for column in _COLUMN.findall(where))
 
 
 def faults_of(request: Mapping[str, Any], run: Callable[[], Any]) -> tuple[Any, list[str]]:
@@ -76,6 +85,17 @@ def faults_of(request: Mapping[str, Any], run: Callable[[], Any]) -> tuple[Any, 
 def _tenant_tables(sql: str) -> frozenset[str]:
     is_insert = sql.lstrip().upper().startswith("INSERT")
     return frozenset() if is_insert else frozenset(_TABLES.findall(sql)) & tenant_tables()
+
+
+@functools.cache
+def _points_to() -> dict[tuple[str, str], str]:
+    """The table that each column with a foreign key points to."""
+    return {
+        (model._meta.db_table, str(field.column)): field.related_model._meta.db_table
+        for model in apps.get_models()
+        for field in model._meta.fields
+        if field.is_relation and field.related_model is not None
+    }
 
 
 @functools.cache

@@ -9,7 +9,7 @@ from django.db import connection
 from django.test.client import FakePayload
 
 from accounts.facade import create_organization
-from billing.models import Customer, Invoice, InvoiceLine, Plan
+from billing.models import Customer, DeferredRevenue, Invoice, InvoiceLine, Plan
 from tests.tenancy import Watch, faults_of, tenant_tables
 
 pytestmark = pytest.mark.django_db
@@ -35,6 +35,15 @@ def test_what_was_found_within_the_organization_leads_on() -> None:
     first, lines = Invoice.objects.filter(pk="inv_1", organization_id=1), InvoiceLine.objects.filter(invoice="inv_1")
     assert faults(REQUEST, first, lines) == []
     assert len(faults(REQUEST, lines, first)) == 1
+
+
+def test_rows_of_a_table_that_was_read_in_order_lead_on_and_others_do_not() -> None:
+    body = {"PATH_INFO": "/", "CONTENT_TYPE": "application/json", "wsgi.input": FakePayload(b'{"lines": ["inl_1"]}')}
+    lines = InvoiceLine.objects.filter(invoice__organization_id=1)
+    deferred = DeferredRevenue.objects.filter(line__in=["inl_1"])
+    assert faults(body, lines, deferred) == []
+    assert len(faults(body, deferred)) == 1
+    assert len(faults(body, lines, InvoiceLine.objects.filter(pk="inl_1"))) == 1
 
 
 def test_texts_of_query_and_body_count_as_well() -> None:

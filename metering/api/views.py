@@ -68,7 +68,8 @@ class EventsView(Door):
             if is_one and result.rejected and not (result.accepted or result.duplicates or result.quarantined):
                 raise BatchRejected(result)  # a sender of one event looks at the status alone
         except BatchRejected as error:
-            problem = problem_of(error) | {"accepted": 0, "rejected": msgspec.to_builtins(error.result.rejected)}
+            rejected = msgspec.to_builtins(error.result.rejected)
+            problem = problem_of(error) | {"accepted": 0, "duplicates": 0, "rejected": rejected}
             return HttpResponse(encode_json(problem), status=422, content_type="application/problem+json")
         response = HttpResponse(msgspec.json.encode(result), content_type="application/json")
         if strict:
