@@ -24,7 +24,7 @@ help:
 	@echo "make run      install, start everything, play the demo and keep serving (Ctrl-C stops it)"
 	@echo "make stop     stop what make run started, from another terminal"
 	@echo "make status   say what is running"
-	@echo "make check    check style, types, layers and the quick tests, in a minute"
+	@echo "make check    check style, types, layers and the quick tests, in a minute or so"
 	@echo "make test     run the tests against real PostgreSQL and Valkey"
 	@echo "make test-thorough  run all tests with many more examples, and those too long for make test"
 	@echo "make durations      run the tests and write the time of each file, by which they are shared out"

@@ -18,12 +18,6 @@ from kernel.errors import MalformedError
 _PREFIX = "ce-"
 _NAME = re.compile(r"[a-z0-9]{1,64}", re.ASCII)
 _JSON = re.compile(r"application/(json|[\w.+-]+\+json)", re.ASCII)
-_STRUCTURED = "application/cloudevents"
-
-
-def is_binary(headers: Mapping[str, str], content_type: str) -> bool:
-    """Whether a request is one event in binary mode; a structured one says so in its media type, and that counts."""
-    return "ce-specversion" in headers and not content_type.startswith(_STRUCTURED)
 
 
 def structured(headers: Mapping[str, str], content_type: str, body: bytes) -> bytes:

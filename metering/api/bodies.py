@@ -16,6 +16,7 @@ from metering.decoding import MAX_BYTES
 ONE_EVENT = "application/cloudevents+json"
 MEDIA_TYPES = ("application/json", ONE_EVENT, "application/cloudevents-batch+json")
 
+_STRUCTURED = "application/cloudevents"
 _PIECE = 64 * 1024
 _MOST_MEMBERS = 1_000
 
@@ -32,6 +33,11 @@ def prefers_strict(headers: Mapping[str, str]) -> bool:
         if name.lower() == "handling":
             return str(quoted or plain).lower() == "strict"
     return False
+
+
+def is_binary(headers: Mapping[str, str], content_type: str) -> bool:
+    """Return True for one CloudEvent in binary mode; a structured one says so in its media type, and that counts."""
+    return "ce-specversion" in headers and not content_type.startswith(_STRUCTURED)
 
 
 def read_body(request: HttpRequest, media_types: Collection[str] | None) -> bytes:

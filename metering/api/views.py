@@ -11,8 +11,8 @@ from rest_framework.views import APIView
 from kernel.clock import system_clock
 from kernel.errors import InvalidError
 from metering.api import serializers as shapes
-from metering.api.binary import is_binary, structured
-from metering.api.bodies import MEDIA_TYPES, ONE_EVENT, prefers_strict, read_body
+from metering.api.binary import structured
+from metering.api.bodies import MEDIA_TYPES, ONE_EVENT, is_binary, prefers_strict, read_body
 from metering.api.doors import Door
 from metering.api.questions import event_question, usage_question
 from metering.contracts import BatchRejected
