@@ -1,8 +1,8 @@
 """From GenAI spans to usage events, by the definitions of task, turn, decision, tool call and inference call.
 
-A span becomes the same events whenever and with whatever it is sent again: its identity is (trace, span), and
-its content comes from the span and its resource. The one thing looked at beside it is its ancestors in the same
-request, to see whether an agent below a plain HTTP span is outermost.
+A span's identity is (trace, span), and its content comes from the span and its resource. The one thing looked at beside
+it is its ancestors in the same request, to see whether an agent below a plain HTTP span is outermost: an agent's span
+whose parent comes in another request is taken for one within another agent's work.
 """
 
 from __future__ import annotations
